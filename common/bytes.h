@@ -1,0 +1,81 @@
+/* A view of bytes that someone else owns, and a growing buffer that one owns.
+ *
+ * struct weir_bytes is how keys, values and header values travel; `data == NULL` is Kafka's null (a tombstone),
+ * which is not the same as zero bytes.
+ *
+ *     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+ *     weir_buffer_printf(&out, "{\"op\":\"%s\"}", op);
+ *     if (out.failed) return WEIR_E_INTERNAL;
+ */
+#ifndef WEIR_COMMON_BYTES_H
+#define WEIR_COMMON_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct weir_bytes {
+    const char *data; /* NULL: null, not empty */
+    size_t len;
+};
+
+#define WEIR_BYTES_NULL ((struct weir_bytes){NULL, 0})
+
+static inline struct weir_bytes weir_bytes(const void *data, size_t len)
+{
+    return (struct weir_bytes){data, len};
+}
+
+static inline struct weir_bytes weir_bytes_str(const char *text)
+{
+    return (struct weir_bytes){text, text != NULL ? strlen(text) : 0};
+}
+
+static inline bool weir_bytes_equal(struct weir_bytes a, struct weir_bytes b)
+{
+    return a.len == b.len && (a.data == NULL) == (b.data == NULL) &&
+        (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool weir_bytes_is(struct weir_bytes a, const char *text)
+{
+    return weir_bytes_equal(a, weir_bytes_str(text));
+}
+
+/* A record's header, as it stands in Kafka. */
+struct weir_header {
+    const char *name;
+    struct weir_bytes value;
+};
+
+/* A copy that ends in NUL, owned by the caller (free); NULL when memory is out. */
+char *weir_bytes_dup(struct weir_bytes bytes);
+
+/* Grows by doubling. After a failed growth `failed` is set, the content stays and further appends do nothing,
+ * so that it is checked once at the end. Always NUL-terminated beyond `len`. Not thread-safe. */
+struct weir_buffer {
+    char *data;
+    size_t len;
+    size_t capacity;
+    bool failed;
+};
+
+void weir_buffer_append(struct weir_buffer *buffer, const void *data, size_t len);
+void weir_buffer_append_bytes(struct weir_buffer *buffer, struct weir_bytes bytes);
+void weir_buffer_append_str(struct weir_buffer *buffer, const char *text);
+void weir_buffer_printf(struct weir_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends text as a JSON string with its quotes: UTF-8 as it is, the rest escaped as RFC 8259 asks. */
+void weir_buffer_append_json_string(struct weir_buffer *buffer, struct weir_bytes text);
+/* Makes room for `more` bytes beyond len; false when memory is out. */
+bool weir_buffer_reserve(struct weir_buffer *buffer, size_t more);
+/* Empties it and keeps the memory. */
+void weir_buffer_clear(struct weir_buffer *buffer);
+void weir_buffer_done(struct weir_buffer *buffer);
+struct weir_bytes weir_buffer_bytes(const struct weir_buffer *buffer);
+
+static inline void weir_cleanup_buffer(struct weir_buffer *buffer)
+{
+    weir_buffer_done(buffer);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* What one configuration file describes: the Kafka cluster, the collections and the services over them. Every
+ * program loads it first; none changes it afterwards. Sections: [log] [kafka] [kafka.producer] [kafka.consumer]
+ * [gateway] [collection NAME] [service NAME].
+ *
+ *     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
+ *     if (weir_deployment_load(path, &deployment, &err) < 0) …
+ */
+#ifndef WEIR_COMMON_DEPLOYMENT_H
+#define WEIR_COMMON_DEPLOYMENT_H
+
+#include "common/config.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct weir_log_settings {
+    int64_t level;  /* enum weir_log_level */
+    int64_t format; /* 0 auto, 1 text, 2 journal, 3 json */
+};
+
+struct weir_property {
+    char *name, *value;
+};
+
+struct weir_kafka_settings {
+    char *bootstrap_servers;
+    bool dev;                    /* the dev broker: no discovery, no checks; refused by a real cluster */
+    char *topic_prefix;          /* "" or e.g. "acme." before every topic name */
+    int64_t replication_factor;  /* default 3 */
+    int64_t min_insync_replicas; /* default 2 */
+    int64_t window_ms;           /* default 7d: retention of commands, compaction lag of changes */
+    struct weir_property *properties; /* [kafka]: librdkafka's, for every client */
+    size_t property_count;
+    struct weir_property *producer_properties; /* [kafka.producer] */
+    size_t producer_property_count;
+    struct weir_property *consumer_properties; /* [kafka.consumer] */
+    size_t consumer_property_count;
+};
+
+enum weir_body_mode { WEIR_BODY_JSON, WEIR_BODY_OPAQUE };
+enum weir_changes_view { WEIR_VIEW_NEW_IMAGE, WEIR_VIEW_NEW_AND_OLD_IMAGES };
+
+/* [collection NAME]; NAME is [a-z][a-z0-9-]{0,62}, never "requests" or "dlq". */
+struct weir_collection {
+    char *name;           /* "orders" */
+    char *key_field;      /* key = orderID */
+    int64_t partitions;   /* of every topic of this collection; default 6, 1..1000; never changed later */
+    int64_t changes_view; /* enum weir_changes_view */
+    char *command_topic;  /* prefix + "orders" (derived) */
+    char *changes_topic;  /* prefix + "orders.changes" (derived) */
+    char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */
+};
+
+/* [service NAME]: the keys every service has. A plugin's own keys carry its name ("store.path"). */
+struct weir_service {
+    char *name;
+    char *plugin; /* a name ("store") or a path to a .so */
+    char **topics; /* as configured, without prefix */
+    char **source_topics; /* the same with the prefix (derived); same order */
+    char *group;  /* default: name */
+    int64_t attempts;               /* 3 */
+    int64_t retry_backoff_ms;       /* 1s */
+    int64_t retry_backoff_max_ms;   /* 5m */
+    int64_t batch_max;              /* 10000 records */
+    int64_t batch_max_bytes;        /* 16MiB */
+    int64_t handle_timeout_ms;      /* 60s */
+    int64_t drain_timeout_ms;       /* 20s */
+    char *management_listen;        /* NULL: unix:$RUNTIME_DIRECTORY/…, or none */
+    char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */
+};
+
+struct weir_deployment {
+    struct weir_config *config;
+    struct weir_log_settings log;
+    struct weir_kafka_settings kafka;
+    struct weir_collection *collections;
+    size_t collection_count;
+    struct weir_service *services;
+    size_t service_count;
+};
+
+/* Loads and checks everything but the sections of single programs and plugins. Refuses librdkafka properties that
+ * would void the promise with file:line and the reason. The caller frees *ret_deployment. */
+int weir_deployment_load(const char *path, struct weir_deployment **ret_deployment, struct weir_error *err);
+void weir_deployment_free(struct weir_deployment *deployment);
+WEIR_CLEANUP_DEFINE(deployment, struct weir_deployment *, weir_deployment_free)
+
+/* NULL when there is none of that name. */
+const struct weir_collection *weir_deployment_collection(const struct weir_deployment *deployment, const char *name);
+const struct weir_service *weir_deployment_service(const struct weir_deployment *deployment, const char *name);
+
+/* The collection whose command or change topic (with prefix) this is, or NULL. */
+const struct weir_collection *weir_deployment_collection_of_topic(const struct weir_deployment *deployment,
+    const char *topic);
+
+/* The tables, for --help and CONFIGURATION.md. */
+extern const struct weir_option_table weir_log_options, weir_kafka_options, weir_collection_options,
+    weir_service_options;
+
+/* /etc/weir/weir.conf, or $WEIR_CONFIG. */
+const char *weir_deployment_default_path(void);
+
+#endif

@@ -1,0 +1,53 @@
+/* librdkafka's handles as Weir wants them: one place for their settings, for what an error means, and for the
+ * statistics that become metrics. Beside common/kafka*, only gateway/produce, gateway/owner, the consumer
+ * runtime and weirctl see rdkafka.h. */
+#ifndef WEIR_COMMON_KAFKA_H
+#define WEIR_COMMON_KAFKA_H
+
+#include "common/cleanup.h"
+#include "common/deployment.h"
+#include "common/error.h"
+
+#include <librdkafka/rdkafka.h>
+
+WEIR_CLEANUP_DEFINE(kafka_conf, rd_kafka_conf_t *, rd_kafka_conf_destroy)
+WEIR_CLEANUP_DEFINE(kafka_message, rd_kafka_message_t *, rd_kafka_message_destroy)
+WEIR_CLEANUP_DEFINE(kafka_list, rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy)
+WEIR_CLEANUP_DEFINE(kafka_error, rd_kafka_error_t *, rd_kafka_error_destroy)
+WEIR_CLEANUP_DEFINE(kafka_headers, rd_kafka_headers_t *, rd_kafka_headers_destroy)
+
+enum weir_kafka_role {
+    WEIR_KAFKA_PRODUCER,           /* the gateway's: idempotent, acks=all, message.timeout 120 s, sockets 60 s */
+    WEIR_KAFKA_TRANSACTIONAL,      /* the host's: transactional.id, transaction and message timeout 15 s */
+    WEIR_KAFKA_GROUP_CONSUMER,     /* read_committed, no auto commit, auto.offset.reset=error, range */
+    WEIR_KAFKA_COMMITTED_READER,   /* read_committed, assigned by hand, enable.partition.eof */
+    WEIR_KAFKA_UNCOMMITTED_READER, /* read_uncommitted: the only handle that answers true high watermarks */
+    WEIR_KAFKA_ADMIN,              /* requests only */
+};
+
+/* The settings of a role: Weir's own, then [kafka], then [kafka.producer] or [kafka.consumer] of the
+ * deployment. `name` is the client.id; `id` the transactional.id or group.id, else NULL. The caller may set
+ * callbacks and hands the conf to weir_kafka_new. */
+int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_role role, const char *name,
+    const char *id, rd_kafka_conf_t **ret_conf, struct weir_error *err);
+
+/* rd_kafka_new with the conf taken in any case; librdkafka's own log goes to weir_log as kafka.client. */
+int weir_kafka_new_take(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle, struct weir_error *err);
+
+/* One table says what a librdkafka error means: WEIR_E_UNAVAILABLE, WEIR_E_FENCED, WEIR_E_FATAL, … */
+int weir_kafka_code(rd_kafka_resp_err_t kafka_err);
+/* Fills err from a rd_kafka_error_t, which is destroyed; NULL is success (0). */
+int weir_kafka_error_take(rd_kafka_error_t *error, const char *what, struct weir_error *err);
+int weir_kafka_error_set(struct weir_error *err, rd_kafka_resp_err_t kafka_err, const char *what);
+
+/* Refuses versions of librdkafka that are known to lose data (2.5.0–2.5.2, 2.10.0) and SCRAM below 2.6.1. */
+int weir_kafka_check_version(const struct weir_deployment *deployment, struct weir_error *err);
+
+/* dev = true asks whether the broker is a real one (it answers DescribeConfigs) and then refuses; else 0. */
+int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err);
+
+/* Partition count of a topic, or WEIR_E_NOT_FOUND, WEIR_E_UNAVAILABLE. Blocks up to timeout_ms. */
+int weir_kafka_partition_count(rd_kafka_t *handle, const char *topic, int timeout_ms, int32_t *ret_count,
+    struct weir_error *err);
+
+#endif
