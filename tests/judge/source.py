@@ -1,0 +1,148 @@
+"""Reads a History from Kafka: read_committed, from the log start to the end as it was when the reading began."""
+import time
+
+import confluent_kafka as ck
+
+from history import History, Record
+
+CALL_S = 15
+
+
+class Unreadable(Exception):
+    """The topics cannot be read whole: no judgement is possible."""
+
+
+def _consumer(bootstrap, isolation, group="weir-judge"):
+    return ck.Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.message.max.bytes": 4 << 20,
+            "fetch.wait.max.ms": 50,
+        }
+    )
+
+
+def describe(bootstrap, topics):
+    """(cluster id, {topic: partition count}); Unreadable names what is missing."""
+    from confluent_kafka.admin import AdminClient
+
+    metadata = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=CALL_S)
+    missing = [t for t in topics if t not in metadata.topics]
+    if missing:
+        raise Unreadable("no such topic: " + ", ".join(missing))
+    return metadata.cluster_id or "", {t: len(metadata.topics[t].partitions) for t in topics}
+
+
+def ends(bootstrap, counts):
+    """{(topic, partition): (log start, high watermark)}; a read_uncommitted handle, or the stable end is told instead."""
+    consumer = _consumer(bootstrap, "read_uncommitted")
+    try:
+        return {
+            (topic, partition): consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), CALL_S)
+            for topic, count in counts.items()
+            for partition in range(count)
+        }
+    finally:
+        consumer.close()
+
+
+def committed(bootstrap, group, topic, count):
+    """The group's stable committed offsets of a topic as {partition: offset, or -1001 for none}."""
+    consumer = _consumer(bootstrap, "read_committed", group)
+    try:
+        asked = [ck.TopicPartition(topic, p) for p in range(count)]
+        return {tp.partition: tp.offset for tp in consumer.committed(asked, CALL_S)}
+    finally:
+        consumer.close()
+
+
+def lag(bootstrap, group, topic):
+    """Records that the group has not finished, over all partitions."""
+    _, counts = describe(bootstrap, [topic])
+    done = committed(bootstrap, group, topic, counts[topic])
+    marks = ends(bootstrap, counts)
+    return sum(high - max(done[p], low) for (_, p), (low, high) in marks.items())
+
+
+def settle(bootstrap, group, topic, deadline_s):
+    """Waits until the group has committed to the end of the topic; the lag that is left (0 = settled)."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        left = lag(bootstrap, group, topic)
+        if left == 0 or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+
+
+def _record(message):
+    _, timestamp = message.timestamp()
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        dict(message.headers() or []),
+        timestamp,
+    )
+
+
+def read(bootstrap, counts, deadline_s=120, allow_trimmed=False):
+    """Every committed record of the topics as {topic: [Record in (partition, offset) order]}."""
+    marks = ends(bootstrap, counts)
+    trimmed = [f"{t}/{p} from {low}" for (t, p), (low, _) in marks.items() if low > 0]
+    if trimmed and not allow_trimmed:
+        raise Unreadable("records are gone from the log's beginning: " + ", ".join(trimmed))
+    open_ends = {tp: high for tp, (low, high) in marks.items() if high > low}
+    found = {topic: [] for topic in counts}
+    if not open_ends:
+        return found
+    consumer = _consumer(bootstrap, "read_committed")
+    consumer.assign([ck.TopicPartition(t, p, marks[t, p][0]) for t, p in open_ends])
+    deadline = time.monotonic() + deadline_s
+    try:
+        while open_ends:
+            if time.monotonic() > deadline:
+                raise Unreadable(f"not at the end after {deadline_s} s: {sorted(open_ends)}")
+            for message in consumer.consume(5000, 0.2):
+                _take(message, found, open_ends)
+    finally:
+        consumer.close()
+    for records in found.values():
+        records.sort(key=lambda r: (r.partition, r.offset))
+    return found
+
+
+def _take(message, found, open_ends):
+    error = message.error()
+    where = (message.topic(), message.partition())
+    if error is None:
+        if message.offset() < open_ends.get(where, 0):
+            found[where[0]].append(_record(message))
+    elif error.code() == ck.KafkaError._PARTITION_EOF:
+        # The end told here counts transaction markers and aborted records, so an idle tail is still reached.
+        if message.offset() >= open_ends.get(where, 0):
+            open_ends.pop(where, None)
+    elif not error.retriable() and error.code() not in (
+        ck.KafkaError._TRANSPORT,
+        ck.KafkaError._ALL_BROKERS_DOWN,
+    ):
+        raise Unreadable(str(error))
+
+
+def history(bootstrap, names, deadline_s=120, allow_trimmed=False):
+    """The History of one collection and service."""
+    cluster, counts = describe(bootstrap, names.all)
+    found = read(bootstrap, counts, deadline_s, allow_trimmed)
+    return History(
+        names,
+        counts[names.commands],
+        cluster,
+        *(found[topic] for topic in names.all),
+        partition_counts=counts,
+    )
