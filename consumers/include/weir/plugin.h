@@ -106,8 +106,11 @@ struct weir_host {
     const struct weir_deployment *deployment; /* for the plugins of this tree: common/deployment.h */
 
     /* The next record, in order; NULL at the end. Leaves out records of a partition behind one that had RETRY or
-     * WAIT. A record without a verdict when the next is asked for, or when handle returns, counts as not reached
-     * and is handed out again with the next batch. */
+     * WAIT. Several records may be pending: a plugin may ask for the next ones before it gives verdicts, in any order.
+     * A record without a verdict when handle returns counts as not reached and is handed out again with the next
+     * batch; no execution is counted. A partition's position never passes a record that had RETRY or WAIT or was not
+     * reached; what is behind it on the partition may be handed out again whatever its verdict, so that a plugin with
+     * effects outside Kafka gives verdicts in order and remembers what it has done. */
     const struct weir_record *(*next)(struct weir_batch *batch);
     void (*done)(struct weir_batch *batch, const struct weir_record *record);
     /* Any verdict but DONE. What was emitted for the record before is dropped. */
