@@ -71,7 +71,7 @@ int weir_address_listen(const char *address, int backlog, struct weir_error *err
 /* Whether only this machine reaches it (127.0.0.0/8, ::1, localhost, unix:). */
 bool weir_address_is_loopback(const char *address);
 
-/* The management pages every long-running program has: /livez, /readyz, /metrics. */
+/* The management pages every long-running program has: /livez, /readyz, /metrics. Borrowed until the close. */
 struct weir_management {
     /* Appends the members of readyz's JSON detail (without braces); true when ready. Any thread. */
     bool (*ready)(void *context, struct weir_buffer *detail);
