@@ -100,7 +100,7 @@ def _judge_numbers(answers, found, findings):
         records = found.by_signature[signature]
         where = f"{signature[0]} {signature[1]}"
         if records < least[signature]:
-            findings.add("answer-missing", where, f"{least[signature]} 2xx, {records} records")
+            findings.add("answer-lost", where, f"{least[signature]} 2xx, {records} records")
         if records > most[signature]:
             kind = "refused-written" if refused[signature] else "written-twice"
             findings.add(kind, where, f"{records} records, {most[signature]} requests that may have been written")

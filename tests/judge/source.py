@@ -12,7 +12,8 @@ class Unreadable(Exception):
     """The topics cannot be read whole: no judgement is possible."""
 
 
-def _consumer(bootstrap, isolation, group="weir-judge"):
+def consumer(bootstrap, isolation, group="weir-judge"):
+    """A handle that joins no group and commits nothing."""
     return ck.Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -27,11 +28,24 @@ def _consumer(bootstrap, isolation, group="weir-judge"):
     )
 
 
+def patiently(call, *arguments, deadline_s=CALL_S):
+    """call(*arguments), again while Kafka says something that passes (a new leader, a coordinator that loads)."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        try:
+            return call(*arguments, CALL_S)
+        except ck.KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def describe(bootstrap, topics):
     """(cluster id, {topic: partition count}); Unreadable names what is missing."""
     from confluent_kafka.admin import AdminClient
 
-    metadata = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=CALL_S)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    metadata = patiently(lambda limit_s: admin.list_topics(timeout=limit_s))
     missing = [t for t in topics if t not in metadata.topics]
     if missing:
         raise Unreadable("no such topic: " + ", ".join(missing))
@@ -40,25 +54,25 @@ def describe(bootstrap, topics):
 
 def ends(bootstrap, counts):
     """{(topic, partition): (log start, high watermark)}; a read_uncommitted handle, or the stable end is told instead."""
-    consumer = _consumer(bootstrap, "read_uncommitted")
+    handle = consumer(bootstrap, "read_uncommitted")
     try:
         return {
-            (topic, partition): consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), CALL_S)
+            (topic, partition): patiently(handle.get_watermark_offsets, ck.TopicPartition(topic, partition))
             for topic, count in counts.items()
             for partition in range(count)
         }
     finally:
-        consumer.close()
+        handle.close()
 
 
 def committed(bootstrap, group, topic, count):
     """The group's stable committed offsets of a topic as {partition: offset, or -1001 for none}."""
-    consumer = _consumer(bootstrap, "read_committed", group)
+    handle = consumer(bootstrap, "read_committed", group)
     try:
         asked = [ck.TopicPartition(topic, p) for p in range(count)]
-        return {tp.partition: tp.offset for tp in consumer.committed(asked, CALL_S)}
+        return {tp.partition: tp.offset for tp in patiently(handle.committed, asked)}
     finally:
-        consumer.close()
+        handle.close()
 
 
 def lag(bootstrap, group, topic):
@@ -102,17 +116,17 @@ def read(bootstrap, counts, deadline_s=120, allow_trimmed=False):
     found = {topic: [] for topic in counts}
     if not open_ends:
         return found
-    consumer = _consumer(bootstrap, "read_committed")
-    consumer.assign([ck.TopicPartition(t, p, marks[t, p][0]) for t, p in open_ends])
+    handle = consumer(bootstrap, "read_committed")
+    handle.assign([ck.TopicPartition(t, p, marks[t, p][0]) for t, p in open_ends])
     deadline = time.monotonic() + deadline_s
     try:
         while open_ends:
             if time.monotonic() > deadline:
                 raise Unreadable(f"not at the end after {deadline_s} s: {sorted(open_ends)}")
-            for message in consumer.consume(5000, 0.2):
+            for message in handle.consume(5000, 0.2):
                 _take(message, found, open_ends)
     finally:
-        consumer.close()
+        handle.close()
     for records in found.values():
         records.sort(key=lambda r: (r.partition, r.offset))
     return found

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Programs that are wrong on purpose: the judge must catch each, or it proves nothing about the right ones.
+
+mutants.py apply-first: a store host that applies a batch before its transaction is committed.
+mutants.py ack-first: a gateway that answers before Kafka has acknowledged.
+mutants.py right: the right programs under the same faults, which the judge must find whole.
+"""
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from harness import Failed, Stage, main, say
+from load import Load, Workload
+from outage import broker_outage, restart_gateway
+from watch import Watch
+
+ORDERS = 1500
+FEW = {"service store": ["batch.max = 100"], "kafka.consumer": ["session.timeout.ms = 6000"]}
+
+
+def store_dies_before_commit(binary=None):
+    """Its transaction is never committed; what it applied must not be there. (exit code of the judge, counts)"""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        weir = stage.weir(kafka, sections=FEW)
+        weir.start("gateway").wait_ready()
+        log = weir.folder / "accepted.jsonl"
+        load = Load(weir.url, Workload(ORDERS), log).start()
+        load.wait_idle(60)
+        load.stop()
+        store = weir.start("store", binary, WEIR_CRASH_AT="before-commit:4")
+        if store.wait_ended(60) != -9:
+            raise Failed(f"no crash before the commit\n{store.tail()}")
+        store.start()
+        with Watch(kafka) as watch:
+            watch.wait_settled(60, [store])
+        return weir.judge(log)
+
+
+def gateway_dies_in_an_outage(binary=None):
+    """What it had told clients must be on the topic though it died. (exit code of the judge, counts)"""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        weir = stage.weir(kafka)
+        weir.start("gateway", binary).wait_ready()
+        weir.start("store").wait_ready()
+        log = weir.folder / "accepted.jsonl"
+        broker_outage(kafka, weir, log, restart_gateway(weir))
+        return weir.judge(log)
+
+
+def expect_caught(judged, *kinds):
+    code, counts = judged
+    say(f"judge: exit {code}, {counts}")
+    found = counts.get("violations", {})
+    if code != 1 or not any(kind in found for kind in kinds):
+        raise Failed(f"the mutant was not caught for {' or '.join(kinds)}: exit {code}, {found}")
+
+
+def expect_whole(judged):
+    code, counts = judged
+    say(f"judge: exit {code}, {counts}")
+    if code != 0:
+        raise Failed("the judge found the right programs wrong")
+
+
+def apply_first():
+    expect_caught(
+        store_dies_before_commit("weir-consumer-mutant-apply-first"), "lost", "wrong-ending", "gateway-differs", "double"
+    )
+
+
+def ack_first():
+    expect_caught(gateway_dies_in_an_outage("weir-gateway-mutant-ack-first"), "answer-lost")
+
+
+def right():
+    expect_whole(store_dies_before_commit())
+    expect_whole(gateway_dies_in_an_outage())
+
+
+TESTS = {"apply-first": apply_first, "ack-first": ack_first, "right": right}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in TESTS:
+        sys.exit(f"usage: mutants.py {'|'.join(TESTS)}")
+    main(TESTS[sys.argv[1]])
