@@ -1,0 +1,185 @@
+#include "gateway/access.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROUTES_MAX = 16, FLUSH_BYTES = 60000 };
+
+/* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
+ */
+static const unsigned statuses[] = {0, 200, 202, 304, 400, 404, 405, 413, 415, 422, 500, 503, 504};
+enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
+
+struct weir_access {
+    bool log;
+    enum weir_log_format format;
+    pthread_mutex_t lock; /* lines */
+    struct weir_buffer lines;
+    _Atomic(struct weir_metric *) counters[ROUTES_MAX + 1][STATUSES]; /* the first route: none was found */
+    _Atomic(struct weir_metric *) durations[ROUTES_MAX + 1];
+};
+
+struct weir_access *weir_access_new(bool log, enum weir_log_format format)
+{
+    struct weir_access *access = calloc(1, sizeof(*access));
+    if (access == NULL)
+        return NULL;
+    access->log = log;
+    access->format = format;
+    pthread_mutex_init(&access->lock, NULL);
+    return access;
+}
+
+static void write_all(struct weir_bytes lines)
+{
+    while (lines.len > 0) {
+        ssize_t written = write(STDERR_FILENO, lines.data, lines.len);
+        if (written <= 0)
+            return; /* nobody reads the log; there is nowhere to say so */
+        lines = weir_bytes(lines.data + written, lines.len - (size_t)written);
+    }
+}
+
+void weir_access_flush(struct weir_access *access)
+{
+    pthread_mutex_lock(&access->lock);
+    struct weir_buffer lines = access->lines;
+    access->lines = (struct weir_buffer){0};
+    pthread_mutex_unlock(&access->lock);
+    write_all(weir_buffer_bytes(&lines));
+    weir_buffer_done(&lines);
+}
+
+void weir_access_free(struct weir_access *access)
+{
+    if (access == NULL)
+        return;
+    weir_access_flush(access);
+    pthread_mutex_destroy(&access->lock);
+    free(access);
+}
+
+struct note {
+    const char *method, *route, *id;
+    unsigned status;
+    size_t bytes;
+    int64_t duration_us;
+};
+
+static void append_text(struct weir_buffer *lines, const struct note *note)
+{
+    weir_buffer_printf(lines,
+        "http.request method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64
+        " principal=anonymous request=%s\n",
+        note->method, note->route, note->status, note->bytes, note->duration_us, note->id);
+}
+
+static void append_plain(struct weir_buffer *lines, const struct note *note)
+{
+    char now[WEIR_CLOCK_RFC3339_BYTES];
+    weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
+    weir_buffer_append_str(lines, " INFO ");
+    append_text(lines, note);
+}
+
+static void append_journal(struct weir_buffer *lines, const struct note *note)
+{
+    weir_buffer_append_str(lines, "<6>");
+    append_text(lines, note);
+}
+
+static void append_json(struct weir_buffer *lines, const struct note *note)
+{
+    char now[WEIR_CLOCK_RFC3339_BYTES];
+    weir_buffer_printf(lines,
+        "{\"ts\":\"%s\",\"level\":\"info\",\"event\":\"http.request\",\"method\":\"%s\",\"route\":\"%s\","
+        "\"status\":%u,\"bytes\":%zu,\"duration_us\":%" PRId64
+        ",\"principal\":\"anonymous\",\"request\":\"%s\"}\n",
+        weir_clock_rfc3339(weir_clock_wall_ms(), now), note->method, note->route, note->status, note->bytes,
+        note->duration_us, note->id);
+}
+
+static void (*const append[])(struct weir_buffer *, const struct note *) = {
+    [WEIR_LOG_TEXT] = append_plain,
+    [WEIR_LOG_JOURNAL] = append_journal,
+    [WEIR_LOG_JSON] = append_json,
+};
+
+static void log_note(struct weir_access *access, const struct note *note)
+{
+    pthread_mutex_lock(&access->lock);
+    append[access->format](&access->lines, note);
+    bool full = access->lines.len >= FLUSH_BYTES || access->lines.failed;
+    pthread_mutex_unlock(&access->lock);
+    if (full)
+        weir_access_flush(access);
+}
+
+static size_t route_slot(const struct weir_route *route)
+{
+    return route == NULL ? 0 : (size_t)(route - weir_routes) + 1;
+}
+
+static size_t status_slot(unsigned status)
+{
+    for (size_t i = 0; i < STATUSES; i++) {
+        if (statuses[i] == status)
+            return i;
+    }
+    return 0;
+}
+
+static struct weir_metric *make_counter(const struct note *note)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer labels = {0};
+    weir_buffer_printf(
+        &labels, "route=\"%s\",method=\"%s\",status=\"%u\"", note->route, note->method, note->status);
+    return weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_requests_total", labels.failed ? "" : labels.data,
+        "Requests by their answer; status 0: the client left");
+}
+
+static struct weir_metric *make_duration(const struct note *note)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer labels = {0};
+    weir_buffer_printf(&labels, "route=\"%s\",method=\"%s\"", note->route, note->method);
+    return weir_metric(WEIR_METRIC_HISTOGRAM, "weir_gateway_request_duration_seconds",
+        labels.failed ? "" : labels.data, "From the request line to the last byte of the answer");
+}
+
+/* The metric of a slot, made at its first use; two threads that make it get the same one. */
+static struct weir_metric *metric_of(_Atomic(struct weir_metric *) *slot, const struct note *note,
+    struct weir_metric *make(const struct note *))
+{
+    struct weir_metric *metric = atomic_load_explicit(slot, memory_order_acquire);
+    if (metric != NULL)
+        return metric;
+    metric = make(note);
+    atomic_store_explicit(slot, metric, memory_order_release);
+    return metric;
+}
+
+void weir_access_note(struct weir_access *access, const struct weir_request *request, bool aborted)
+{
+    /* A method without a route is the client's own word: neither label nor log repeats it. */
+    struct note note = {
+        .method = request->route != NULL ? request->route->method : "-",
+        .route = request->route != NULL ? request->route->name : "-",
+        .id = request->id,
+        .status = aborted ? 0 : request->outcome.status,
+        .bytes = request->answer_bytes,
+        .duration_us = weir_clock_us() - request->started_us,
+    };
+    size_t route = route_slot(request->route);
+    weir_metric_add(metric_of(&access->counters[route][status_slot(note.status)], &note, make_counter), 1);
+    weir_metric_observe_us(metric_of(&access->durations[route], &note, make_duration), note.duration_us);
+    if (access->log && weir_log_enabled(WEIR_LOG_INFO))
+        log_note(access, &note);
+}

@@ -1,0 +1,195 @@
+#include "gateway/command.h"
+
+#include "common/clock.h"
+#include "common/envelope.h"
+#include "common/json.h"
+#include "common/topic.h"
+#include "gateway/pending.h"
+#include "gateway/request.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LATE "Kafka did not acknowledge the command in time; whether it was written is not known"
+
+/* ---- the body ---- */
+
+/* Takes the key out of a create's body, or the request id for one without. */
+static enum weir_step take_body_key(struct weir_request *request, json_t *member)
+{
+    const char *field = request->collection->config->key_field;
+    if (member == NULL) {
+        request->key = weir_bytes_str(request->id);
+        return WEIR_STEP_SUSPENDED;
+    }
+    if (!json_is_string(member))
+        return weir_request_refuse_member(
+            request, MHD_HTTP_BAD_REQUEST, field, "the key %s is no string", field);
+    struct weir_error err;
+    struct weir_bytes key = weir_bytes(json_string_value(member), json_string_length(member));
+    if (weir_key_check(key, &err) < 0)
+        return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field, "%s", err.text);
+    memcpy(request->path.key, key.data, key.len);
+    request->key = weir_bytes(request->path.key, key.len);
+    return WEIR_STEP_SUSPENDED;
+}
+
+static enum weir_step compare_body_key(struct weir_request *request, json_t *member)
+{
+    const char *field = request->collection->config->key_field;
+    if (member == NULL)
+        return WEIR_STEP_SUSPENDED;
+    if (json_is_string(member) &&
+        weir_bytes_equal(request->key, weir_bytes(json_string_value(member), json_string_length(member))))
+        return WEIR_STEP_SUSPENDED;
+    return weir_request_refuse_member(
+        request, MHD_HTTP_UNPROCESSABLE_CONTENT, field, "%s in the body is not the key in the path", field);
+}
+
+/* WEIR_STEP_SUSPENDED here means: the body is good, go on. */
+static enum weir_step check_body(struct weir_request *request)
+{
+    WEIR_CLEANUP(json) json_t *object = NULL;
+    struct weir_error err;
+    if (request->route->media_type == NULL)
+        return WEIR_STEP_SUSPENDED;
+    if (weir_json_parse_object(weir_buffer_bytes(&request->body), &object, &err) < 0)
+        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    json_t *member = json_object_get(object, request->collection->config->key_field);
+    return request->route->item ? compare_body_key(request, member) : take_body_key(request, member);
+}
+
+/* ---- the record ---- */
+
+static bool is_text(struct weir_bytes value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if ((unsigned char)value.data[i] < 0x20 || (unsigned char)value.data[i] >= 0x7f)
+            return false;
+    }
+    return value.len <= WEIR_HEADER_VALUE_BYTES;
+}
+
+static enum weir_step check_conditions(struct weir_request *request)
+{
+    if (is_text(request->head.if_match) && is_text(request->head.if_none_match))
+        return WEIR_STEP_SUSPENDED;
+    return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST,
+        "If-Match and If-None-Match are visible ASCII of at most %d bytes here", WEIR_HEADER_VALUE_BYTES);
+}
+
+struct headers {
+    struct weir_header all[WEIR_PRODUCE_HEADERS_MAX];
+    size_t count;
+};
+
+static void add(struct headers *headers, const char *name, struct weir_bytes value)
+{
+    if (value.data != NULL)
+        headers->all[headers->count++] = (struct weir_header){name, value};
+}
+
+static void send_record(
+    struct weir_request *request, struct weir_produce_record *record, struct weir_error *err, int *ret_rc)
+{
+    char time[WEIR_CLOCK_RFC3339_BYTES], traceparent[WEIR_TRACEPARENT_BYTES];
+    const struct weir_route *route = request->route;
+    struct headers headers = {0};
+    weir_traceparent(request->head.traceparent, traceparent);
+    add(&headers, WEIR_HEADER_SPECVERSION, weir_bytes_str("1.0"));
+    add(&headers, WEIR_HEADER_ID, weir_bytes_str(request->id));
+    add(&headers, WEIR_HEADER_TYPE, weir_bytes_str(request->collection->types[route->operation]));
+    add(&headers, WEIR_HEADER_SOURCE, weir_bytes_str("weir-gateway"));
+    add(&headers, WEIR_HEADER_TIME, weir_bytes_str(weir_clock_rfc3339(request->started_wall_ms, time)));
+    add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str(route->media_type));
+    add(&headers, WEIR_HEADER_TRACEPARENT, weir_bytes_str(traceparent));
+    add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str("anonymous"));
+    add(&headers, WEIR_HEADER_IF_MATCH, request->head.if_match);
+    add(&headers, WEIR_HEADER_IF_NONE_MATCH, request->head.if_none_match);
+    record->headers = headers.all;
+    record->header_count = headers.count;
+    *ret_rc = weir_produce_send(request->gateway->produce, record, err);
+}
+
+static const unsigned refusal_status[] = {
+    [-WEIR_E_TOO_LARGE] = MHD_HTTP_CONTENT_TOO_LARGE,
+    [-WEIR_E_UNAVAILABLE] = MHD_HTTP_SERVICE_UNAVAILABLE,
+    [-WEIR_E_BUSY] = MHD_HTTP_SERVICE_UNAVAILABLE,
+};
+
+static unsigned status_of_refusal(int rc)
+{
+    size_t slot = (size_t)-rc;
+    bool known = slot < sizeof(refusal_status) / sizeof(refusal_status[0]) && refusal_status[slot] != 0;
+    return known ? refusal_status[slot] : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* The record was not taken: no report will come, so this is where the reference and the request end. */
+static void end_unsent(struct weir_request *request, int rc, const struct weir_error *err)
+{
+    if (weir_pending_take(request->gateway->pending, request)) {
+        weir_request_refuse(request, status_of_refusal(rc), "%s; nothing was written", err->text);
+        weir_pending_resume(request);
+    }
+    weir_request_unref(request);
+}
+
+static void end_written(struct weir_request *request, int32_t partition, int64_t offset)
+{
+    request->outcome.kind = WEIR_OUTCOME_ACCEPTED;
+    request->outcome.status = MHD_HTTP_ACCEPTED;
+    request->outcome.partition = partition;
+    request->outcome.offset = offset;
+}
+
+enum weir_step weir_command_run(struct weir_request *request)
+{
+    if (check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER)
+        return WEIR_STEP_ANSWER;
+    struct weir_produce_record record = {
+        .collection = request->collection,
+        .partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions),
+        .key = request->key,
+        .value = request->route->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body),
+        .opaque = weir_request_ref(request),
+    };
+    struct weir_error err;
+    int rc;
+#ifdef WEIR_MUTANT_ACK_FIRST
+    /* On purpose wrong, for the tests that have to notice it: the answer does not wait for the broker. */
+    send_record(request, &record, &err, &rc);
+    end_written(request, record.partition, -1);
+    if (rc < 0)
+        weir_request_unref(request);
+    return WEIR_STEP_ANSWER;
+#endif
+    weir_pending_add(request->gateway->pending, request, LATE);
+    send_record(request, &record, &err, &rc);
+    if (rc < 0)
+        end_unsent(request, rc, &err);
+    return WEIR_STEP_SUSPENDED;
+}
+
+/* ---- the report ---- */
+
+static void end_reported(struct weir_request *request, const struct weir_delivery *delivery)
+{
+    if (delivery->end == WEIR_DELIVERY_WRITTEN)
+        end_written(request, delivery->partition, delivery->offset);
+    else if (delivery->end == WEIR_DELIVERY_NOT_WRITTEN)
+        weir_request_refuse(
+            request, MHD_HTTP_SERVICE_UNAVAILABLE, "%s; nothing was written", delivery->reason);
+    else
+        weir_request_refuse(request, MHD_HTTP_GATEWAY_TIMEOUT,
+            "%s; whether the command was written is not known", delivery->reason);
+}
+
+void weir_command_reported(void *opaque, const struct weir_delivery *delivery)
+{
+    struct weir_request *request = opaque;
+    if (weir_pending_take(request->gateway->pending, request)) {
+        end_reported(request, delivery);
+        weir_pending_resume(request);
+    }
+    weir_request_unref(request);
+}

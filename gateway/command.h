@@ -1,0 +1,15 @@
+/* From a request that changes a document to its command record, and from the broker's acknowledgement to the
+ * outcome. */
+#ifndef WEIR_GATEWAY_COMMAND_H
+#define WEIR_GATEWAY_COMMAND_H
+
+#include "gateway/produce.h"
+#include "gateway/route.h"
+
+/* Checks body and key, suspends the request and hands the record to the producer. */
+enum weir_step weir_command_run(struct weir_request *request);
+
+/* The producer's report; opaque is the request, whose reference is given back. */
+void weir_command_reported(void *opaque, const struct weir_delivery *delivery);
+
+#endif

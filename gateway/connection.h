@@ -1,0 +1,32 @@
+/* Client connections with absolute deadlines: libmicrohttpd's own timeout counts inactivity only, so that one
+ * byte a second would live for ever. A deadline that passes shuts the socket down; libmicrohttpd then closes
+ * it. */
+#ifndef WEIR_GATEWAY_CONNECTION_H
+#define WEIR_GATEWAY_CONNECTION_H
+
+#include "gateway/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_connection;
+struct weir_connections;
+
+/* settings are borrowed. NULL when memory is out. */
+struct weir_connections *weir_connections_new(const struct weir_gateway_settings *settings);
+void weir_connections_free(struct weir_connections *connections);
+
+/* A connection was accepted: its first header has header.timeout. NULL when memory is out. */
+struct weir_connection *weir_connection_begin(struct weir_connections *connections, int fd);
+/* It is about to be closed, fd still being valid. Accepts NULL. */
+void weir_connection_end(struct weir_connection *connection);
+
+/* What the client has to do next, and by when. All accept NULL. Threads: the connection's own. */
+void weir_connection_expect_body(struct weir_connection *connection, bool has_body);
+void weir_connection_expect_nothing(struct weir_connection *connection); /* it is our turn */
+void weir_connection_expect_request(struct weir_connection *connection);
+
+/* Shuts down what is late at now_ms. Threads: any. */
+void weir_connections_sweep(struct weir_connections *connections, int64_t now_ms);
+
+#endif

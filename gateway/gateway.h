@@ -1,0 +1,42 @@
+/* What every part of the gateway shares: the settings, the collections and the parts themselves. One
+ * instance, built by main, read-only once the server listens (but for the two flags). */
+#ifndef WEIR_GATEWAY_GATEWAY_H
+#define WEIR_GATEWAY_GATEWAY_H
+
+#include "common/deployment.h"
+#include "gateway/settings.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+struct weir_access;
+struct weir_pending;
+struct weir_produce;
+struct weir_owner;
+struct weir_read;
+struct weir_server;
+
+enum { WEIR_GATEWAY_TYPE_BYTES = 96, WEIR_GATEWAY_OPERATIONS = 5 };
+
+/* A collection with what would be written anew for each request. */
+struct weir_gateway_collection {
+    const struct weir_collection *config;
+    size_t index;
+    char types[WEIR_GATEWAY_OPERATIONS][WEIR_GATEWAY_TYPE_BYTES]; /* ce_type by enum weir_operation */
+};
+
+struct weir_gateway {
+    const struct weir_deployment *deployment;
+    struct weir_gateway_settings settings;
+    struct weir_gateway_collection *collections;
+    size_t collection_count;
+    struct weir_access *access;
+    struct weir_pending *pending;
+    struct weir_produce *produce;
+    struct weir_owner *owner;
+    struct weir_read *read;
+    struct weir_server *server;
+    atomic_bool draining; /* SIGTERM came: nothing new is begun */
+};
+
+#endif

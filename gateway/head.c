@@ -1,0 +1,161 @@
+#include "gateway/head.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct field {
+    const char *name;
+    size_t len;
+    size_t offset;
+    bool singleton; /* given twice it is an attack or a mistake; others keep the last value */
+};
+
+#define FIELD(text, member, once)                                                                            \
+    {                                                                                                        \
+        text, sizeof(text) - 1, offsetof(struct weir_head, member), once                                     \
+    }
+
+static const struct field fields[] = {
+    FIELD("Host", host, true),
+    FIELD("Content-Length", content_length, true),
+    FIELD("Transfer-Encoding", transfer_encoding, true),
+    FIELD("Content-Type", content_type, true),
+    FIELD("Authorization", authorization, true),
+    FIELD("Idempotency-Key", idempotency_key, true),
+    FIELD("If-Match", if_match, true),
+    FIELD("If-None-Match", if_none_match, true),
+    FIELD("traceparent", traceparent, false),
+    FIELD("Expect", expect, true),
+    FIELD("Content-Encoding", content_encoding, true),
+};
+
+struct walk {
+    struct weir_head *head;
+    struct weir_error *err;
+    int rc;
+};
+
+/* token of RFC 9110 §5.6.2 */
+static bool is_token_byte(unsigned char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+           (byte != 0 && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+}
+
+static bool is_token(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!is_token_byte((unsigned char)name[i]))
+            return false;
+    }
+    return len > 0;
+}
+
+static bool has_control_byte(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)value[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static const struct field *find_field(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].len == len && strncasecmp(fields[i].name, name, len) == 0)
+            return &fields[i];
+    }
+    return NULL;
+}
+
+static int take_field(
+    struct walk *walk, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    if (!is_token(name, name_len))
+        return weir_error_set(walk->err, WEIR_E_INVALID, "a header name holds a byte that is not allowed");
+    if (has_control_byte(value, value_len))
+        return weir_error_set(
+            walk->err, WEIR_E_INVALID, "the header %.*s holds a control byte", (int)name_len, name);
+    const struct field *field = find_field(name, name_len);
+    if (field == NULL)
+        return 0;
+    struct weir_bytes *slot = (struct weir_bytes *)(void *)((char *)walk->head + field->offset);
+    if (field->singleton && slot->data != NULL)
+        return weir_error_set(walk->err, WEIR_E_INVALID, "the header %s is given twice", field->name);
+    *slot = weir_bytes(value != NULL ? value : "", value_len);
+    return 0;
+}
+
+static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+    (void)kind;
+    struct walk *walk = context;
+    walk->rc = take_field(walk, name, name_len, value, value_len);
+    return walk->rc == 0 ? MHD_YES : MHD_NO;
+}
+
+static bool equal_ignoring_case(struct weir_bytes bytes, const char *text)
+{
+    return bytes.len == strlen(text) && strncasecmp(bytes.data, text, bytes.len) == 0;
+}
+
+static int read_content_length(struct weir_bytes text, int64_t *ret_bytes, struct weir_error *err)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return weir_error_set(err, WEIR_E_INVALID, "Content-Length is not a number");
+        if (bytes > INT64_MAX / 10 - 1)
+            return weir_error_set(err, WEIR_E_INVALID, "Content-Length is beyond any limit");
+        bytes = bytes * 10 + (text.data[i] - '0');
+    }
+    *ret_bytes = bytes;
+    return text.len > 0 ? 0 : weir_error_set(err, WEIR_E_INVALID, "Content-Length is empty");
+}
+
+static int check_framing(struct weir_head *head, const char *version, struct weir_error *err)
+{
+    if (head->transfer_encoding.data == NULL)
+        return head->content_length.data == NULL
+                   ? 0
+                   : read_content_length(head->content_length, &head->body_bytes, err);
+    if (head->content_length.data != NULL)
+        return weir_error_set(err, WEIR_E_INVALID, "Transfer-Encoding together with Content-Length");
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
+        return weir_error_set(err, WEIR_E_INVALID, "Transfer-Encoding needs HTTP/1.1");
+    if (!equal_ignoring_case(head->transfer_encoding, "chunked"))
+        return weir_error_set(err, WEIR_E_INVALID, "Transfer-Encoding can only be chunked");
+    head->body_bytes = -1;
+    return 0;
+}
+
+int weir_head_read(struct MHD_Connection *connection, const char *version, struct weir_head *ret_head,
+    struct weir_error *err)
+{
+    *ret_head = (struct weir_head){0};
+    struct walk walk = {.head = ret_head, .err = err};
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, &walk);
+    if (walk.rc < 0)
+        return walk.rc;
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
+        return weir_error_set(err, WEIR_E_INVALID, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    if (ret_head->host.data == NULL || ret_head->host.len == 0)
+        return weir_error_set(err, WEIR_E_INVALID, "the header Host is missing");
+    return check_framing(ret_head, version, err);
+}
+
+bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type)
+{
+    size_t len = strlen(media_type);
+    if (content_type.len < len || strncasecmp(content_type.data, media_type, len) != 0)
+        return false;
+    for (size_t i = len; i < content_type.len; i++) {
+        if (content_type.data[i] != ' ' && content_type.data[i] != '\t')
+            return content_type.data[i] == ';';
+    }
+    return true;
+}

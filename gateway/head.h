@@ -1,0 +1,29 @@
+/* The strict gate: reads a request's header fields and refuses what libmicrohttpd lets through, so that no
+ * proxy in front can see other requests than we do (RFC 9112 §11.2). */
+#ifndef WEIR_GATEWAY_HEAD_H
+#define WEIR_GATEWAY_HEAD_H
+
+#include "common/bytes.h"
+#include "common/error.h"
+
+#include <microhttpd.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The fields the gateway acts on. Values point into libmicrohttpd's memory: valid until the request is
+ * completed. */
+struct weir_head {
+    struct weir_bytes host, content_length, transfer_encoding, content_type, authorization, idempotency_key,
+        if_match, if_none_match, traceparent, expect, content_encoding;
+    int64_t body_bytes; /* as announced; 0: none; -1: chunked, not known */
+};
+
+/* Reads and checks all fields. WEIR_E_INVALID: 400 and the connection is closed. */
+int weir_head_read(struct MHD_Connection *connection, const char *version, struct weir_head *ret_head,
+    struct weir_error *err);
+
+/* Whether the Content-Type is that media type, whatever its parameters. Case does not matter. */
+bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type);
+
+#endif

@@ -1,0 +1,232 @@
+/* weir-gateway: HTTP in, Kafka out. Puts the parts together, looks after the producer, and takes all down
+ * again. */
+#include "common/deployment.h"
+#include "common/http.h"
+#include "common/json.h"
+#include "common/kafka.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "gateway/access.h"
+#include "gateway/command.h"
+#include "gateway/gateway.h"
+#include "gateway/owner.h"
+#include "gateway/pending.h"
+#include "gateway/produce.h"
+#include "gateway/read.h"
+#include "gateway/server.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WATCH_MS = 100, LAST_FLUSH_MS = 1000, EXIT_USAGE = 64 };
+
+struct arguments {
+    const char *config;
+    bool check_only;
+    bool done; /* --help or --version was answered */
+};
+
+static void print_help(void)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer options = {0};
+    weir_option_help(&weir_gateway_options, &options);
+    printf("usage: weir-gateway [--config FILE] [--check-config]\n"
+           "Takes documents by HTTP, puts them on Kafka, and answers once Kafka has them.\n\n"
+           "  --config FILE    the configuration (default: $WEIR_CONFIG, then /etc/weir/weir.conf)\n"
+           "  --check-config   read the configuration, say what is wrong, and end\n"
+           "  --help, --version\n\n"
+           "Keys of [gateway]:\n%s",
+        options.failed ? "" : options.data);
+}
+
+/* 0, or the exit status. */
+static int read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {0},
+    };
+    *arguments = (struct arguments){.config = weir_deployment_default_path()};
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return EXIT_USAGE;
+        if (option == 'c')
+            arguments->config = optarg;
+        arguments->check_only |= option == 'k';
+        arguments->done |= option == 'h' || option == 'v';
+        if (option == 'h')
+            print_help();
+        if (option == 'v')
+            printf("weir-gateway %s\n", WEIR_VERSION);
+    }
+    if (optind == argc)
+        return 0;
+    fprintf(stderr, "weir-gateway: unknown argument \"%s\"; see --help\n", argv[optind]);
+    return EXIT_USAGE;
+}
+
+static int make_collections(struct weir_gateway *gateway, struct weir_error *err)
+{
+    const struct weir_deployment *deployment = gateway->deployment;
+    gateway->collections = calloc(deployment->collection_count + 1, sizeof(*gateway->collections));
+    if (gateway->collections == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    gateway->collection_count = deployment->collection_count;
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        struct weir_gateway_collection *collection = &gateway->collections[i];
+        collection->config = &deployment->collections[i];
+        collection->index = i;
+        for (int operation = 0; operation < WEIR_GATEWAY_OPERATIONS; operation++)
+            snprintf(collection->types[operation], WEIR_GATEWAY_TYPE_BYTES, "weir.%s.%s",
+                collection->config->name, weir_operation_name((enum weir_operation)operation));
+    }
+    return 0;
+}
+
+static bool is_ready(void *context, struct weir_buffer *detail)
+{
+    struct weir_gateway *gateway = context;
+    bool draining = atomic_load(&gateway->draining);
+    bool ready = weir_produce_ready(gateway->produce, detail);
+    weir_buffer_printf(detail, ",\"draining\":%s", draining ? "true" : "false");
+    return ready && !draining;
+}
+
+static enum weir_log_format log_format(const struct weir_deployment *deployment)
+{
+    int64_t choice = deployment->log.format;
+    return choice == 0 ? weir_log_format_auto() : (enum weir_log_format)(choice - 1);
+}
+
+static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
+{
+    enum weir_log_format format = gateway->deployment->log.format == 0
+                                      ? weir_log_format_auto()
+                                      : (enum weir_log_format)(gateway->deployment->log.format - 1);
+    gateway->access = weir_access_new(gateway->settings.access_log, format);
+    gateway->pending = weir_pending_new(gateway->settings.timeout_ms);
+    if (gateway->access == NULL || gateway->pending == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int rc = make_collections(gateway, err);
+    if (rc == 0)
+        rc = weir_produce_open(gateway, weir_command_reported, &gateway->produce, err);
+    if (rc == 0)
+        rc = weir_read_open(gateway, &gateway->read, err);
+    if (rc == 0)
+        rc = weir_owner_open(gateway, weir_read_learnt, gateway->read, &gateway->owner, err);
+    return rc == 0 ? weir_server_open(gateway, &gateway->server, err) : rc;
+}
+
+/* The order matters: no part may be called by another that is still there. */
+static void close_parts(struct weir_gateway *gateway)
+{
+    weir_server_close(gateway->server);
+    weir_owner_close(gateway->owner);
+    weir_read_close(gateway->read);
+    weir_produce_close(gateway->produce);
+    weir_pending_free(gateway->pending);
+    weir_access_free(gateway->access);
+    free(gateway->collections);
+}
+
+static void tell_state(struct weir_gateway *gateway, bool *ready)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer detail = {0};
+    bool now = is_ready(gateway, &detail);
+    if (now && !*ready) {
+        weir_log(WEIR_LOG_NOTICE, "gateway.ready", "listen=%s", gateway->settings.listen);
+        weir_service_ready();
+    }
+    if (now != *ready)
+        weir_service_status("%s", now ? "taking commands" : "not ready: see /readyz");
+    *ready = now;
+}
+
+static int run(struct weir_gateway *gateway, struct weir_error *err)
+{
+    bool ready = false;
+    int rc = 0;
+    weir_log(WEIR_LOG_NOTICE, "gateway.listening", "listen=%s management=%s", gateway->settings.listen,
+        gateway->settings.management_listen);
+    do {
+        rc = weir_produce_watch(gateway->produce, err);
+        tell_state(gateway, &ready);
+        weir_service_alive();
+    } while (rc == 0 && !weir_service_wait(WATCH_MS));
+    return rc;
+}
+
+/* Answers what is in flight, and nothing new. */
+static void drain(struct weir_gateway *gateway)
+{
+    weir_service_stopping_notify();
+    atomic_store(&gateway->draining, true);
+    weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
+    weir_server_quiesce(gateway->server);
+    weir_server_await_suspended(gateway->server, gateway->settings.drain_timeout_ms);
+    weir_produce_drain(gateway->produce, LAST_FLUSH_MS);
+}
+
+static int serve(struct weir_gateway *gateway, struct weir_error *err)
+{
+    const struct weir_management management = {is_ready, gateway};
+    struct weir_http *pages = NULL;
+    int rc = open_parts(gateway, err);
+    if (rc == 0)
+        rc = weir_management_listen(gateway->settings.management_listen, &management, &pages, err);
+    if (rc == 0) {
+        rc = run(gateway, err);
+        drain(gateway);
+    }
+    weir_http_close(pages);
+    close_parts(gateway);
+    if (rc == 0)
+        weir_log(WEIR_LOG_NOTICE, "gateway.stopped", "%s", "");
+    return rc;
+}
+
+static int check(struct weir_gateway *gateway, const char *path, struct weir_error *err)
+{
+    int rc = weir_gateway_settings_load(gateway->deployment, &gateway->settings, err);
+    if (rc == 0)
+        rc = weir_kafka_check_version(gateway->deployment, err);
+    if (rc == 0 && gateway->deployment->collection_count == 0)
+        return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection NAME]", path);
+    return rc;
+}
+
+static int start(const struct arguments *arguments, struct weir_error *err)
+{
+    WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
+    struct weir_gateway gateway = {0};
+    int rc = weir_deployment_load(arguments->config, &deployment, err);
+    if (rc < 0)
+        return rc;
+    gateway.deployment = deployment;
+    weir_log_init((enum weir_log_level)deployment->log.level, log_format(deployment));
+    rc = check(&gateway, arguments->config, err);
+    if (rc == 0 && arguments->check_only)
+        printf("%s: the gateway's configuration is good\n", arguments->config);
+    else if (rc == 0 && (rc = weir_service_signals_init()) == 0)
+        rc = serve(&gateway, err);
+    weir_gateway_settings_done(&gateway.settings);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct weir_error err = {0};
+    int status = read_arguments(argc, argv, &arguments);
+    if (status != 0 || arguments.done)
+        return status;
+    weir_json_init();
+    int rc = start(&arguments, &err);
+    if (rc < 0)
+        weir_log(WEIR_LOG_ERROR, "gateway.failed", "reason=%s", err.text);
+    return rc < 0 ? weir_code_exit_status(rc) : 0;
+}

@@ -1,0 +1,308 @@
+#include "gateway/owner.h"
+
+#include "common/clock.h"
+#include "common/kafka.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PAUSE_MS = 200, ASK_MS = 5000, LOG_PAUSE_MS = 10000 };
+
+typedef char weir_owner_url[WEIR_OWNER_URL_BYTES];
+
+struct weir_owner {
+    const struct weir_gateway *gateway;
+    void (*learnt)(void *context);
+    void *context;
+    rd_kafka_t *handle; /* NULL with the dev broker */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    weir_owner_url **urls; /* [collection][partition]; "" when unknown */
+    bool wanted, stopping;
+    pthread_t thread;
+    bool running;
+    int64_t next_log_ms;
+    struct weir_metric *asked, *failed;
+};
+
+/* ---- what is known ---- */
+
+bool weir_owner_find(struct weir_owner *owner, const struct weir_gateway_collection *collection,
+    int32_t partition, char out[static WEIR_OWNER_URL_BYTES])
+{
+    const char *fixed = owner->gateway->settings.store_url;
+    out[0] = '\0';
+    if (owner->gateway->deployment->kafka.dev)
+        snprintf(out, WEIR_OWNER_URL_BYTES, "%s", fixed != NULL ? fixed : "");
+    if (owner->handle == NULL)
+        return out[0] != '\0';
+    pthread_mutex_lock(&owner->lock);
+    memcpy(out, owner->urls[collection->index][partition], WEIR_OWNER_URL_BYTES);
+    pthread_mutex_unlock(&owner->lock);
+    return out[0] != '\0';
+}
+
+void weir_owner_refresh(struct weir_owner *owner)
+{
+    pthread_mutex_lock(&owner->lock);
+    owner->wanted = true;
+    pthread_cond_signal(&owner->changed);
+    pthread_mutex_unlock(&owner->lock);
+}
+
+/* ---- asking ---- */
+
+/* The URL in a client.id; false when there is none. Kafka's word is trusted no further than its form. */
+static bool read_url(const char *client_id, char out[static WEIR_OWNER_URL_BYTES])
+{
+    const char *url = client_id != NULL ? strstr(client_id, "http") : NULL;
+    if (url == NULL || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
+        return false;
+    size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/.-_[]");
+    if (url[len] != '\0' || len >= WEIR_OWNER_URL_BYTES)
+        return false;
+    memcpy(out, url, len + 1);
+    while (len > 0 && out[len - 1] == '/')
+        out[--len] = '\0';
+    return true;
+}
+
+/* Whether the collection is kept by this store service. */
+static bool is_kept_by(const struct weir_collection *collection, const char *service)
+{
+    return collection->store_service != NULL && strcmp(collection->store_service, service) == 0;
+}
+
+static void forget(struct weir_owner *owner, const char *service)
+{
+    const struct weir_gateway *gateway = owner->gateway;
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        const struct weir_collection *collection = gateway->collections[i].config;
+        if (is_kept_by(collection, service))
+            memset(owner->urls[i], 0, (size_t)collection->partitions * sizeof(weir_owner_url));
+    }
+}
+
+static void learn_partition(struct weir_owner *owner, const char *service,
+    const rd_kafka_topic_partition_t *partition, const char *url)
+{
+    const struct weir_gateway *gateway = owner->gateway;
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        const struct weir_collection *collection = gateway->collections[i].config;
+        if (is_kept_by(collection, service) && strcmp(collection->command_topic, partition->topic) == 0 &&
+            partition->partition >= 0 && partition->partition < collection->partitions)
+            memcpy(owner->urls[i][partition->partition], url, WEIR_OWNER_URL_BYTES);
+    }
+}
+
+static void learn_member(
+    struct weir_owner *owner, const char *service, const rd_kafka_MemberDescription_t *member)
+{
+    weir_owner_url url = "";
+    const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(member);
+    const rd_kafka_topic_partition_list_t *partitions =
+        assignment != NULL ? rd_kafka_MemberAssignment_partitions(assignment) : NULL;
+    if (partitions == NULL || !read_url(rd_kafka_MemberDescription_client_id(member), url))
+        return;
+    for (int i = 0; i < partitions->cnt; i++)
+        learn_partition(owner, service, &partitions->elems[i], url);
+}
+
+static int learn_group(struct weir_owner *owner, const char *service,
+    const rd_kafka_ConsumerGroupDescription_t *group, struct weir_error *err)
+{
+    const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(group);
+    if (error != NULL)
+        return weir_kafka_error_set(err, rd_kafka_error_code(error), service);
+    pthread_mutex_lock(&owner->lock);
+    forget(owner, service);
+    for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(group); i++)
+        learn_member(owner, service, rd_kafka_ConsumerGroupDescription_member(group, i));
+    pthread_mutex_unlock(&owner->lock);
+    return 0;
+}
+
+static int read_answer(
+    struct weir_owner *owner, const char *service, rd_kafka_event_t *event, struct weir_error *err)
+{
+    size_t count = 0;
+    if (event == NULL)
+        return weir_error_set(err, WEIR_E_TIMEOUT, "no answer about the group of service %s", service);
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return weir_error_set(
+            err, weir_kafka_code(rd_kafka_event_error(event)), "%s", rd_kafka_event_error_string(event));
+    const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
+        rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+    if (count != 1)
+        return weir_error_set(err, WEIR_E_NOT_FOUND, "no group for service %s", service);
+    return learn_group(owner, service, groups[0], err);
+}
+
+static int ask(struct weir_owner *owner, const struct weir_service *service, struct weir_error *err)
+{
+    const char *group = service->group;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(owner->handle);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(owner->handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_AdminOptions_set_request_timeout(options, ASK_MS, NULL, 0);
+    rd_kafka_DescribeConsumerGroups(owner->handle, &group, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ASK_MS + 1000);
+    int rc = read_answer(owner, service->name, event, err);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
+    return rc;
+}
+
+static bool keeps_something(const struct weir_gateway *gateway, const struct weir_service *service)
+{
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        if (is_kept_by(gateway->collections[i].config, service->name))
+            return true;
+    }
+    return false;
+}
+
+static void ask_all(struct weir_owner *owner)
+{
+    struct weir_error err;
+    const struct weir_deployment *deployment = owner->gateway->deployment;
+    for (size_t i = 0; i < deployment->service_count; i++) {
+        if (!keeps_something(owner->gateway, &deployment->services[i]) ||
+            ask(owner, &deployment->services[i], &err) == 0 || weir_clock_ms() < owner->next_log_ms)
+            continue;
+        owner->next_log_ms = weir_clock_ms() + LOG_PAUSE_MS;
+        weir_log(WEIR_LOG_WARNING, "owner.unknown", "service=%s reason=%s", deployment->services[i].name,
+            err.text);
+    }
+}
+
+/* Waits until a look is wanted and the last one is a while ago; false when stopping. */
+static bool await_wish(struct weir_owner *owner, int64_t earliest_ms)
+{
+    pthread_mutex_lock(&owner->lock);
+    while (!owner->stopping && !owner->wanted)
+        pthread_cond_wait(&owner->changed, &owner->lock);
+    for (int64_t left_ms; !owner->stopping && (left_ms = earliest_ms - weir_clock_ms()) > 0;) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += left_ms * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&owner->changed, &owner->lock, &until);
+    }
+    owner->wanted = false;
+    bool go_on = !owner->stopping;
+    pthread_mutex_unlock(&owner->lock);
+    return go_on;
+}
+
+static void *run(void *context)
+{
+    struct weir_owner *owner = context;
+    for (int64_t earliest_ms = 0; await_wish(owner, earliest_ms);) {
+        ask_all(owner);
+        owner->learnt(owner->context);
+        earliest_ms = weir_clock_ms() + PAUSE_MS;
+    }
+    return NULL;
+}
+
+/* ---- making ---- */
+
+static int make_urls(struct weir_owner *owner, struct weir_error *err)
+{
+    const struct weir_gateway *gateway = owner->gateway;
+    owner->urls = calloc(gateway->collection_count + 1, sizeof(*owner->urls));
+    for (size_t i = 0; owner->urls != NULL && i < gateway->collection_count; i++) {
+        owner->urls[i] = calloc((size_t)gateway->collections[i].config->partitions, sizeof(weir_owner_url));
+        if (owner->urls[i] == NULL)
+            return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    }
+    return owner->urls != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+}
+
+static int make_handle(struct weir_owner *owner, struct weir_error *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+    int rc =
+        weir_kafka_conf(owner->gateway->deployment, WEIR_KAFKA_ADMIN, "weir-gateway-owner", NULL, &conf, err);
+    return rc < 0 ? rc : weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, &owner->handle, err);
+}
+
+static int start(struct weir_owner *owner, struct weir_error *err)
+{
+    int rc = make_urls(owner, err);
+    if (rc == 0 && !owner->gateway->deployment->kafka.dev)
+        rc = make_handle(owner, err);
+    if (rc < 0 || owner->handle == NULL)
+        return rc;
+    owner->wanted = true; /* the first look takes longest: before the first read */
+    if (pthread_create(&owner->thread, NULL, run, owner) != 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "no thread to look for the stores");
+    owner->running = true;
+    return 0;
+}
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int weir_owner_open(const struct weir_gateway *gateway, void (*learnt)(void *context), void *context,
+    struct weir_owner **ret_owner, struct weir_error *err)
+{
+    struct weir_owner *owner = calloc(1, sizeof(*owner));
+    if (owner == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    *owner = (struct weir_owner){.gateway = gateway, .learnt = learnt, .context = context};
+    pthread_mutex_init(&owner->lock, NULL);
+    init_condition(&owner->changed);
+    owner->asked = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_owner_lookups_total", "result=\"ok\"",
+        "Looks at the stores' consumer groups");
+    owner->failed = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_owner_lookups_total", "result=\"failed\"",
+        "Looks at the stores' consumer groups");
+    int rc = start(owner, err);
+    if (rc < 0) {
+        weir_owner_close(owner);
+        return rc;
+    }
+    *ret_owner = owner;
+    return 0;
+}
+
+static void stop(struct weir_owner *owner)
+{
+    pthread_mutex_lock(&owner->lock);
+    owner->stopping = true;
+    pthread_cond_signal(&owner->changed);
+    pthread_mutex_unlock(&owner->lock);
+    if (owner->running)
+        pthread_join(owner->thread, NULL);
+}
+
+void weir_owner_close(struct weir_owner *owner)
+{
+    if (owner == NULL)
+        return;
+    stop(owner);
+    if (owner->handle != NULL)
+        rd_kafka_destroy(owner->handle);
+    for (size_t i = 0; owner->urls != NULL && i < owner->gateway->collection_count; i++)
+        free(owner->urls[i]);
+    free(owner->urls);
+    pthread_cond_destroy(&owner->changed);
+    pthread_mutex_destroy(&owner->lock);
+    free(owner);
+}

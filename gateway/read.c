@@ -1,0 +1,471 @@
+#include "gateway/read.h"
+
+#include "common/clock.h"
+#include "common/envelope.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/topic.h"
+#include "gateway/etag.h"
+#include "gateway/owner.h"
+#include "gateway/pending.h"
+#include "gateway/request.h"
+
+#include <curl/curl.h>
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE "the store that keeps this key did not answer in time"
+
+enum {
+    RETRY_MS = 100,
+    CONNECT_MS = 1000,
+    SPARES = 64,
+    STORE_CONNECTIONS = 64,
+    DOCUMENT_MAX_BYTES = 64 << 20, /* more is no document but a fault */
+};
+
+/* One read on its way. */
+struct job {
+    struct job *previous, *next;
+    struct weir_read *read;
+    struct weir_request *request;
+    CURL *easy; /* NULL between two tries */
+    int32_t partition;
+    int64_t give_up_ms, next_try_ms;
+    char problem[WEIR_ERROR_TEXT_BYTES]; /* of the last try */
+    struct weir_buffer document;
+};
+
+struct list {
+    struct job *first;
+};
+
+struct weir_read {
+    struct weir_gateway *gateway;
+    CURLM *multi;
+    struct curl_slist *headers;
+    CURL *spares[SPARES];
+    size_t spare_count;
+    pthread_mutex_t lock; /* arrived */
+    struct list arrived;
+    struct list waiting, running; /* the thread's own */
+    atomic_bool learnt, stopping;
+    pthread_t thread;
+    bool thread_runs;
+    struct weir_metric *tries, *retries;
+};
+
+static void push(struct list *list, struct job *job)
+{
+    job->previous = NULL;
+    job->next = list->first;
+    if (job->next != NULL)
+        job->next->previous = job;
+    list->first = job;
+}
+
+static void drop(struct list *list, struct job *job)
+{
+    if (job->previous != NULL)
+        job->previous->next = job->next;
+    else
+        list->first = job->next;
+    if (job->next != NULL)
+        job->next->previous = job->previous;
+}
+
+/* ---- the request's side ---- */
+
+static struct job *make_job(struct weir_read *read, struct weir_request *request)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL)
+        return NULL;
+    job->read = read;
+    job->request = weir_request_ref(request);
+    job->partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions);
+    job->give_up_ms = weir_clock_ms() + read->gateway->settings.read_wait_ms;
+    snprintf(job->problem, sizeof(job->problem), "no store is known that keeps partition %" PRId32 " of %s",
+        job->partition, request->collection->config->command_topic);
+    return job;
+}
+
+enum weir_step weir_read_run(struct weir_request *request)
+{
+    struct weir_read *read = request->gateway->read;
+    if (request->collection->config->store_service == NULL)
+        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "no store keeps the collection %s",
+            request->collection->config->name);
+    struct job *job = make_job(read, request);
+    if (job == NULL)
+        return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+    weir_pending_add(request->gateway->pending, request, LATE);
+    pthread_mutex_lock(&read->lock);
+    push(&read->arrived, job);
+    pthread_mutex_unlock(&read->lock);
+    curl_multi_wakeup(read->multi);
+    return WEIR_STEP_SUSPENDED;
+}
+
+/* ---- the end of a read ---- */
+
+static void free_job(struct job *job)
+{
+    weir_request_unref(job->request);
+    weir_buffer_done(&job->document);
+    free(job);
+}
+
+static void copy_header(CURL *easy, const char *name, char *out, size_t size)
+{
+    struct curl_header *header = NULL;
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        snprintf(out, size, "%s", header->value);
+}
+
+static void fill_document(struct job *job, struct weir_outcome *outcome)
+{
+    outcome->kind = WEIR_OUTCOME_DOCUMENT;
+    copy_header(job->easy, "ETag", outcome->etag, sizeof(outcome->etag));
+    copy_header(job->easy, "Last-Modified", outcome->last_modified, sizeof(outcome->last_modified));
+    copy_header(job->easy, "Weir-Version", outcome->version, sizeof(outcome->version));
+    bool same = weir_etag_matches(job->request->head.if_none_match, outcome->etag);
+    outcome->status = same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+    outcome->document = job->document;
+    job->document = (struct weir_buffer){0};
+}
+
+static void end_found(struct job *job)
+{
+    if (weir_pending_take(job->read->gateway->pending, job->request)) {
+        fill_document(job, &job->request->outcome);
+        weir_pending_resume(job->request);
+    }
+}
+
+static void end_problem(struct job *job, unsigned status, const char *detail)
+{
+    if (weir_pending_take(job->read->gateway->pending, job->request)) {
+        weir_request_refuse(job->request, status, "%s", detail);
+        weir_pending_resume(job->request);
+    }
+}
+
+/* ---- one try ---- */
+
+static size_t take_bytes(char *data, size_t size, size_t count, void *context)
+{
+    struct job *job = context;
+    size_t len = size * count;
+    if (len > DOCUMENT_MAX_BYTES - job->document.len)
+        return 0;
+    weir_buffer_append(&job->document, data, len);
+    return job->document.failed ? 0 : len;
+}
+
+static bool is_unreserved(unsigned char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+           byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+/* Dots too are escaped: a key "." or ".." must not become a dot segment. */
+static void append_escaped(struct weir_buffer *out, struct weir_bytes key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        unsigned char byte = (unsigned char)key.data[i];
+        if (is_unreserved(byte) && byte != '.')
+            weir_buffer_append(out, &key.data[i], 1);
+        else
+            weir_buffer_printf(out, "%%%02X", byte);
+    }
+}
+
+static void write_url(const struct job *job, const char *owner, struct weir_buffer *out)
+{
+    weir_buffer_printf(out, "%s/documents/%s/", owner, job->request->collection->config->name);
+    append_escaped(out, job->request->key);
+}
+
+static CURL *take_easy(struct weir_read *read)
+{
+    if (read->spare_count > 0)
+        return read->spares[--read->spare_count];
+    CURL *easy = curl_easy_init();
+    if (easy == NULL)
+        return NULL;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, read->headers);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    return easy;
+}
+
+static void give_easy(struct weir_read *read, CURL *easy)
+{
+    if (read->spare_count < SPARES)
+        read->spares[read->spare_count++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
+static bool set_try(struct job *job, const char *owner)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer url = {0};
+    int64_t left_ms = job->give_up_ms - weir_clock_ms();
+    write_url(job, owner, &url);
+    weir_buffer_clear(&job->document);
+    return !url.failed && curl_easy_setopt(job->easy, CURLOPT_URL, url.data) == CURLE_OK &&
+           curl_easy_setopt(job->easy, CURLOPT_WRITEDATA, job) == CURLE_OK &&
+           curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job) == CURLE_OK &&
+           curl_easy_setopt(job->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1)) == CURLE_OK &&
+           curl_multi_add_handle(job->read->multi, job->easy) == CURLM_OK;
+}
+
+/* Waits for a better moment, or gives up when there is no time left for one. The job is in no list. */
+static void postpone(struct job *job)
+{
+    int64_t now_ms = weir_clock_ms();
+    weir_owner_refresh(job->read->gateway->owner);
+    if (now_ms + RETRY_MS >= job->give_up_ms) {
+        end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, job->problem);
+        free_job(job);
+        return;
+    }
+    weir_metric_add(job->read->retries, 1);
+    job->next_try_ms = now_ms + RETRY_MS;
+    push(&job->read->waiting, job);
+}
+
+/* The job is in no list. */
+static void begin_try(struct job *job)
+{
+    char owner[WEIR_OWNER_URL_BYTES];
+    struct weir_read *read = job->read;
+    if (!weir_owner_find(read->gateway->owner, job->request->collection, job->partition, owner)) {
+        postpone(job);
+        return;
+    }
+    weir_metric_add(read->tries, 1);
+    job->easy = take_easy(read);
+    if (job->easy != NULL && set_try(job, owner)) {
+        push(&read->running, job);
+        return;
+    }
+    if (job->easy != NULL)
+        give_easy(read, job->easy);
+    end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+    free_job(job);
+}
+
+/* ---- what a try brought ---- */
+
+/* True when the read is over. */
+static bool judge_answer(struct job *job)
+{
+    long status = 0;
+    curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status == MHD_HTTP_OK) {
+        end_found(job);
+        return true;
+    }
+    if (status == MHD_HTTP_NOT_FOUND) {
+        end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
+        return true;
+    }
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        snprintf(job->problem, sizeof(job->problem), "the store that keeps this key is not ready for it yet");
+    else
+        snprintf(job->problem, sizeof(job->problem), "the store that keeps this key answered %ld", status);
+    return false;
+}
+
+static bool judge_failure(struct job *job, CURLcode result)
+{
+    if (result == CURLE_OPERATION_TIMEDOUT && weir_clock_ms() >= job->give_up_ms) {
+        end_problem(job, MHD_HTTP_GATEWAY_TIMEOUT, LATE);
+        return true;
+    }
+    snprintf(job->problem, sizeof(job->problem), "the store that keeps this key can't be reached: %s",
+        curl_easy_strerror(result));
+    return false;
+}
+
+static void end_try(struct weir_read *read, CURL *easy, CURLcode result)
+{
+    struct job *job = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
+    curl_multi_remove_handle(read->multi, easy);
+    drop(&read->running, job);
+    bool over = result == CURLE_OK ? judge_answer(job) : judge_failure(job, result);
+    job->easy = NULL;
+    give_easy(read, easy);
+    if (over)
+        free_job(job);
+    else
+        postpone(job);
+}
+
+/* ---- the thread ---- */
+
+static void take_arrived(struct weir_read *read)
+{
+    pthread_mutex_lock(&read->lock);
+    struct job *job = read->arrived.first;
+    read->arrived.first = NULL;
+    pthread_mutex_unlock(&read->lock);
+    for (struct job *next; job != NULL; job = next) {
+        next = job->next;
+        begin_try(job);
+    }
+}
+
+/* Begins what is due; answers how long the next one has to wait. */
+static int begin_due(struct weir_read *read)
+{
+    bool all = atomic_exchange(&read->learnt, false);
+    int64_t now_ms = weir_clock_ms(), nearest_ms = now_ms + 1000;
+    struct list due = {NULL};
+    for (struct job *job = read->waiting.first, *next; job != NULL; job = next) {
+        next = job->next;
+        if (all || job->next_try_ms <= now_ms) {
+            drop(&read->waiting, job);
+            push(&due, job);
+        } else if (job->next_try_ms < nearest_ms) {
+            nearest_ms = job->next_try_ms;
+        }
+    }
+    for (struct job *job; (job = due.first) != NULL;) {
+        drop(&due, job);
+        begin_try(job);
+    }
+    return (int)(nearest_ms - now_ms);
+}
+
+static void end_tries(struct weir_read *read)
+{
+    int left = 0;
+    for (CURLMsg *message; (message = curl_multi_info_read(read->multi, &left)) != NULL;) {
+        if (message->msg == CURLMSG_DONE)
+            end_try(read, message->easy_handle, message->data.result);
+    }
+}
+
+static void *run(void *context)
+{
+    struct weir_read *read = context;
+    int running = 0;
+    while (!atomic_load(&read->stopping)) {
+        take_arrived(read);
+        int wait_ms = begin_due(read);
+        curl_multi_perform(read->multi, &running);
+        end_tries(read);
+        curl_multi_poll(read->multi, NULL, 0,
+            wait_ms < RETRY_MS || read->waiting.first == NULL ? wait_ms : RETRY_MS, NULL);
+    }
+    return NULL;
+}
+
+void weir_read_learnt(void *context)
+{
+    struct weir_read *read = context;
+    atomic_store(&read->learnt, true);
+    curl_multi_wakeup(read->multi);
+}
+
+/* ---- making ---- */
+
+static int make_headers(struct weir_read *read, struct weir_error *err)
+{
+    const char *secret = read->gateway->settings.store_peer_secret;
+    WEIR_CLEANUP(buffer) struct weir_buffer line = {0};
+    if (secret == NULL)
+        return 0;
+    weir_buffer_printf(&line, "Weir-Peer: %s", secret);
+    read->headers = line.failed ? NULL : curl_slist_append(NULL, line.data);
+    return read->headers != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+}
+
+static int start(struct weir_read *read, struct weir_error *err)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    read->multi = curl_multi_init();
+    if (read->multi == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "libcurl does not start");
+    curl_multi_setopt(read->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)STORE_CONNECTIONS);
+    curl_multi_setopt(read->multi, CURLMOPT_MAXCONNECTS, (long)STORE_CONNECTIONS * 4);
+    int rc = make_headers(read, err);
+    if (rc < 0)
+        return rc;
+    if (pthread_create(&read->thread, NULL, run, read) != 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "no thread for reads");
+    read->thread_runs = true;
+    return 0;
+}
+
+int weir_read_open(struct weir_gateway *gateway, struct weir_read **ret_read, struct weir_error *err)
+{
+    struct weir_read *read = calloc(1, sizeof(*read));
+    if (read == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    read->gateway = gateway;
+    pthread_mutex_init(&read->lock, NULL);
+    read->tries =
+        weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_store_requests_total", "", "Requests sent to stores");
+    read->retries = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_store_retries_total", "",
+        "Reads that had to wait for a store that was unknown, not ready or unreachable");
+    int rc = start(read, err);
+    if (rc < 0) {
+        weir_read_close(read);
+        return rc;
+    }
+    *ret_read = read;
+    return 0;
+}
+
+static void free_jobs(struct weir_read *read, struct list *list)
+{
+    for (struct job *job; (job = list->first) != NULL;) {
+        drop(list, job);
+        if (job->easy != NULL) {
+            curl_multi_remove_handle(read->multi, job->easy);
+            curl_easy_cleanup(job->easy);
+        }
+        free_job(job);
+    }
+}
+
+static void stop(struct weir_read *read)
+{
+    atomic_store(&read->stopping, true);
+    if (!read->thread_runs)
+        return;
+    curl_multi_wakeup(read->multi);
+    pthread_join(read->thread, NULL);
+}
+
+void weir_read_close(struct weir_read *read)
+{
+    if (read == NULL)
+        return;
+    stop(read);
+    free_jobs(read, &read->arrived);
+    free_jobs(read, &read->waiting);
+    free_jobs(read, &read->running);
+    while (read->spare_count > 0)
+        curl_easy_cleanup(read->spares[--read->spare_count]);
+    if (read->multi != NULL)
+        curl_multi_cleanup(read->multi);
+    curl_slist_free_all(read->headers);
+    pthread_mutex_destroy(&read->lock);
+    free(read);
+    curl_global_cleanup();
+}

@@ -1,0 +1,136 @@
+#include "gateway/reply.h"
+
+#include "common/http.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a header needs beyond the body; text is borrowed until it was added. */
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    /* MHD_NO: memory is out or the value is not text; an answer without the header is still true. */
+    (void)MHD_add_response_header(response, name, value);
+}
+
+static struct MHD_Response *response_copy(struct weir_request *request, struct weir_bytes body)
+{
+    request->answer_bytes = body.len;
+    /* libmicrohttpd only reads from a body that it has to copy. */
+    return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
+}
+
+static void write_errors(const struct weir_outcome *outcome, struct weir_buffer *out)
+{
+    weir_buffer_append_str(out, ",\"errors\":[{\"detail\":");
+    weir_buffer_append_json_string(out, weir_bytes_str(outcome->detail));
+    weir_buffer_append_str(out, ",\"pointer\":");
+    weir_buffer_append_json_string(out, weir_bytes_str(outcome->pointer));
+    weir_buffer_append_str(out, "}]");
+}
+
+static void write_problem(const struct weir_request *request, struct weir_buffer *out)
+{
+    const struct weir_outcome *outcome = &request->outcome;
+    weir_buffer_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
+        weir_http_reason(outcome->status), outcome->status);
+    weir_buffer_append_json_string(out, weir_bytes_str(outcome->detail));
+    weir_buffer_printf(out, ",\"instance\":\"urn:uuid:%s\"", request->id);
+    if (outcome->has_pointer)
+        write_errors(outcome, out);
+    weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
+}
+
+static void add_problem_headers(const struct weir_request *request, struct MHD_Response *response)
+{
+    unsigned status = request->outcome.status;
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        add_header(response, "Allow", weir_route_allow(request->path.item));
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        add_header(response, "Retry-After", "1");
+    if (status == MHD_HTTP_UNSUPPORTED_MEDIA_TYPE && request->route != NULL)
+        add_header(response, strcmp(request->route->method, "PATCH") == 0 ? "Accept-Patch" : "Accept",
+            request->route->media_type);
+}
+
+static struct MHD_Response *problem_response(struct weir_request *request)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    write_problem(request, &body);
+    if (body.failed)
+        return NULL;
+    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&body));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Content-Type", "application/problem+json");
+    add_problem_headers(request, response);
+    return response;
+}
+
+static struct MHD_Response *accepted_response(struct weir_request *request)
+{
+    const struct weir_outcome *outcome = &request->outcome;
+    char position[WEIR_POSITION_BYTES] = "";
+    if (outcome->offset >= 0)
+        weir_position_write(
+            request->collection->config->command_topic, outcome->partition, outcome->offset, position);
+    WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    weir_buffer_append_str(&body, "{\"request_id\":\"");
+    weir_buffer_append_str(&body, request->id);
+    weir_buffer_append_str(&body, "\",\"status\":\"accepted\",\"key\":");
+    weir_buffer_append_json_string(&body, request->key);
+    weir_buffer_append_str(&body, ",\"position\":");
+    if (position[0] != '\0')
+        weir_buffer_append_json_string(&body, weir_bytes_str(position));
+    else
+        weir_buffer_append_str(&body, "null");
+    weir_buffer_append_str(&body, "}\n");
+    if (body.failed)
+        return NULL;
+    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&body));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Content-Type", "application/json");
+    if (position[0] != '\0')
+        add_header(response, "Weir-Position", position);
+    return response;
+}
+
+static struct MHD_Response *document_response(struct weir_request *request)
+{
+    struct weir_outcome *outcome = &request->outcome;
+    struct weir_bytes body =
+        outcome->status == MHD_HTTP_OK ? weir_buffer_bytes(&outcome->document) : weir_bytes("", 0);
+    struct MHD_Response *response = response_copy(request, body);
+    if (response == NULL)
+        return NULL;
+    if (outcome->status == MHD_HTTP_OK)
+        add_header(response, "Content-Type", "application/json");
+    if (outcome->etag[0] != '\0')
+        add_header(response, "ETag", outcome->etag);
+    if (outcome->last_modified[0] != '\0')
+        add_header(response, "Last-Modified", outcome->last_modified);
+    if (outcome->version[0] != '\0')
+        add_header(response, "Weir-Version", outcome->version);
+    return response;
+}
+
+static struct MHD_Response *(*const responses[])(struct weir_request *) = {
+    [WEIR_OUTCOME_PROBLEM] = problem_response,
+    [WEIR_OUTCOME_ACCEPTED] = accepted_response,
+    [WEIR_OUTCOME_DOCUMENT] = document_response,
+};
+
+enum MHD_Result weir_reply_queue(struct weir_request *request)
+{
+    struct weir_outcome *outcome = &request->outcome;
+    struct MHD_Response *response = responses[outcome->kind](request);
+    if (response == NULL)
+        return MHD_NO; /* memory is out: the connection is closed without an answer, which claims nothing */
+    add_header(response, "X-Request-Id", request->id);
+    if (outcome->close || atomic_load_explicit(&request->gateway->draining, memory_order_relaxed))
+        add_header(response, "Connection", "close");
+    enum MHD_Result queued = MHD_queue_response(request->connection, outcome->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}

@@ -1,0 +1,11 @@
+/* From a request's outcome to the HTTP answer: 202 with its JSON, a document with its validators, or
+ * application/problem+json (RFC 9457). */
+#ifndef WEIR_GATEWAY_REPLY_H
+#define WEIR_GATEWAY_REPLY_H
+
+#include "gateway/request.h"
+
+/* Queues the answer to request->outcome. Answers what libmicrohttpd's handler has to answer. */
+enum MHD_Result weir_reply_queue(struct weir_request *request);
+
+#endif

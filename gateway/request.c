@@ -1,0 +1,243 @@
+#include "gateway/request.h"
+
+#include "common/clock.h"
+#include "gateway/access.h"
+#include "gateway/connection.h"
+#include "gateway/reply.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct weir_request *weir_request_new(
+    struct weir_gateway *gateway, struct MHD_Connection *connection, const char *target)
+{
+    struct weir_request *request = calloc(1, sizeof(*request));
+    if (request == NULL)
+        return NULL;
+    request->target = strdup(target);
+    if (request->target == NULL) {
+        free(request);
+        return NULL;
+    }
+    atomic_init(&request->references, 1);
+    request->gateway = gateway;
+    request->connection = connection;
+    request->method = "-";
+    request->started_us = weir_clock_us();
+    request->started_wall_ms = weir_clock_wall_ms();
+    weir_id_v7(request->id);
+    return request;
+}
+
+struct weir_request *weir_request_ref(struct weir_request *request)
+{
+    atomic_fetch_add_explicit(&request->references, 1, memory_order_relaxed);
+    return request;
+}
+
+void weir_request_unref(struct weir_request *request)
+{
+    if (request == NULL || atomic_fetch_sub_explicit(&request->references, 1, memory_order_acq_rel) > 1)
+        return;
+    weir_buffer_done(&request->body);
+    weir_buffer_done(&request->outcome.document);
+    free(request->target);
+    free(request);
+}
+
+static enum weir_step refuse(
+    struct weir_request *request, unsigned status, const char *format, va_list arguments)
+{
+    request->outcome.kind = WEIR_OUTCOME_PROBLEM;
+    request->outcome.status = status;
+    vsnprintf(request->outcome.detail, sizeof(request->outcome.detail), format, arguments);
+    return WEIR_STEP_ANSWER;
+}
+
+enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    enum weir_step step = refuse(request, status, format, arguments);
+    va_end(arguments);
+    return step;
+}
+
+/* A name as a reference token of RFC 6901. */
+static void write_pointer(const char *member, char *out, size_t size)
+{
+    size_t len = 0;
+    out[len++] = '/';
+    for (; *member != '\0' && len + 3 < size; member++) {
+        bool escaped = *member == '~' || *member == '/';
+        if (escaped)
+            out[len++] = '~';
+        out[len++] = !escaped ? *member : *member == '~' ? '0' : '1';
+    }
+    out[len] = '\0';
+}
+
+enum weir_step weir_request_refuse_member(
+    struct weir_request *request, unsigned status, const char *member, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    enum weir_step step = refuse(request, status, format, arguments);
+    va_end(arguments);
+    request->outcome.has_pointer = true;
+    if (member != NULL)
+        write_pointer(member, request->outcome.pointer, sizeof(request->outcome.pointer));
+    return step;
+}
+
+static const struct weir_gateway_collection *find_collection(
+    const struct weir_gateway *gateway, const char *name)
+{
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        if (strcmp(gateway->collections[i].config->name, name) == 0)
+            return &gateway->collections[i];
+    }
+    return NULL;
+}
+
+static enum weir_step refuse_close(struct weir_request *request, unsigned status, const char *detail)
+{
+    request->outcome.close = true;
+    return weir_request_refuse(request, status, "%s", detail);
+}
+
+static enum weir_step refuse_length(struct weir_request *request)
+{
+    request->outcome.close = true;
+    return weir_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
+        "a body may have at most %" PRId64 " bytes (body.max)", request->gateway->settings.body_max_bytes);
+}
+
+/* What makes a connection unusable: it is answered at once and closed. True when nothing of the kind was
+ * found. */
+static bool pass_gate(struct weir_request *request, const char *version)
+{
+    struct weir_error err;
+    if (weir_target_check(request->target, &err) < 0 ||
+        weir_head_read(request->connection, version, &request->head, &err) < 0) {
+        refuse_close(request, MHD_HTTP_BAD_REQUEST, err.text);
+        return false;
+    }
+    if (request->head.body_bytes > request->gateway->settings.body_max_bytes) {
+        refuse_length(request);
+        return false;
+    }
+    return true;
+}
+
+static enum weir_step check_body_head(struct weir_request *request)
+{
+    const char *wanted = request->route->media_type;
+    const struct weir_head *head = &request->head;
+    if (wanted == NULL)
+        return head->body_bytes == 0
+                   ? WEIR_STEP_SUSPENDED
+                   : weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "a %s has no body", request->method);
+    if (!weir_head_is_media_type(head->content_type, wanted))
+        return weir_request_refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+            "the body of a %s is %s; the Content-Type says %.*s", request->method, wanted,
+            head->content_type.len > 0 ? (int)head->content_type.len : 7,
+            head->content_type.len > 0 ? head->content_type.data : "nothing");
+    if (head->content_encoding.data != NULL && strcasecmp(head->content_encoding.data, "identity") != 0)
+        return weir_request_refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+            "bodies are taken as they are, without a Content-Encoding");
+    return WEIR_STEP_SUSPENDED;
+}
+
+/* Finds the route. WEIR_STEP_SUSPENDED here means: goes on. */
+static enum weir_step find_route(struct weir_request *request)
+{
+    struct weir_error err;
+    int rc = weir_target_read(request->target, &request->path, &err);
+    if (rc < 0)
+        return weir_request_refuse(
+            request, rc == WEIR_E_NOT_FOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    request->collection = find_collection(request->gateway, request->path.collection);
+    if (request->collection == NULL)
+        return weir_request_refuse(
+            request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
+    request->route = weir_route_find(request->path.item, request->method);
+    if (request->route == NULL)
+        return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
+            "%s is not for this path; it takes %s", request->method, weir_route_allow(request->path.item));
+    request->key = weir_bytes(request->path.key, request->path.key_len);
+    return check_body_head(request);
+}
+
+static enum MHD_Result answer(struct weir_request *request)
+{
+    request->stage = WEIR_STAGE_ANSWERED;
+    return weir_reply_queue(request);
+}
+
+/* A refusal is told after the body was read and thrown away, so that the connection stays usable; not so when
+ * the client waits for 100-continue: it is told before it sends the body. */
+static enum MHD_Result head_came(struct weir_request *request, const char *method, const char *version)
+{
+    request->method = method;
+    request->stage = WEIR_STAGE_BODY;
+    if (!pass_gate(request, version))
+        return answer(request);
+    weir_connection_expect_body(request->peer, request->head.body_bytes != 0);
+    request->refused = find_route(request) == WEIR_STEP_ANSWER;
+    if (request->refused && request->head.expect.data != NULL) {
+        request->outcome.close = true;
+        return answer(request);
+    }
+    if (!request->refused && request->head.body_bytes > 0)
+        weir_buffer_reserve(&request->body, (size_t)request->head.body_bytes);
+    return MHD_YES;
+}
+
+static enum MHD_Result body_came(struct weir_request *request, const char *data, size_t *data_len)
+{
+    size_t limit = (size_t)request->gateway->settings.body_max_bytes;
+    size_t len = *data_len;
+    *data_len = 0;
+    if (request->refused)
+        return MHD_YES;
+    if (len > limit - request->body.len) {
+        /* libmicrohttpd takes no answer in the middle of a body: it is told at the end, or the body's
+         * deadline comes. */
+        weir_buffer_done(&request->body);
+        request->refused = true;
+        refuse_length(request);
+        return MHD_YES;
+    }
+    weir_buffer_append(&request->body, data, len);
+    return MHD_YES;
+}
+
+static enum MHD_Result request_came(struct weir_request *request)
+{
+    weir_connection_expect_nothing(request->peer);
+    if (request->refused)
+        return answer(request);
+    if (atomic_load_explicit(&request->gateway->draining, memory_order_relaxed))
+        weir_request_refuse(
+            request, MHD_HTTP_SERVICE_UNAVAILABLE, "this gateway is shutting down; nothing was written");
+    else if (request->body.failed)
+        weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory; nothing was written");
+    else if (request->route->run(request) == WEIR_STEP_SUSPENDED)
+        return MHD_YES;
+    return answer(request);
+}
+
+enum MHD_Result weir_request_step(
+    struct weir_request *request, const char *method, const char *version, const char *data, size_t *data_len)
+{
+    if (request->stage == WEIR_STAGE_HEAD)
+        return head_came(request, method, version);
+    if (request->stage == WEIR_STAGE_BODY)
+        return *data_len > 0 ? body_came(request, data, data_len) : request_came(request);
+    return request->stage == WEIR_STAGE_WAITING ? answer(request) : MHD_YES;
+}

@@ -1,0 +1,101 @@
+/* One HTTP request from its request line to its last byte: what came, how far it is, and how it ended.
+ *
+ * A request belongs to one HTTP thread, except while its connection is suspended: then the one who takes it
+ * out of the registry (gateway/pending) may write `outcome` and resume it. It is counted: its connection
+ * holds one reference, a record on its way to Kafka or a read on its way to a store another. */
+#ifndef WEIR_GATEWAY_REQUEST_H
+#define WEIR_GATEWAY_REQUEST_H
+
+#include "common/bytes.h"
+#include "common/envelope.h"
+#include "common/error.h"
+#include "gateway/gateway.h"
+#include "gateway/head.h"
+#include "gateway/route.h"
+
+#include <microhttpd.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_connection;
+
+enum weir_stage {
+    WEIR_STAGE_HEAD,    /* the header came; nothing is decided yet */
+    WEIR_STAGE_BODY,    /* the body is collected, or discarded once the request is refused */
+    WEIR_STAGE_WAITING, /* suspended */
+    WEIR_STAGE_ANSWERED,
+};
+
+enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCOME_DOCUMENT };
+
+enum { WEIR_REQUEST_TAG_BYTES = 80, WEIR_REQUEST_POINTER_BYTES = 256 };
+
+/* How a request ended. */
+struct weir_outcome {
+    enum weir_outcome_kind kind;
+    unsigned status;
+    bool close; /* the connection can't be trusted or used any more */
+    /* PROBLEM */
+    char detail[WEIR_ERROR_TEXT_BYTES];
+    char pointer[WEIR_REQUEST_POINTER_BYTES]; /* JSON Pointer; "" for none is told by has_pointer */
+    bool has_pointer;
+    /* ACCEPTED */
+    int32_t partition;
+    int64_t offset; /* < 0: Kafka did not say */
+    /* DOCUMENT */
+    struct weir_buffer document;
+    char etag[WEIR_REQUEST_TAG_BYTES];
+    char last_modified[40];
+    char version[24];
+};
+
+/* A request's place among the suspended ones; see gateway/pending. */
+struct weir_pending_entry {
+    struct weir_request *previous, *next;
+    int64_t deadline_ms;
+    const char *late; /* static: told at the deadline */
+    bool waiting;
+};
+
+struct weir_request {
+    struct weir_gateway *gateway;
+    struct MHD_Connection *connection;
+    struct weir_connection *peer;
+    atomic_int references;
+    enum weir_stage stage;
+    bool refused; /* outcome stands; the body is read and thrown away */
+    int64_t started_us, started_wall_ms;
+    char id[WEIR_ID_BYTES];
+    char *target;       /* as it came */
+    const char *method; /* libmicrohttpd's, or "-" */
+    const struct weir_route *route;
+    const struct weir_gateway_collection *collection;
+    struct weir_target path;
+    struct weir_head head;
+    struct weir_buffer body;
+    struct weir_bytes key; /* of the document; into path, body's parsed value (copied to path.key) or id */
+    struct weir_pending_entry pending;
+    struct weir_outcome outcome;
+    size_t answer_bytes;
+};
+
+/* A new request with one reference; NULL when memory is out. */
+struct weir_request *weir_request_new(
+    struct weir_gateway *gateway, struct MHD_Connection *connection, const char *target);
+struct weir_request *weir_request_ref(struct weir_request *request);
+void weir_request_unref(struct weir_request *request);
+
+/* One call of libmicrohttpd's handler: goes on with the request where it stands. */
+enum MHD_Result weir_request_step(struct weir_request *request, const char *method, const char *version,
+    const char *data, size_t *data_len);
+
+/* Ends the request with a problem (RFC 9457). Answers WEIR_STEP_ANSWER. */
+enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same with err's text, and the member of the body at fault (NULL: the body as a whole). */
+enum weir_step weir_request_refuse_member(struct weir_request *request, unsigned status, const char *member,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

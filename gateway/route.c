@@ -1,0 +1,160 @@
+#include "gateway/route.h"
+
+#include "gateway/command.h"
+#include "gateway/read.h"
+
+#include <string.h>
+
+#define JSON "application/json"
+#define MERGE_PATCH "application/merge-patch+json"
+#define COLLECTION "/v1/{collection}"
+#define ITEM "/v1/{collection}/{key}"
+
+const struct weir_route weir_routes[] = {
+    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, weir_command_run},
+    {ITEM, "GET", true, 0, NULL, weir_read_run},
+    {ITEM, "HEAD", true, 0, NULL, weir_read_run},
+    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, weir_command_run},
+    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, weir_command_run},
+    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, weir_command_run},
+};
+const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
+
+/* Written after a raw colon these are actions, never part of a key; a key may hold them as %3A…. */
+static const char *const actions[] = {
+    "adjust", "batch", "changes", "checkout", "confirm", "journey", "unsubscribe"};
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The byte of a whole escape at text, -1 when it is none. */
+static int escaped_byte(const char *text)
+{
+    int high = text[0] == '%' ? hex_digit(text[1]) : -1;
+    int low = high >= 0 ? hex_digit(text[2]) : -1;
+    return low >= 0 ? high * 16 + low : -1;
+}
+
+static int check_bytes(const char *target, struct weir_error *err)
+{
+    for (const char *at = target; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte <= 0x20 || byte >= 0x7f || byte == '#')
+            return weir_error_set(err, WEIR_E_INVALID, "the request target holds a raw byte 0x%02x at %zu",
+                byte, (size_t)(at - target));
+        if (byte != '%')
+            continue;
+        int decoded = escaped_byte(at);
+        if (decoded < 0)
+            return weir_error_set(err, WEIR_E_INVALID, "the request target holds a broken escape at %zu",
+                (size_t)(at - target));
+        if (decoded == 0)
+            return weir_error_set(
+                err, WEIR_E_INVALID, "the request target holds %%00 at %zu", (size_t)(at - target));
+    }
+    return 0;
+}
+
+/* Whether the segment is "." or "..", escaped or not. */
+static bool is_dots(const char *segment, size_t len)
+{
+    size_t dots = 0;
+    for (size_t i = 0; i < len; dots++) {
+        bool escaped = segment[i] == '%';
+        if (escaped ? escaped_byte(segment + i) != '.' : segment[i] != '.')
+            return false;
+        i += escaped ? 3 : 1;
+    }
+    return dots == 1 || dots == 2;
+}
+
+int weir_target_check(const char *target, struct weir_error *err)
+{
+    if (target[0] != '/')
+        return weir_error_set(err, WEIR_E_INVALID, "the request target does not begin with /");
+    int rc = check_bytes(target, err);
+    if (rc < 0)
+        return rc;
+    size_t path_len = strcspn(target, "?");
+    for (const char *segment = target + 1; segment <= target + path_len;) {
+        size_t len = strcspn(segment, "/?");
+        if (is_dots(segment, len))
+            return weir_error_set(err, WEIR_E_INVALID, "the request target holds a dot segment");
+        segment += len + 1;
+    }
+    return 0;
+}
+
+static int no_route(struct weir_error *err)
+{
+    return weir_error_set(err, WEIR_E_NOT_FOUND, "there is nothing at this path; see /v1/{collection}");
+}
+
+static int decode_key(const char *segment, size_t len, struct weir_target *target, struct weir_error *err)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < len; out++) {
+        if (out == WEIR_KEY_BYTES)
+            return weir_error_set(err, WEIR_E_INVALID, "a key has at most %d bytes", WEIR_KEY_BYTES);
+        bool escaped = segment[i] == '%';
+        target->key[out] = escaped ? (char)escaped_byte(segment + i) : segment[i];
+        i += escaped ? 3 : 1;
+    }
+    target->key[out] = '\0';
+    target->key_len = out;
+    return weir_key_check(weir_bytes(target->key, out), err);
+}
+
+static bool is_action(const char *segment, size_t len)
+{
+    const char *colon = memrchr(segment, ':', len);
+    if (colon == NULL)
+        return false;
+    size_t word_len = len - (size_t)(colon + 1 - segment);
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (strlen(actions[i]) == word_len && memcmp(colon + 1, actions[i], word_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err)
+{
+    if (strncmp(target, "/v1/", 4) != 0)
+        return no_route(err);
+    const char *collection = target + 4;
+    size_t len = strcspn(collection, "/?");
+    if (len == 0 || len >= sizeof(ret_target->collection) || is_action(collection, len))
+        return no_route(err);
+    memcpy(ret_target->collection, collection, len);
+    ret_target->collection[len] = '\0';
+    ret_target->item = collection[len] == '/';
+    ret_target->key_len = 0;
+    if (!ret_target->item)
+        return 0;
+    const char *key = collection + len + 1;
+    size_t key_len = strcspn(key, "/?");
+    if (key_len == 0 || key[key_len] == '/' || is_action(key, key_len))
+        return no_route(err);
+    return decode_key(key, key_len, ret_target, err);
+}
+
+const struct weir_route *weir_route_find(bool item, const char *method)
+{
+    for (size_t i = 0; i < weir_route_count; i++) {
+        if (weir_routes[i].item == item && strcmp(weir_routes[i].method, method) == 0)
+            return &weir_routes[i];
+    }
+    return NULL;
+}
+
+const char *weir_route_allow(bool item)
+{
+    return item ? "GET, HEAD, PUT, PATCH, DELETE" : "POST";
+}

@@ -1,0 +1,54 @@
+/* From a request line to what has to be done: the route table, and the reading of the request target (RFC
+ * 9112 §3.2.1, origin-form only). */
+#ifndef WEIR_GATEWAY_ROUTE_H
+#define WEIR_GATEWAY_ROUTE_H
+
+#include "common/bytes.h"
+#include "common/envelope.h"
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct weir_request;
+
+enum weir_step {
+    WEIR_STEP_ANSWER,    /* request->outcome says what to answer */
+    WEIR_STEP_SUSPENDED, /* the connection sleeps; someone will resume it */
+};
+
+struct weir_route {
+    const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
+    const char *method;
+    bool item; /* the path names a document */
+    enum weir_operation operation;
+    const char *media_type; /* of the body; NULL: the request has none */
+    enum weir_step (*run)(struct weir_request *request);
+};
+
+extern const struct weir_route weir_routes[];
+extern const size_t weir_route_count;
+
+/* A request target, taken apart. */
+struct weir_target {
+    char collection[64];
+    bool item;
+    char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
+    size_t key_len;
+};
+
+/* What every target has to be: visible ASCII, whole percent escapes, no %00, no dot segment, no fragment.
+ * WEIR_E_INVALID otherwise: such a request is refused and its connection closed. */
+int weir_target_check(const char *target, struct weir_error *err);
+
+/* Takes a checked target apart; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this.
+ * WEIR_E_INVALID: the key breaks its rule. */
+int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err);
+
+/* The route of that method on a collection or a document; NULL when the method is not for it. */
+const struct weir_route *weir_route_find(bool item, const char *method);
+
+/* "GET, HEAD, PUT, PATCH, DELETE": the Allow header. Static. */
+const char *weir_route_allow(bool item);
+
+#endif

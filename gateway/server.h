@@ -1,0 +1,26 @@
+/* The HTTP side on libmicrohttpd: a pool of epoll threads, its callbacks, and the clock thread that ends what
+ * is late. */
+#ifndef WEIR_GATEWAY_SERVER_H
+#define WEIR_GATEWAY_SERVER_H
+
+#include "common/error.h"
+#include "gateway/gateway.h"
+
+#include <stdint.h>
+
+struct weir_server;
+
+/* Listens and serves; requests may come before this returns. */
+int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_server, struct weir_error *err);
+
+/* Accepts no more connections. */
+void weir_server_quiesce(struct weir_server *server);
+
+/* Waits up to timeout_ms until no request is suspended. */
+void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms);
+
+/* Answers with 504 whatever is still suspended, gives the answers a moment to leave, and closes all
+ * connections. Accepts NULL. */
+void weir_server_close(struct weir_server *server);
+
+#endif

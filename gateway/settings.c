@@ -1,0 +1,148 @@
+#include "gateway/settings.h"
+
+#include "common/config.h"
+#include "common/http.h"
+
+#include <stddef.h>
+
+static const struct weir_option rows[] = {
+    {.key = "listen",
+        .type = WEIR_OPTION_ADDRESS,
+        .fallback = "127.0.0.1:8080",
+        .offset = offsetof(struct weir_gateway_settings, listen),
+        .help = "where clients reach the HTTP interface"},
+    {.key = "management.listen",
+        .type = WEIR_OPTION_ADDRESS,
+        .fallback = "127.0.0.1:8081",
+        .offset = offsetof(struct weir_gateway_settings, management_listen),
+        .help = "where /livez, /readyz and /metrics are served"},
+    {.key = "auth",
+        .type = WEIR_OPTION_CHOICE,
+        .fallback = "loopback",
+        .choices = "loopback|none",
+        .offset = offsetof(struct weir_gateway_settings, auth),
+        .help = "loopback: whoever is on this machine may call; none: anyone who reaches the listener may"},
+    {.key = "threads",
+        .type = WEIR_OPTION_INTEGER,
+        .fallback = "2",
+        .min = 2,
+        .max = 64,
+        .offset = offsetof(struct weir_gateway_settings, threads),
+        .help = "HTTP threads; one alone stalls beyond 64 connections"},
+    {.key = "connections",
+        .type = WEIR_OPTION_INTEGER,
+        .fallback = "8192",
+        .min = 16,
+        .max = 200000,
+        .offset = offsetof(struct weir_gateway_settings, connections),
+        .help = "most client connections at a time; more are closed at once"},
+    {.key = "body.max",
+        .type = WEIR_OPTION_SIZE,
+        .fallback = "256KiB",
+        .min = 1024,
+        .max = 16777216,
+        .offset = offsetof(struct weir_gateway_settings, body_max_bytes),
+        .help = "largest request body"},
+    {.key = "header.timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "10s",
+        .min = 100,
+        .max = 600000,
+        .offset = offsetof(struct weir_gateway_settings, header_timeout_ms),
+        .help = "time a client has to send a request's header"},
+    {.key = "body.timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "30s",
+        .min = 100,
+        .max = 600000,
+        .offset = offsetof(struct weir_gateway_settings, body_timeout_ms),
+        .help = "time a client has to send a request's body"},
+    {.key = "idle.timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "60s",
+        .min = 1000,
+        .max = 3600000,
+        .offset = offsetof(struct weir_gateway_settings, idle_timeout_ms),
+        .help = "time a connection may stay open between two requests"},
+    {.key = "timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "10s",
+        .min = 100,
+        .max = 110000,
+        .offset = offsetof(struct weir_gateway_settings, timeout_ms),
+        .help = "longest wait for Kafka's acknowledgement or the store's answer; then 504"},
+    {.key = "read.wait",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "5s",
+        .min = 0,
+        .max = 110000,
+        .offset = offsetof(struct weir_gateway_settings, read_wait_ms),
+        .help = "how long a read waits for a store that is unknown, restoring or unreachable; then 503"},
+    {.key = "drain.timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "15s",
+        .min = 100,
+        .max = 600000,
+        .offset = offsetof(struct weir_gateway_settings, drain_timeout_ms),
+        .help = "time to answer what is in flight after SIGTERM"},
+    {.key = "access.log",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "on",
+        .offset = offsetof(struct weir_gateway_settings, access_log),
+        .help = "one line for each request"},
+    {.key = "store.url",
+        .type = WEIR_OPTION_URL,
+        .offset = offsetof(struct weir_gateway_settings, store_url),
+        .help =
+            "the store's read listener, with the dev broker only (a real Kafka tells where each store is)"},
+    {.key = "store.peer.secret",
+        .type = WEIR_OPTION_SECRET,
+        .offset = offsetof(struct weir_gateway_settings, store_peer_secret),
+        .help = "shown to the stores with each read; the same as theirs"},
+};
+
+const struct weir_option_table weir_gateway_options = {
+    .section = "gateway",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .settings_size = sizeof(struct weir_gateway_settings),
+};
+
+static int check_listen(const struct weir_deployment *deployment,
+    const struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    if (settings->auth == WEIR_GATEWAY_AUTH_NONE || weir_address_is_loopback(settings->listen))
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: listen = %s is reachable from other machines and nobody would be asked for credentials; "
+        "listen on 127.0.0.1, or write `auth = none` in [gateway] if that is meant",
+        weir_config_where(deployment->config, "gateway", "listen"), settings->listen);
+}
+
+static int check_store_url(const struct weir_deployment *deployment,
+    const struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    if (settings->store_url == NULL || deployment->kafka.dev)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: store.url is for the dev broker only ([kafka] dev = true); a real Kafka tells where each store "
+        "is",
+        weir_config_where(deployment->config, "gateway", "store.url"));
+}
+
+int weir_gateway_settings_load(
+    const struct weir_deployment *deployment, struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    int rc = weir_config_bind(
+        deployment->config, "gateway", NULL, &weir_gateway_options, NULL, NULL, settings, err);
+    if (rc == 0)
+        rc = check_listen(deployment, settings, err);
+    if (rc == 0)
+        rc = check_store_url(deployment, settings, err);
+    return rc;
+}
+
+void weir_gateway_settings_done(struct weir_gateway_settings *settings)
+{
+    weir_option_free(&weir_gateway_options, settings);
+}

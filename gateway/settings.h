@@ -1,0 +1,49 @@
+/* The [gateway] section: one option table and the struct that it fills. */
+#ifndef WEIR_GATEWAY_SETTINGS_H
+#define WEIR_GATEWAY_SETTINGS_H
+
+#include "common/deployment.h"
+#include "common/error.h"
+#include "common/option.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum weir_gateway_auth {
+    WEIR_GATEWAY_AUTH_LOOPBACK, /* no credentials, and therefore only callers on this machine */
+    WEIR_GATEWAY_AUTH_NONE,     /* no credentials, written out by the operator */
+};
+
+struct weir_gateway_settings {
+    char *listen;
+    char *management_listen;
+    int64_t auth; /* enum weir_gateway_auth */
+    int64_t threads;
+    int64_t connections;
+    int64_t body_max_bytes;
+    int64_t header_timeout_ms;
+    int64_t body_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t timeout_ms;
+    int64_t read_wait_ms;
+    int64_t drain_timeout_ms;
+    bool access_log;
+    char *store_url;         /* dev broker only */
+    char *store_peer_secret; /* NULL: none is sent */
+};
+
+extern const struct weir_option_table weir_gateway_options;
+
+/* Reads and checks [gateway]. WEIR_E_CONFIG names the line, also when the gateway would listen beyond this
+ * machine without `auth = none`. What *settings owns is freed by weir_gateway_settings_done, also after an
+ * error. */
+int weir_gateway_settings_load(
+    const struct weir_deployment *deployment, struct weir_gateway_settings *settings, struct weir_error *err);
+void weir_gateway_settings_done(struct weir_gateway_settings *settings);
+
+static inline void weir_cleanup_gateway_settings(struct weir_gateway_settings *settings)
+{
+    weir_gateway_settings_done(settings);
+}
+
+#endif
