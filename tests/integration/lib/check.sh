@@ -48,7 +48,7 @@ eventually() {
 # A directory for this test alone, removed at its end unless WEIR_KEEP=1.
 work_dir() {
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
-  [[ ${WEIR_KEEP:-0} == 1 ]] || at_exit 'rm -rf -- "$WORK"'
+  [[ ${WEIR_KEEP:-0} == 1 ]] || at_exit "rm -rf -- '$WORK'"
 }
 
 # Commands to run at the end of the test, however it ends, the last one first.
