@@ -1,0 +1,219 @@
+#include "consumers/plugins/store/db.h"
+#include "consumers/plugins/store/db_handle.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum {
+    MIB = 1 << 20,
+    MEMORY_BYTES_MIN = 8 * MIB,
+    BUFFER_BYTES_MAX = 64 * MIB,
+    BUFFERS = 4,
+    OPEN_FILES = 512,
+    BLOOM_BITS = 10,
+    OWN_LOG_BYTES = MIB,
+    RAW_ERROR_BYTES = 200,
+};
+
+/* Sentences of RocksDB 7.8, what they are to us and what people should do. The first that is found counts. */
+static const struct {
+    const char *mark;
+    int code;
+    const char *advice;
+} failures[] = {
+    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each store needs its own store.path"},
+    {"No space left", WEIR_E_DISK, "the disk is full; make room, nothing that Kafka has committed is lost"},
+    {"Corruption", WEIR_E_CORRUPT,
+        "stop the service, remove the folder and start it: it is built again from the change topics"},
+    {"IO error", WEIR_E_DISK, "the disk or the permissions of the folder are at fault"},
+};
+
+int weir_db_fail(struct weir_db *db, const char *doing, char *rocks_error, struct weir_error *err)
+{
+    int code = WEIR_E_INTERNAL;
+    const char *advice = "RocksDB gave no known reason";
+
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        if (strstr(rocks_error, failures[i].mark) == NULL)
+            continue;
+        code = failures[i].code;
+        advice = failures[i].advice;
+        break;
+    }
+    weir_error_set(
+        err, code, "%s %s: %s (%.*s)", doing, db->settings.path, advice, RAW_ERROR_BYTES, rocks_error);
+    rocksdb_free(rocks_error);
+    return code;
+}
+
+static int64_t buffer_bytes(int64_t memory_bytes)
+{
+    int64_t each = memory_bytes / 2 / BUFFERS;
+    return each < BUFFER_BYTES_MAX ? each : BUFFER_BYTES_MAX;
+}
+
+static void set_table_options(rocksdb_options_t *options, size_t cache_bytes)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru(cache_bytes);
+
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    /* Filters count against the cache, so that store.memory holds whatever the number of documents. */
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_format_version(table, 5);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+    rocksdb_cache_destroy(cache);
+}
+
+static void set_log_options(rocksdb_options_t *options, const char *log_path)
+{
+    rocksdb_options_set_db_log_dir(options, log_path);
+    rocksdb_options_set_info_log_level(options, 3 /* error */);
+    rocksdb_options_set_max_log_file_size(options, OWN_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(options, 2);
+}
+
+static rocksdb_options_t *make_options(const struct weir_db_settings *settings, int64_t memory_bytes)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+
+    rocksdb_options_set_create_if_missing(options, 1);
+    rocksdb_options_set_write_buffer_size(options, (size_t)buffer_bytes(memory_bytes));
+    rocksdb_options_set_max_write_buffer_number(options, BUFFERS);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05);
+    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
+    rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES);
+    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+    rocksdb_options_set_bytes_per_sync(options, MIB);
+    set_log_options(options, settings->log_path);
+    set_table_options(options, (size_t)memory_bytes / 2);
+    return options;
+}
+
+/* mkdir -p; what exists is taken as it is. */
+static int make_folder(const char *path, struct weir_error *err)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof(part))
+        return weir_error_set(
+            err, WEIR_E_CONFIG, "a folder of %zu bytes: 1 to %zu are possible", len, sizeof(part) - 1);
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return weir_error_set(err, WEIR_E_CONFIG, "can't make folder %s: %s", part, strerror(errno));
+        part[i] = path[i];
+    }
+    return 0;
+}
+
+static int open_rocks(struct weir_db *db, struct weir_error *err)
+{
+    char *error = NULL;
+
+    db->rocks = rocksdb_open(db->options, db->settings.path, &error);
+    if (error != NULL)
+        return weir_db_fail(db, "can't open", error, err);
+    db->broken = false;
+    return 0;
+}
+
+int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_db, struct weir_error *err)
+{
+    int64_t memory_bytes =
+        settings->memory_bytes > MEMORY_BYTES_MIN ? settings->memory_bytes : MEMORY_BYTES_MIN;
+
+    int r = make_folder(settings->path, err);
+    if (r < 0)
+        return r;
+    struct weir_db *db = calloc(1, sizeof(*db));
+    if (db == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    db->settings = *settings;
+    pthread_rwlock_init(&db->lock, NULL);
+    db->options = make_options(settings, memory_bytes);
+    db->reads = rocksdb_readoptions_create();
+    db->writes = rocksdb_writeoptions_create();
+    db->overlay = rocksdb_writebatch_wi_create(0, 1);
+    db->batch = rocksdb_writebatch_create();
+    db->buffers_bytes = buffer_bytes(memory_bytes) * BUFFERS;
+    r = open_rocks(db, err);
+    if (r < 0) {
+        weir_db_close(db);
+        return r;
+    }
+    *ret_db = db;
+    return 0;
+}
+
+void weir_db_close(struct weir_db *db)
+{
+    if (db == NULL)
+        return;
+    rocksdb_writebatch_wi_destroy(db->overlay);
+    rocksdb_writebatch_destroy(db->batch);
+    if (db->rocks != NULL)
+        rocksdb_close(db->rocks);
+    rocksdb_readoptions_destroy(db->reads);
+    rocksdb_writeoptions_destroy(db->writes);
+    rocksdb_options_destroy(db->options);
+    pthread_rwlock_destroy(&db->lock);
+    free(db);
+}
+
+int weir_db_reopen(struct weir_db *db, struct weir_error *err)
+{
+    weir_db_overlay_clear(db);
+    pthread_rwlock_wrlock(&db->lock);
+    if (db->rocks != NULL)
+        rocksdb_close(db->rocks);
+    db->rocks = NULL;
+    db->broken = true;
+    int r = open_rocks(db, err);
+    pthread_rwlock_unlock(&db->lock);
+    return r;
+}
+
+bool weir_db_is_broken(const struct weir_db *db)
+{
+    return db->broken;
+}
+
+int weir_db_destroy(const char *path, struct weir_error *err)
+{
+    struct weir_db named = {.settings = {.path = path}};
+    char *error = NULL;
+
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_destroy_db(options, path, &error);
+    rocksdb_options_destroy(options);
+    return error != NULL ? weir_db_fail(&named, "can't remove", error, err) : 0;
+}
+
+int weir_db_free_bytes(const struct weir_db *db, int64_t *ret_bytes, struct weir_error *err)
+{
+    struct statvfs disk;
+
+    if (statvfs(db->settings.path, &disk) < 0)
+        return weir_error_set(
+            err, WEIR_E_DISK, "can't ask for free space of %s: %s", db->settings.path, strerror(errno));
+    *ret_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+    return 0;
+}
+
+int64_t weir_db_buffers_bytes(const struct weir_db *db)
+{
+    return db->buffers_bytes;
+}

@@ -1,0 +1,75 @@
+/* The materialized view on disk: one RocksDB directory, an overlay for the batch at hand, and batches of
+ * writes. This and its two .c files are all that knows RocksDB.
+ *
+ * Threads: weir_db_get may be called from any; everything else from one thread, the loop's.
+ */
+#ifndef WEIR_STORE_DB_H
+#define WEIR_STORE_DB_H
+
+#include "common/bytes.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_db;
+
+struct weir_db_settings {
+    const char *path;     /* folder; made with its parents, mode 0700 */
+    const char *log_path; /* folder for RocksDB's own log: on another disk, because a full one would abort the
+                             process */
+    int64_t memory_bytes; /* half for write buffers, half for the block cache; at least 8 MiB are taken */
+};
+
+/* WEIR_E_CONFIG: another process has the folder open, or it can't be made. WEIR_E_CORRUPT, WEIR_E_DISK: with
+ * advice. The strings of settings must live as long as *ret_db. */
+int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_db, struct weir_error *err);
+void weir_db_close(struct weir_db *db); /* accepts NULL; the overlay is lost */
+
+/* Closes and opens again, because RocksDB takes no write after one has failed. */
+int weir_db_reopen(struct weir_db *db, struct weir_error *err);
+/* A write has failed since it was opened. */
+bool weir_db_is_broken(const struct weir_db *db);
+
+/* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
+int weir_db_destroy(const char *path, struct weir_error *err);
+
+/* Room on the disk for this process's user, and what the write buffers may come to take of it. */
+int weir_db_free_bytes(const struct weir_db *db, int64_t *ret_bytes, struct weir_error *err);
+int64_t weir_db_buffers_bytes(const struct weir_db *db);
+
+/* Replaces the content of out with the value of key. WEIR_E_NOT_FOUND without a text when there is none. */
+int weir_db_get(struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
+
+/* A value that was read, owned by the reader. */
+struct weir_db_value {
+    struct weir_bytes bytes; /* data NULL: there is none */
+    char *owned;
+};
+static inline void weir_cleanup_db_value(struct weir_db_value *value)
+{
+    free(value->owned);
+}
+
+/* The overlay: what a batch has changed so far, over what is on disk. */
+int weir_db_overlay_get(
+    struct weir_db *db, struct weir_bytes key, struct weir_db_value *ret_value, struct weir_error *err);
+void weir_db_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key);
+void weir_db_overlay_clear(struct weir_db *db);
+/* All of it or nothing, to disk; the overlay is empty afterwards either way. */
+int weir_db_overlay_write(struct weir_db *db, struct weir_error *err);
+
+/* Writes that nobody reads before they are applied; cheaper than the overlay. */
+void weir_db_batch_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+void weir_db_batch_delete(struct weir_db *db, struct weir_bytes key);
+void weir_db_batch_clear(struct weir_db *db);
+int weir_db_batch_write(struct weir_db *db, struct weir_error *err); /* empty afterwards either way */
+
+/* Calls visit for each entry whose key begins with prefix, in order of the keys, until it answers false. */
+typedef bool weir_db_visitor(void *context, struct weir_bytes key, struct weir_bytes value);
+int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
+    struct weir_error *err);
+
+#endif

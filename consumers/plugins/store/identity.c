@@ -1,0 +1,87 @@
+#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/store.h"
+
+#include <inttypes.h>
+
+static const char format_now[] = "1";
+
+/* The value of meta entry `name`, made with `fallback` where there is none. */
+static int load_or_make(struct weir_store *store, const char *name, const char *fallback,
+    struct weir_buffer *ret_value, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer key = {0};
+
+    weir_buffer_printf(&key, "%c%s", WEIR_KEY_META, name);
+    if (key.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int r = weir_db_get(store->db, weir_buffer_bytes(&key), ret_value, err);
+    if (r != WEIR_E_NOT_FOUND)
+        return r;
+    weir_buffer_append_str(ret_value, fallback);
+    weir_db_batch_put(store->db, weir_buffer_bytes(&key), weir_bytes_str(fallback));
+    return weir_db_batch_write(store->db, err);
+}
+
+int weir_store_check_format(struct weir_store *store, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer format = {0};
+
+    int r = load_or_make(store, "format", format_now, &format, err);
+    if (r < 0 || weir_bytes_is(weir_buffer_bytes(&format), format_now))
+        return r;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s has format %s, this store writes %s; use another store.path: it is filled from the change topics",
+        store->path, format.data, format_now);
+}
+
+static bool count_entry(void *context, struct weir_bytes key, struct weir_bytes value)
+{
+    (void)key;
+    (void)value;
+    (*(unsigned *)context)++;
+    return true;
+}
+
+int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer name = {0}, known = {0};
+    unsigned number = 0;
+    int32_t partitions = 0;
+    char fallback[64];
+
+    int r = weir_db_each(store->db, weir_bytes_str("mcollection/"), count_entry, &number, err);
+    if (r < 0)
+        return r;
+    snprintf(fallback, sizeof(fallback), "%u %" PRId32, number, source->partition_count);
+    weir_buffer_printf(&name, "collection/%s", source->changes_topic);
+    r = load_or_make(store, name.data, fallback, &known, err);
+    if (r < 0)
+        return r;
+    if (sscanf(known.data, "%5u %6" SCNd32, &number, &partitions) != 2 || number > UINT16_MAX)
+        return weir_error_set(err, WEIR_E_CORRUPT, "%s: the entry of %s is damaged", store->path, name.data);
+    if (partitions != source->partition_count)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "[collection %s] partitions = %" PRId32 ", but %s was filled with %" PRId32
+            "; a collection's partition count never changes",
+            source->collection->name, source->partition_count, store->path, partitions);
+    source->number = (uint16_t)number;
+    return 0;
+}
+
+int weir_store_check_cluster(struct weir_store *store, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer known = {0};
+    const char *cluster = store->host->cluster_id(store->host->context);
+
+    if (store->cluster_checked || cluster == NULL || cluster[0] == '\0')
+        return 0;
+    int r = load_or_make(store, "cluster", cluster, &known, err);
+    if (r < 0)
+        return r;
+    if (!weir_bytes_is(weir_buffer_bytes(&known), cluster))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s holds documents of Kafka cluster %s, this is cluster %s; use another store.path", store->path,
+            known.data, cluster);
+    store->cluster_checked = true;
+    return 0;
+}

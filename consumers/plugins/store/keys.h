@@ -1,0 +1,40 @@
+/* The keys of the store's entries in RocksDB. The first byte is the kind, numbers are big endian, so that a
+ * partition's documents lie together and can be dropped and built again.
+ *
+ *     m NAME                                 meta: "format", "cluster", "collection/" + change topic
+ *     c COLLECTION(2) PARTITION(2)           checkpoint of a change partition
+ *     d COLLECTION(2) PARTITION(2) KEY       document
+ *
+ * A collection's number is given once in this folder, so that the order of topics in the configuration may
+ * change.
+ */
+#ifndef WEIR_STORE_KEYS_H
+#define WEIR_STORE_KEYS_H
+
+#include "common/bytes.h"
+#include "common/envelope.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { WEIR_KEY_PREFIX_BYTES = 5, WEIR_STORE_KEY_BYTES = WEIR_KEY_PREFIX_BYTES + WEIR_KEY_BYTES };
+
+enum weir_key_kind { WEIR_KEY_META = 'm', WEIR_KEY_CHECKPOINT = 'c', WEIR_KEY_DOCUMENT = 'd' };
+
+/* Kind and partition; with `key` behind them, cut at WEIR_KEY_BYTES. Answers the span in out. */
+static inline struct weir_bytes weir_key_write(enum weir_key_kind kind, uint16_t collection,
+    int32_t partition, struct weir_bytes key, char out[static WEIR_STORE_KEY_BYTES])
+{
+    size_t len = key.len < WEIR_KEY_BYTES ? key.len : WEIR_KEY_BYTES;
+
+    out[0] = (char)kind;
+    out[1] = (char)(collection >> 8);
+    out[2] = (char)collection;
+    out[3] = (char)(partition >> 8);
+    out[4] = (char)partition;
+    if (len > 0)
+        memcpy(out + WEIR_KEY_PREFIX_BYTES, key.data, len);
+    return weir_bytes(out, WEIR_KEY_PREFIX_BYTES + len);
+}
+
+#endif

@@ -1,0 +1,101 @@
+#include "consumers/plugins/store/settings.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
+    {.key = "path",
+        .type = WEIR_OPTION_PATH,
+        .fallback = "/var/lib/weir/store",
+        .offset = offsetof(struct weir_store_settings, path),
+        .help = "Folder of the documents; one process has it open; on the dev broker PATH.dev, fresh at each "
+                "start"},
+    {.key = "memory",
+        .type = WEIR_OPTION_SIZE,
+        .fallback = "128MiB",
+        .offset = offsetof(struct weir_store_settings, memory_bytes),
+        .min = 8LL << 20,
+        .max = 1LL << 40,
+        .help = "Memory of RocksDB: half for writes, half for reads"},
+    {.key = "listen",
+        .type = WEIR_OPTION_ADDRESS,
+        .fallback = "127.0.0.1:8090",
+        .offset = offsetof(struct weir_store_settings, listen),
+        .help = "Address of the reads; beyond loopback only with store.peer.secret"},
+    {.key = "advertise",
+        .type = WEIR_OPTION_URL,
+        .offset = offsetof(struct weir_store_settings, advertise),
+        .help = "URL at which gateways reach the reads; default: http:// and the address of store.listen"},
+    {.key = "free.min",
+        .type = WEIR_OPTION_SIZE,
+        .fallback = "1GiB",
+        .offset = offsetof(struct weir_store_settings, free_min_bytes),
+        .min = 0,
+        .max = INT64_MAX,
+        .help = "Below this much free disk, or four times the write buffers, the store waits"},
+    {.key = "peer.secret",
+        .type = WEIR_OPTION_SECRET,
+        .offset = offsetof(struct weir_store_settings, peer_secret),
+        .min = 16,
+        .max = 200,
+        .help = "What readers have to send as header Weir-Peer"},
+};
+
+/* Whether only this machine reaches the address. A host name counts as foreign, but for localhost. */
+static bool is_loopback(const char *address)
+{
+    char host[64] = "";
+    struct in_addr v4;
+
+    if (strncmp(address, "unix:", 5) == 0 || strncmp(address, "[::1]:", 6) == 0)
+        return true;
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
+        return false;
+    memcpy(host, address, (size_t)(colon - address));
+    return strcmp(host, "localhost") == 0 ||
+           (inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
+}
+
+static bool is_command_topic(const struct weir_deployment *deployment, const char *topic)
+{
+    for (size_t i = 0; i < deployment->collection_count; i++)
+        if (strcmp(deployment->collections[i].command_topic, topic) == 0)
+            return true;
+    return false;
+}
+
+static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *name)
+{
+    for (size_t i = 0; i < deployment->service_count; i++)
+        if (strcmp(deployment->services[i].name, name) == 0)
+            return &deployment->services[i];
+    return NULL;
+}
+
+static int check_topics(const struct weir_deployment *deployment, const char *name, struct weir_error *err)
+{
+    const struct weir_service *service = find_service(deployment, name);
+
+    if (service == NULL || service->source_topics == NULL)
+        return 0;
+    for (char **topic = service->source_topics; *topic != NULL; topic++)
+        if (!is_command_topic(deployment, *topic))
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "[service %s] topics: %s is the command topic of no [collection]; the store keeps "
+                "collections",
+                name, *topic);
+    return 0;
+}
+
+int weir_store_settings_check(const void *settings, const struct weir_deployment *deployment,
+    const char *service, struct weir_error *err)
+{
+    const struct weir_store_settings *own = settings;
+
+    if (!is_loopback(own->listen) && own->peer_secret == NULL)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "[service %s] store.listen = %s: beyond loopback the reads need a store.peer.secret", service,
+            own->listen);
+    return check_topics(deployment, service, err);
+}

@@ -1,0 +1,141 @@
+/* The plugin's instance and what its files share. One instance keeps the collections of one service.
+ *
+ * Threads: the loop's thread owns all of it. Threads of the reads (reads.c) look only at what is marked so.
+ */
+#ifndef WEIR_STORE_STORE_H
+#define WEIR_STORE_STORE_H
+
+#include "common/clock.h"
+#include "common/deployment.h"
+#include "common/topic.h"
+#include "consumers/plugins/store/command.h"
+#include "consumers/plugins/store/db.h"
+#include "consumers/plugins/store/settings.h"
+
+#include <weir/plugin.h>
+
+#include <limits.h>
+#include <stdatomic.h>
+
+/* Where a partition's documents stand for a reader. */
+enum weir_partition_state {
+    WEIR_PARTITION_FOREIGN,   /* another instance has it */
+    WEIR_PARTITION_RESTORING, /* ours, not yet at the end of its change log */
+    WEIR_PARTITION_SERVING,
+};
+
+struct weir_partition {
+    /* Reads too. State in the low two bits, above them a number that rises with each change of state, so that
+     * a reader notices one that came and went. */
+    _Atomic uint64_t state;
+    _Atomic int64_t checkpoint; /* reads too: next change offset to apply; -1 unknown */
+    int64_t pending;            /* checkpoint of the batch being applied; -1 none */
+};
+
+/* One source topic and its collection. Constant after open but for the partitions. */
+struct weir_source {
+    const struct weir_collection *collection;
+    struct weir_rules rules;
+    const char *topic, *changes_topic;
+    char outcomes_topic[WEIR_TOPIC_NAME_BYTES];
+    char ce_types[3][96]; /* weir.orders.created, updated, deleted; in the order of the effects */
+    uint16_t number;      /* of the collection in this folder */
+    int32_t partition_count;
+    struct weir_partition *partitions;
+};
+
+struct weir_store_metrics {
+    struct weir_metric *commands[WEIR_EFFECT_COUNT];
+    struct weir_metric *applied, *restored, *skipped, *free_bytes, *serving, *restoring;
+};
+
+struct weir_store {
+    const struct weir_host *host;
+    const struct weir_store_settings *settings;
+    struct weir_db *db;
+    struct weir_source *sources;
+    size_t source_count;
+    struct weir_http_service *http;
+    char path[PATH_MAX], log_path[PATH_MAX];
+    bool temporary; /* the dev broker's: removed at close */
+    bool cluster_checked;
+    int64_t free_looked_ms, checkpoints_touched_ms;
+    _Atomic int64_t free_bytes; /* health too */
+    _Atomic bool starved;       /* health too: too little free disk */
+    struct weir_store_metrics metrics;
+
+    /* The batch at hand. */
+    int64_t batch_ms;
+    char batch_time[WEIR_CLOCK_RFC3339_BYTES];
+    size_t batch_changes; /* records emitted to change topics */
+    int64_t batch_effects[WEIR_EFFECT_COUNT];
+    struct weir_buffer scratch, event, stored;
+};
+
+void weir_store_log(const struct weir_store *store, enum weir_log_severity severity, const char *event,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* store.c: the plugin's callbacks of the same names. */
+int weir_store_open(
+    const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err);
+int weir_store_assigned(void *instance, uint32_t source, int32_t partition, struct weir_error *err);
+void weir_store_revoked(void *instance, uint32_t source, int32_t partition);
+void weir_store_tick(void *instance);
+bool weir_store_health(void *instance, struct weir_buffer *detail);
+void weir_store_close(void *instance);
+
+/* partition.c */
+enum weir_partition_state weir_partition_state(const struct weir_partition *partition);
+void weir_partition_set_state(struct weir_partition *partition, enum weir_partition_state state);
+/* NULL, with an error that names the collection's count, when the topic has more partitions than it should.
+ */
+struct weir_partition *weir_source_partition(
+    const struct weir_source *source, int32_t partition, struct weir_error *err);
+void weir_store_count_partitions(const struct weir_store *store);
+
+/* identity.c: whose data the folder holds. */
+int weir_store_check_format(struct weir_store *store, struct weir_error *err);
+/* Gives source->number; refuses another count of partitions than the folder's. */
+int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err);
+int weir_store_check_cluster(struct weir_store *store, struct weir_error *err);
+
+/* checkpoint.c: how far a change partition is applied, and when that was last known to be recent. */
+struct weir_checkpoint {
+    int64_t offset; /* next to apply */
+    int64_t known_ms;
+};
+/* WEIR_E_NOT_FOUND: none. */
+int weir_checkpoint_load(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    struct weir_checkpoint *ret_checkpoint, struct weir_error *err);
+enum { WEIR_CHECKPOINT_BYTES = 16 };
+void weir_checkpoint_write(const struct weir_checkpoint *checkpoint, char out[static WEIR_CHECKPOINT_BYTES]);
+/* Writes the checkpoints of all serving partitions anew, so that an idle one does not grow too old to be
+ * caught up. */
+void weir_store_touch_checkpoints(struct weir_store *store);
+
+/* space.c: WEIR_E_DISK when the disk is too full to go on. */
+int weir_store_check_space(struct weir_store *store, struct weir_error *err);
+
+/* handle.c */
+int weir_store_handle(void *instance, struct weir_batch *batch, struct weir_error *err);
+void weir_store_dead_letter(void *instance, struct weir_batch *batch, const struct weir_record *record,
+    const char *disposition, const struct weir_reason *why);
+
+/* commit.c */
+int weir_store_committed(
+    void *instance, struct weir_batch *batch, const struct weir_result *result, struct weir_error *err);
+void weir_store_aborted(void *instance, struct weir_batch *batch);
+void weir_store_begin_batch(struct weir_store *store);
+
+/* restore.c */
+int weir_store_table_position(void *instance, uint32_t table, uint32_t source, int32_t partition,
+    int64_t *ret_offset, struct weir_error *err);
+int weir_store_table_apply(
+    void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err);
+int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source, int32_t partition,
+    int64_t offset, struct weir_error *err);
+
+/* reads.c */
+weir_http_answer weir_store_answer;
+
+#endif

@@ -1,0 +1,224 @@
+/* What each command does to a document, told as a table. */
+#include "common/topic.h"
+#include "consumers/plugins/store/command.h"
+#include "support/test.h"
+
+static const struct weir_rules rules = {"orders", "orderID", 6};
+
+struct row {
+    enum weir_operation operation;
+    const char *current; /* NULL: no document; else of version 4, last changed by request "before" */
+    const char *body, *if_match, *if_none_match;
+    enum weir_effect_kind kind;
+    const char *document; /* expected text */
+    const char *error;    /* expected error, or disposition and error type with a slash between */
+};
+
+#define CREATE WEIR_OPERATION_CREATE
+#define REPLACE WEIR_OPERATION_REPLACE
+#define MERGE WEIR_OPERATION_MERGE
+#define DELETE WEIR_OPERATION_DELETE
+
+static struct weir_effect apply(const struct row *row, const char *request, struct weir_buffer *scratch)
+{
+    struct weir_effect effect;
+    struct weir_command command = {.operation = row->operation,
+        .request = weir_bytes_str(request),
+        .if_match = weir_bytes_str(row->if_match),
+        .if_none_match = weir_bytes_str(row->if_none_match)};
+    struct weir_document current = {4, 1000, weir_bytes_str("before"), weir_bytes_str(row->current)};
+
+    assert_int_equal(weir_command_apply(&rules, &command, weir_bytes_str("o-1"), weir_bytes_str(row->body),
+                         row->current != NULL ? &current : NULL, scratch, &effect),
+        0);
+    return effect;
+}
+
+static void check_row(const struct row *row)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer scratch = {0};
+    char error[64] = "";
+
+    struct weir_effect effect = apply(row, "now", &scratch);
+    if (effect.kind == WEIR_EFFECT_REFUSED)
+        snprintf(error, sizeof(error), "%s/%s", effect.disposition, effect.error_type);
+    else if (effect.error != NULL)
+        snprintf(error, sizeof(error), "%s", effect.error);
+    if (effect.kind != row->kind || strcmp(error, row->error != NULL ? row->error : "") != 0)
+        fail_msg("%s of %s over %s: %s %s %s", weir_operation_name(row->operation), row->body, row->current,
+            weir_effect_name(effect.kind), error, effect.kind == WEIR_EFFECT_REFUSED ? effect.why.text : "");
+    if (row->document != NULL && !weir_bytes_is(effect.document, row->document))
+        fail_msg("%s of %s: %.*s, not %s", weir_operation_name(row->operation), row->body,
+            (int)effect.document.len, effect.document.data, row->document);
+    if (row->document != NULL || row->kind == WEIR_EFFECT_DELETED)
+        assert_int_equal(effect.version, row->current != NULL ? 5 : 1);
+}
+
+#define CHECK(rows)                                                                                          \
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)                                              \
+    check_row(&rows[i])
+
+static void create_keeps_the_bytes(void **state)
+{
+    static const struct row rows[] = {
+        {CREATE, NULL, " {\"orderID\" : \"o-1\",\"total\":19.99}\n", .kind = WEIR_EFFECT_CREATED,
+            .document = " {\"orderID\" : \"o-1\",\"total\":19.99}\n"},
+        {CREATE, NULL, "{\"total\":1e2, \"n\":-0}", .kind = WEIR_EFFECT_CREATED,
+            .document = "{\"orderID\":\"o-1\",\"total\":1e2, \"n\":-0}"},
+        {CREATE, NULL, "{}", .kind = WEIR_EFFECT_CREATED, .document = "{\"orderID\":\"o-1\"}"},
+        {CREATE, "{\"orderID\":\"o-1\"}", "{\"total\":1}", .kind = WEIR_EFFECT_REJECTED,
+            .error = "already-exists"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void replace_is_an_upsert(void **state)
+{
+    static const struct row rows[] = {
+        {REPLACE, NULL, "{\"orderID\":\"o-1\"}", .kind = WEIR_EFFECT_CREATED,
+            .document = "{\"orderID\":\"o-1\"}"},
+        {REPLACE, "{\"orderID\":\"o-1\",\"old\":1}", "{\"new\":19.990}", .kind = WEIR_EFFECT_UPDATED,
+            .document = "{\"orderID\":\"o-1\",\"new\":19.990}"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void merge_follows_rfc_7396(void **state)
+{
+    static const struct row rows[] = {
+        {MERGE, "{\"orderID\":\"o-1\",\"a\":1.50,\"b\":{\"c\":1}}", "{\"b\":{\"c\":null,\"d\":2}}",
+            .kind = WEIR_EFFECT_UPDATED, .document = "{\"orderID\":\"o-1\",\"a\":1.50,\"b\":{\"d\":2}}"},
+        {MERGE, "{\"orderID\":\"o-1\",\"a\":1}", "{\"a\":null}", .kind = WEIR_EFFECT_UPDATED,
+            .document = "{\"orderID\":\"o-1\"}"},
+        {MERGE, NULL, "{\"a\":1}", .kind = WEIR_EFFECT_CREATED, .document = "{\"orderID\":\"o-1\",\"a\":1}"},
+        {MERGE, "{\"orderID\":\"o-1\"}", "{\"orderID\":\"o-1\"}", .kind = WEIR_EFFECT_UPDATED,
+            .document = "{\"orderID\":\"o-1\"}"},
+        {MERGE, "{\"orderID\":\"o-1\"}", "{\"orderID\":null}", .kind = WEIR_EFFECT_REFUSED,
+            .error = "invalid/key"},
+        {MERGE, "{\"orderID\":\"o-1\"}", "[1]", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void delete_of_nothing_is_unchanged(void **state)
+{
+    static const struct row rows[] = {
+        {DELETE, "{\"orderID\":\"o-1\"}", NULL, .kind = WEIR_EFFECT_DELETED},
+        {DELETE, NULL, NULL, .kind = WEIR_EFFECT_UNCHANGED},
+        {DELETE, "{\"orderID\":\"o-1\"}", "not looked at", .kind = WEIR_EFFECT_DELETED},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void bodies_that_are_no_documents_are_refused(void **state)
+{
+    static const struct row rows[] = {
+        {CREATE, NULL, NULL, .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "{\"a\":1", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "{\"a\":1,\"a\":2}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "{\"a\":\"\\u0000\"}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "{\"a\":\"\xff\"}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "\"text\"", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {REPLACE, NULL, "{\"orderID\":\"o-2\"}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/key"},
+        {REPLACE, NULL, "{\"orderID\":1}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/key"},
+        {CREATE, "{\"orderID\":\"o-1\"}", "{\"orderID\":\"\"}", .kind = WEIR_EFFECT_REFUSED,
+            .error = "invalid/key"},
+        {WEIR_OPERATION_ADJUST, "{\"orderID\":\"o-1\"}", "{\"a\":1}", .kind = WEIR_EFFECT_REFUSED,
+            .error = "invalid/command"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void reason_names_the_position(void **state)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer scratch = {0};
+    struct row row = {REPLACE, .body = "{\"items\":[1,2,x]}"};
+
+    (void)state;
+    struct weir_effect effect = apply(&row, "now", &scratch);
+    if (strstr(effect.why.text, "byte 15") == NULL || strstr(effect.why.text, "/items/2") == NULL)
+        fail_msg("%s", effect.why.text);
+    row.body = "{\"orderID\":\"o-2\"}";
+    effect = apply(&row, "now", &scratch);
+    assert_non_null(strstr(effect.why.text, "/orderID"));
+}
+
+static void conditions_are_judged_here(void **state)
+{
+    static const struct row rows[] = {
+        {REPLACE, "{}", "{}", "\"before\"", NULL, WEIR_EFFECT_UPDATED, "{\"orderID\":\"o-1\"}", NULL},
+        {REPLACE, "{}", "{}", "\"other\"", NULL, WEIR_EFFECT_REJECTED, NULL, "precondition-failed"},
+        {REPLACE, NULL, "{}", "*", NULL, WEIR_EFFECT_REJECTED, NULL, "precondition-failed"},
+        {REPLACE, "{}", "{}", NULL, "*", WEIR_EFFECT_REJECTED, NULL, "precondition-failed"},
+        {REPLACE, NULL, "{}", NULL, "*", WEIR_EFFECT_CREATED, "{\"orderID\":\"o-1\"}", NULL},
+        {DELETE, "{}", NULL, "\"other\"", NULL, WEIR_EFFECT_REJECTED, NULL, "precondition-failed"},
+        {DELETE, NULL, NULL, "\"other\"", NULL, WEIR_EFFECT_REJECTED, NULL, "precondition-failed"},
+        {MERGE, "{}", "{", "\"other\"", NULL, WEIR_EFFECT_REFUSED, NULL, "invalid/json"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void same_request_twice_is_unchanged(void **state)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer scratch = {0};
+    const struct row row = {CREATE, .current = "{\"orderID\":\"o-1\"}", .body = "{}"};
+
+    (void)state;
+    assert_int_equal(apply(&row, "before", &scratch).kind, WEIR_EFFECT_UNCHANGED);
+    assert_int_equal(apply(&row, "now", &scratch).kind, WEIR_EFFECT_REJECTED);
+}
+
+static void keys_are_checked(void **state)
+{
+    struct weir_effect effect;
+    char long_key[WEIR_KEY_BYTES + 2];
+
+    (void)state;
+    memset(long_key, 'k', sizeof(long_key));
+    struct weir_bytes longest = weir_bytes(long_key, WEIR_KEY_BYTES),
+                      longer = weir_bytes(long_key, sizeof(long_key));
+    assert_int_equal(weir_command_check_key(&rules, longest, weir_topic_partition(longest, 6), &effect), 0);
+    assert_int_equal(
+        weir_command_check_key(&rules, longer, weir_topic_partition(longer, 6), &effect), WEIR_E_INVALID);
+    assert_string_equal(effect.disposition, "invalid");
+    assert_int_equal(weir_command_check_key(&rules, WEIR_BYTES_NULL, 0, &effect), WEIR_E_INVALID);
+    assert_string_equal(effect.disposition, "invalid");
+    struct weir_bytes key = weir_bytes_str("o-1");
+    assert_int_equal(
+        weir_command_check_key(&rules, key, (weir_topic_partition(key, 6) + 1) % 6, &effect), WEIR_E_INVALID);
+    assert_string_equal(effect.disposition, "wrong-partition");
+}
+
+static void request_ids_fit_an_etag(void **state)
+{
+    static const char *const good[] = {"0198", "a/b:c\\d", "~"}, *const bad[] = {
+                                                                     "", "a b", "a\"b", "\xc3\xa4", "a\x7f"};
+    struct weir_effect effect;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(weir_command_check_request(weir_bytes_str(good[i]), &effect), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(weir_command_check_request(weir_bytes_str(bad[i]), &effect), WEIR_E_INVALID);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(create_keeps_the_bytes),
+    cmocka_unit_test(replace_is_an_upsert),
+    cmocka_unit_test(merge_follows_rfc_7396),
+    cmocka_unit_test(delete_of_nothing_is_unchanged),
+    cmocka_unit_test(bodies_that_are_no_documents_are_refused),
+    cmocka_unit_test(reason_names_the_position),
+    cmocka_unit_test(conditions_are_judged_here),
+    cmocka_unit_test(same_request_twice_is_unchanged),
+    cmocka_unit_test(keys_are_checked),
+    cmocka_unit_test(request_ids_fit_an_etag),
+};
+WEIR_TEST_MAIN(tests)

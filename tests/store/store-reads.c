@@ -1,0 +1,200 @@
+/* The reads over HTTP: what is answered, and when nothing may be. */
+#include "consumers/plugins/store/store.h"
+#include "store/fake_host.h"
+#include "support/test.h"
+
+#include <pthread.h>
+
+static int start(void **state)
+{
+    struct fake *fake = fake_new();
+    *state = fake;
+    fake_start(fake);
+    fake_put(fake, FAKE_ORDERS, "create", "r1", "o/1 ä", " {\"n\":19.990}\n", NULL);
+    fake_run(fake);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    fake_free(*state);
+    return 0;
+}
+
+static const char path[] = "/documents/orders/o/1 ä";
+
+static void document_comes_with_its_bytes(void **state)
+{
+    struct weir_http_reply reply = fake_get(*state, "GET", path, NULL);
+
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body, " {\"orderID\":\"o/1 ä\",\"n\":19.990}\n");
+    assert_string_equal(fake_reply_header(&reply, "ETag"), "\"r1\"");
+    assert_string_equal(fake_reply_header(&reply, "Weir-Version"), "1");
+    assert_string_equal(fake_reply_header(&reply, "Last-Modified"), "Sat, 21 Nov 2026 06:40:40 GMT");
+    assert_int_equal(fake_get(*state, "HEAD", path, NULL).status, 200);
+}
+
+static void what_is_not_there_is_404(void **state)
+{
+    static const char *const paths[] = {"/documents/orders/o-2", "/documents/orders/", "/documents/orders",
+        "/documents/nothing/o-1", "/documents/products/o/1 ä", "/documents/", "/", "/positions/x",
+        "/documents/orders/a\x01"};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        if (fake_get(*state, "GET", paths[i], NULL).status != 404)
+            fail_msg("%s is not 404", paths[i]);
+}
+
+static void other_methods_are_405(void **state)
+{
+    struct weir_http_reply reply = fake_get(*state, "PUT", path, NULL);
+
+    assert_int_equal(reply.status, 405);
+    assert_string_equal(fake_reply_header(&reply, "Allow"), "GET, HEAD");
+}
+
+static void only_the_owner_answers(void **state)
+{
+    struct fake *fake = *state;
+    int32_t partition = weir_topic_partition(weir_bytes_str("o/1 ä"), 6);
+
+    weir_store_revoked(fake->instance, FAKE_ORDERS, partition);
+    struct weir_http_reply reply = fake_get(fake, "GET", path, NULL);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(fake_reply_header(&reply, "Retry-After"), "1");
+    assert_int_equal(weir_store_assigned(fake->instance, FAKE_ORDERS, partition, NULL), 0);
+    assert_int_equal(fake_get(fake, "GET", path, NULL).status, 503);
+    assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);
+    assert_int_equal(fake_get(fake, "GET", path, NULL).status, 200);
+}
+
+static void positions_tell_state_and_checkpoint(void **state)
+{
+    struct fake *fake = *state;
+    char expected[256];
+    int32_t partition = weir_topic_partition(weir_bytes_str("o/1 ä"), 6);
+
+    weir_store_revoked(fake->instance, FAKE_PRODUCTS, 1);
+    struct weir_http_reply reply = fake_get(fake, "GET", "/positions", NULL);
+    assert_int_equal(reply.status, 200);
+    snprintf(expected, sizeof(expected),
+        "{\"collection\":\"orders\",\"topic\":\"orders.changes\",\"partition\":%d,\"state\":\"serving\","
+        "\"checkpoint\":1}",
+        partition);
+    assert_non_null(strstr(reply.body, expected));
+    assert_non_null(strstr(reply.body, "\"partition\":1,\"state\":\"foreign\",\"checkpoint\":null}]}"));
+}
+
+static void peer_secret_is_asked_for(void **state)
+{
+    struct fake *fake = *state;
+    char secret[] = "0123456789abcdef";
+
+    fake->settings.peer_secret = secret;
+    assert_int_equal(fake_get(fake, "GET", path, NULL).status, 403);
+    assert_int_equal(fake_get(fake, "GET", path, "").status, 403);
+    assert_int_equal(fake_get(fake, "GET", path, "0123456789abcdeX").status, 403);
+    assert_int_equal(fake_get(fake, "GET", path, "0123456789abcdef0123456789abcdef").status, 403);
+    assert_int_equal(fake_get(fake, "GET", "/positions", NULL).status, 403);
+    assert_int_equal(fake_get(fake, "GET", path, secret).status, 200);
+}
+
+static void beyond_loopback_needs_the_secret(void **state)
+{
+    static const struct {
+        const char *listen;
+        bool refused;
+    } rows[] = {{"127.0.0.1:8090", false}, {"127.9.9.9:1", false}, {"[::1]:8090", false},
+        {"localhost:8090", false}, {"unix:/run/x", false}, {"0.0.0.0:8090", true},
+        {"127.example.com:80", true}, {"[::]:8090", true}, {"10.0.0.1:8090", true}, {":8090", true}};
+    struct fake *fake = *state;
+    char secret[] = "0123456789abcdef", listen[32];
+    struct weir_error err;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct weir_store_settings settings = fake->settings;
+        snprintf(listen, sizeof(listen), "%s", rows[i].listen);
+        settings.listen = listen;
+        int r = weir_store_settings_check(&settings, &fake->deployment, "store", &err);
+        if (r != (rows[i].refused ? WEIR_E_CONFIG : 0))
+            fail_msg("%s: %d", rows[i].listen, r);
+        settings.peer_secret = secret;
+        assert_int_equal(weir_store_settings_check(&settings, &fake->deployment, "store", &err), 0);
+    }
+}
+
+static void topics_have_to_be_collections(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_error err;
+
+    fake->deployment.collection_count = 1;
+    assert_int_equal(
+        weir_store_settings_check(&fake->settings, &fake->deployment, "store", &err), WEIR_E_CONFIG);
+    assert_non_null(strstr(err.text, "products"));
+}
+
+struct reader {
+    struct fake *fake;
+    _Atomic bool stop;
+    int answers[2];
+    int wrong;
+};
+
+static void *read_on(void *context)
+{
+    struct reader *reader = context;
+
+    while (!atomic_load(&reader->stop)) {
+        struct weir_http_reply reply = fake_get(reader->fake, "GET", "/documents/orders/k", NULL);
+        if (reply.status == 200 && strncmp(reply.body, "{\"orderID\":\"k\",\"n\":", 19) == 0)
+            reader->answers[0]++;
+        else if (reply.status == 503)
+            reader->answers[1]++;
+        else
+            reader->wrong++;
+    }
+    return NULL;
+}
+
+/* Whole documents or 503, while batches are applied and the partition is built again. */
+static void readers_run_beside_the_loop(void **state)
+{
+    struct fake *fake = *state;
+    struct reader reader = {.fake = fake};
+    pthread_t thread;
+    char body[32];
+    int32_t partition = weir_topic_partition(weir_bytes_str("k"), 6);
+
+    fake_put(fake, FAKE_ORDERS, "replace", "first", "k", "{\"n\":0}", NULL);
+    fake_run(fake);
+    assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+    for (int i = 0; i < 300; i++) {
+        snprintf(body, sizeof(body), "{\"n\":%d}", i);
+        fake_put(fake, FAKE_ORDERS, "replace", body + 5, "k", body, NULL);
+        fake_handle(fake, NULL);
+        fake_commit(fake, NULL);
+        if (i % 50 == 49) {
+            fake->now_ms += fake->deployment.kafka.window_ms + 1;
+            assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);
+        }
+    }
+    atomic_store(&reader.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(reader.wrong, 0);
+    assert_true(reader.answers[0] > 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(document_comes_with_its_bytes, start, stop),
+    cmocka_unit_test_setup_teardown(what_is_not_there_is_404, start, stop),
+    cmocka_unit_test_setup_teardown(other_methods_are_405, start, stop),
+    cmocka_unit_test_setup_teardown(only_the_owner_answers, start, stop),
+    cmocka_unit_test_setup_teardown(positions_tell_state_and_checkpoint, start, stop),
+    cmocka_unit_test_setup_teardown(peer_secret_is_asked_for, start, stop),
+    cmocka_unit_test_setup_teardown(beyond_loopback_needs_the_secret, start, stop),
+    cmocka_unit_test_setup_teardown(topics_have_to_be_collections, start, stop),
+    cmocka_unit_test_setup_teardown(readers_run_beside_the_loop, start, stop),
+};
+WEIR_TEST_MAIN(tests)
