@@ -18,7 +18,7 @@ struct level {
 };
 
 struct place {
-    struct level levels[WEIR_JSON_DEPTH_MAX];
+    struct level levels[WEIR_JSON_DEPTH_MAX + 1];
     size_t depth;
 };
 
@@ -33,7 +33,7 @@ static void place_take_mark(struct place *place, char mark)
 {
     struct level *level = place->depth > 0 ? &place->levels[place->depth - 1] : NULL;
 
-    if ((mark == '{' || mark == '[') && place->depth < WEIR_JSON_DEPTH_MAX)
+    if ((mark == '{' || mark == '[') && place->depth <= WEIR_JSON_DEPTH_MAX)
         place->levels[place->depth++] = (struct level){.array = mark == '['};
     else if ((mark == '}' || mark == ']') && level != NULL)
         place->depth--;
@@ -112,9 +112,10 @@ static int refuse(struct weir_bytes text, size_t at, const char *what, struct we
 }
 
 /* jansson recurses up to 2048 levels and can't be told less, so nesting is counted before it runs. */
-static int check_depth(struct weir_bytes text, struct weir_error *err)
+static int check_depth(struct weir_bytes text, size_t depth_max, struct weir_error *err)
 {
     size_t depth = 0;
+    char what[48];
 
     for (size_t at = 0; at < text.len; at++) {
         switch (text.data[at]) {
@@ -123,9 +124,10 @@ static int check_depth(struct weir_bytes text, struct weir_error *err)
             break;
         case '{':
         case '[':
-            if (++depth > WEIR_JSON_DEPTH_MAX)
-                return refuse(text, at, "nested deeper than 32 levels", err);
-            break;
+            if (++depth <= depth_max)
+                break;
+            snprintf(what, sizeof(what), "nested deeper than %zu levels", depth_max);
+            return refuse(text, at, what, err);
         case '}':
         case ']':
             if (depth > 0)
@@ -151,13 +153,13 @@ static int refuse_by(struct weir_bytes text, json_error_t *error, struct weir_er
     return refuse(text, at, error->text, err);
 }
 
-int weir_json_parse(struct weir_bytes text, json_t **ret_value, struct weir_error *err)
+static int parse(struct weir_bytes text, size_t depth_max, json_t **ret_value, struct weir_error *err)
 {
     json_error_t error;
 
     if (text.data == NULL || text.len == 0)
         return weir_error_set(err, WEIR_E_INVALID, "invalid JSON: empty");
-    if (check_depth(text, err) < 0)
+    if (check_depth(text, depth_max, err) < 0)
         return WEIR_E_INVALID;
     json_t *value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL)
@@ -166,15 +168,30 @@ int weir_json_parse(struct weir_bytes text, json_t **ret_value, struct weir_erro
     return 0;
 }
 
-int weir_json_parse_object(struct weir_bytes text, json_t **ret_object, struct weir_error *err)
+static int parse_object(struct weir_bytes text, size_t depth_max, json_t **ret_object, struct weir_error *err)
 {
     WEIR_CLEANUP(json) json_t *value = NULL;
 
-    int code = weir_json_parse(text, &value, err);
+    int code = parse(text, depth_max, &value, err);
     if (code < 0)
         return code;
     if (!json_is_object(value))
         return weir_error_set(err, WEIR_E_INVALID, "invalid JSON: the document has to be an object");
     *ret_object = weir_steal(value);
     return 0;
+}
+
+int weir_json_parse(struct weir_bytes text, json_t **ret_value, struct weir_error *err)
+{
+    return parse(text, WEIR_JSON_DEPTH_MAX, ret_value, err);
+}
+
+int weir_json_parse_object(struct weir_bytes text, json_t **ret_object, struct weir_error *err)
+{
+    return parse_object(text, WEIR_JSON_DEPTH_MAX, ret_object, err);
+}
+
+int weir_json_parse_event(struct weir_bytes text, json_t **ret_object, struct weir_error *err)
+{
+    return parse_object(text, WEIR_JSON_DEPTH_MAX + 1, ret_object, err);
 }

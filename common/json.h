@@ -25,6 +25,9 @@ int weir_json_parse(struct weir_bytes text, json_t **ret_value, struct weir_erro
 /* Parses text that has to be an object. */
 int weir_json_parse_object(struct weir_bytes text, json_t **ret_object, struct weir_error *err);
 
+/* The same for a change event, which nests its document one level deeper. */
+int weir_json_parse_event(struct weir_bytes text, json_t **ret_object, struct weir_error *err);
+
 /* The text of member `name` of the object `object` (text that weir_json_parse accepted), without surrounding
  * whitespace; data NULL when it has none. The span points into object. Names are compared after unescaping. */
 struct weir_bytes weir_json_member(struct weir_bytes object, const char *name);

@@ -32,7 +32,7 @@ static const struct role_setting {
     {PRODUCERS, "partitioner", "murmur2"},
     {PRODUCERS, "queue.buffering.max.messages", "500000"},
     {PRODUCERS, "queue.buffering.max.kbytes", "131072"},
-    {PRODUCERS, "message.max.bytes", "8388608"}, /* ours; the topic's max.message.bytes decides */
+    {PRODUCERS, "message.max.bytes", "67108864"}, /* the topics decide by their own */
     {ROLE(WEIR_KAFKA_PRODUCER), "linger.ms", "0"},
     {ROLE(WEIR_KAFKA_PRODUCER), "message.timeout.ms", "120000"}, /* never tied to the HTTP deadline */
     {ROLE(WEIR_KAFKA_PRODUCER), "socket.timeout.ms",
@@ -323,27 +323,29 @@ static bool uses_scram(const struct weir_deployment *deployment)
     return false;
 }
 
-static int check_version(int version, bool scram, struct weir_error *err)
+int weir_kafka_judge_version(int version, bool scram, struct weir_error *err)
 {
-    if ((version >= VERSION_2_5_0 && version <= VERSION_2_5_2) || version == VERSION_2_10_0)
+    int release = version >> 8;
+
+    if ((release >= VERSION_2_5_0 && release <= VERSION_2_5_2) || release == VERSION_2_10_0)
         return weir_error_set(err, WEIR_E_UNSUPPORTED,
-            "librdkafka %s is known to lose or repeat records; install 2.0.2, or 2.10.1 or newer",
-            rd_kafka_version_str());
-    if (scram && version < VERSION_2_6_1)
+            "librdkafka %d.%d.%d is known to lose or repeat records; install 2.0.2, or 2.10.1 or newer",
+            release >> 16, release >> 8 & 0xff, release & 0xff);
+    if (scram && release < VERSION_2_6_1)
         return weir_error_set(err, WEIR_E_CONFIG,
-            "librdkafka %s cannot do SCRAM against Kafka 4.x (fixed in 2.6.1); use mutual TLS or SASL/PLAIN "
-            "over TLS, or "
-            "install a newer librdkafka",
-            rd_kafka_version_str());
+            "[kafka] sasl.mechanism: librdkafka %d.%d.%d cannot do SCRAM against Kafka 4.x (fixed in 2.6.1); "
+            "use mutual TLS or "
+            "SASL/PLAIN over TLS, or install a newer librdkafka",
+            release >> 16, release >> 8 & 0xff, release & 0xff);
     return 0;
 }
 
 int weir_kafka_check_version(const struct weir_deployment *deployment, struct weir_error *err)
 {
-    return check_version(rd_kafka_version() >> 8, uses_scram(deployment), err);
+    return weir_kafka_judge_version(rd_kafka_version(), uses_scram(deployment), err);
 }
 
-/* -1: the broker is a real one; 0: it lacks DescribeConfigs, as the mock cluster does. */
+/* Any answer, also a refusal, comes from a real broker: the mock cluster lacks DescribeConfigs. */
 static int judge_dev_answer(rd_kafka_event_t *event, struct weir_error *err)
 {
     rd_kafka_resp_err_t answer = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;

@@ -42,6 +42,8 @@ int weir_kafka_error_set(struct weir_error *err, rd_kafka_resp_err_t kafka_err, 
 
 /* Refuses versions of librdkafka that are known to lose data (2.5.0–2.5.2, 2.10.0) and SCRAM below 2.6.1. */
 int weir_kafka_check_version(const struct weir_deployment *deployment, struct weir_error *err);
+/* The same for a version as rd_kafka_version() tells it. */
+int weir_kafka_judge_version(int version, bool scram, struct weir_error *err);
 
 /* dev = true asks whether the broker is a real one (it answers DescribeConfigs) and then refuses; else 0. */
 int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err);
