@@ -1,0 +1,80 @@
+#include "deploy/devbroker/broker.h"
+
+#include "common/kafka.h"
+#include "common/topic.h"
+
+#include <librdkafka/rdkafka_mock.h>
+#include <stdlib.h>
+
+/* More brokers would only take more ports: nothing is replicated. */
+enum { BROKERS = 1, REPLICAS = 1 };
+
+struct broker {
+    rd_kafka_t *host; /* lends its threads to the mock cluster; never connects */
+    rd_kafka_mock_cluster_t *cluster;
+    size_t topic_count;
+};
+
+static int make_topics(
+    struct broker *broker, const struct weir_deployment *deployment, struct weir_error *err)
+{
+    struct weir_topic_plan *plan = NULL;
+    size_t count = 0;
+
+    int code = weir_topic_plan(deployment, &plan, &count, err);
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = weir_kafka_error_set(err,
+            rd_kafka_mock_topic_create(broker->cluster, plan[i].name, plan[i].partitions, REPLICAS),
+            plan[i].name);
+    broker->topic_count = count;
+    weir_topic_plan_free(plan, count);
+    return code;
+}
+
+static int start(struct broker *broker, struct weir_error *err)
+{
+    int code = weir_kafka_new_take(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), &broker->host, err);
+    if (code < 0)
+        return code;
+    broker->cluster = rd_kafka_mock_cluster_new(broker->host, BROKERS);
+    return broker->cluster != NULL ? 0
+                                   : weir_error_set(err, WEIR_E_INTERNAL, "the mock cluster does not start");
+}
+
+int broker_new(const struct weir_deployment *deployment, struct broker **ret_broker, struct weir_error *err)
+{
+    struct broker *broker = calloc(1, sizeof(*broker));
+
+    if (broker == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = start(broker, err);
+    if (code == 0)
+        code = make_topics(broker, deployment, err);
+    if (code < 0) {
+        broker_free(broker);
+        return code;
+    }
+    *ret_broker = broker;
+    return 0;
+}
+
+const char *broker_address(const struct broker *broker)
+{
+    return rd_kafka_mock_cluster_bootstraps(broker->cluster);
+}
+
+size_t broker_topic_count(const struct broker *broker)
+{
+    return broker->topic_count;
+}
+
+void broker_free(struct broker *broker)
+{
+    if (broker == NULL)
+        return;
+    if (broker->cluster != NULL)
+        rd_kafka_mock_cluster_destroy(broker->cluster);
+    if (broker->host != NULL)
+        rd_kafka_destroy(broker->host);
+    free(broker);
+}
