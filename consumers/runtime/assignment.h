@@ -1,0 +1,41 @@
+/* The partitions that the group gave to this instance, and what the consumer is told about them: assign,
+ * pause, resume, seek. Rebalances are only noted here; taking.c does the work, step by step, in the loop. */
+#ifndef WEIR_RUNTIME_ASSIGNMENT_H
+#define WEIR_RUNTIME_ASSIGNMENT_H
+
+#include "common/kafka.h"
+#include "consumers/runtime/partition.h"
+
+struct weir_runtime;
+
+struct weir_assignment {
+    struct weir_partition **partitions; /* each at a fixed address while owned */
+    size_t count;
+    struct weir_partition *last;               /* found last: records come in runs */
+    rd_kafka_consumer_group_metadata_t *group; /* of this assignment: the fence of its transactions */
+};
+
+/* rd_kafka_conf_set_rebalance_cb(); the handle's opaque is the runtime. Runs inside consumer_poll and
+ * consumer_close. */
+void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
+    rd_kafka_topic_partition_list_t *partitions, void *opaque);
+
+/* NULL when it is not ours. */
+struct weir_partition *weir_assignment_find(
+    struct weir_assignment *assignment, const char *topic, int32_t partition);
+
+/* The consumer holds the partition back, or goes on with partition->fetch_next. Resume answers
+ * WEIR_E_UNAVAILABLE when it has to be tried again. */
+void weir_assignment_pause(struct weir_runtime *runtime, struct weir_partition *partition);
+int weir_assignment_resume(
+    struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err);
+
+/* Starts the partition from the first step, after `delay_ms`: what it holds is dropped, the plugin hears
+ * revoked and assigned. */
+void weir_assignment_retake(struct weir_runtime *runtime, struct weir_partition *partition, int64_t delay_ms);
+/* Nothing more is handed out of it until the next rebalance; says why, once. */
+void weir_assignment_stop(struct weir_runtime *runtime, struct weir_partition *partition, const char *why);
+
+void weir_assignment_done(struct weir_runtime *runtime);
+
+#endif

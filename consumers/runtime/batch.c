@@ -1,0 +1,335 @@
+#include "consumers/runtime/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REASON_TEXT_BYTES = 1024, REASON_WORD_BYTES = 64 };
+
+int weir_batch_init(struct weir_batch *batch, size_t capacity, size_t bytes_max, int32_t attempts,
+    const struct weir_batch_port *port)
+{
+    *batch = (struct weir_batch){
+        .port = *port, .attempts = attempts, .capacity = capacity, .bytes_max = bytes_max};
+    batch->slots = calloc(capacity, sizeof(*batch->slots));
+    return batch->slots != NULL ? 0 : WEIR_E_INTERNAL;
+}
+
+void weir_batch_done(struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->port.release(batch->port.context, batch->slots[i].message);
+    free(batch->slots);
+    free(batch->emitted);
+    free(batch->outputs);
+    weir_arena_done(&batch->arena);
+    *batch = (struct weir_batch){0};
+}
+
+bool weir_batch_full(const struct weir_batch *batch)
+{
+    return batch->count >= batch->capacity || batch->bytes >= batch->bytes_max;
+}
+
+struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message)
+{
+    struct weir_slot *slot = &batch->slots[batch->count++];
+    slot->partition = partition;
+    slot->message = message;
+    return slot;
+}
+
+void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_partition *partition)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->slots[i].partition == partition)
+            batch->port.release(batch->port.context, batch->slots[i].message);
+        else
+            batch->slots[kept++] = batch->slots[i];
+    }
+    batch->count = kept;
+}
+
+void weir_batch_begin(struct weir_batch *batch)
+{
+    batch->cursor = 0;
+    batch->handed = 0;
+    batch->burying = false;
+    batch->emitted_count = batch->plugin_count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct weir_slot *slot = &batch->slots[i];
+        slot->state = WEIR_SLOT_PENDING;
+        slot->finished = false;
+        slot->output_count = 0;
+        slot->partition->blocked = slot->partition->cut = false;
+        slot->partition->next = -1;
+        slot->partition->in_batch = true;
+    }
+}
+
+static struct weir_slot *slot_of(const struct weir_record *record)
+{
+    return (struct weir_slot *)(uintptr_t)record;
+}
+
+static int32_t executions_of(const struct weir_slot *slot)
+{
+    return slot->partition->failed_offset == slot->record.offset ? slot->partition->executions : 0;
+}
+
+static void bury_undecodable(struct weir_slot *slot)
+{
+    slot->state = WEIR_SLOT_DEAD;
+    slot->why = (struct weir_reason){.disposition = WEIR_DISPOSITION_INVALID,
+        .error_type = "headers",
+        .text = "the headers can't be decoded"};
+}
+
+const struct weir_record *weir_batch_next(struct weir_batch *batch)
+{
+    while (batch->cursor < batch->count) {
+        struct weir_slot *slot = &batch->slots[batch->cursor++];
+        if (slot->partition->blocked)
+            continue;
+        slot->record.index = batch->handed++;
+        slot->record.executions = executions_of(slot);
+        if (batch->port.decode(batch->port.context, slot, &batch->arena) < 0) {
+            bury_undecodable(slot);
+            continue;
+        }
+        slot->state = WEIR_SLOT_HANDED;
+        return &slot->record;
+    }
+    return NULL;
+}
+
+void weir_batch_record_done(struct weir_batch *batch, const struct weir_record *record)
+{
+    (void)batch;
+    struct weir_slot *slot = slot_of(record);
+    if (slot->state == WEIR_SLOT_HANDED)
+        slot->state = WEIR_SLOT_DONE;
+}
+
+/* The last of the list are the record's own when plugins handle one record after the other: then the list is
+ * cut. */
+static void drop_emitted(struct weir_batch *batch, struct weir_slot *slot)
+{
+    while (slot->output_count > 0 && batch->emitted[batch->emitted_count - 1].cause == slot) {
+        batch->emitted_count--;
+        slot->output_count -= !batch->emitted[batch->emitted_count].dropped;
+    }
+    for (size_t i = batch->emitted_count; slot->output_count > 0 && i-- > 0;) {
+        if (batch->emitted[i].cause == slot && !batch->emitted[i].dropped) {
+            batch->emitted[i].dropped = true;
+            slot->output_count--;
+        }
+    }
+}
+
+static struct weir_reason reason_keep(struct weir_arena *arena, const struct weir_reason *why)
+{
+    if (why == NULL)
+        return (struct weir_reason){0};
+    return (struct weir_reason){
+        .disposition = weir_arena_text(arena, why->disposition, REASON_WORD_BYTES),
+        .error_type = weir_arena_text(arena, why->error_type, REASON_WORD_BYTES),
+        .text = weir_arena_text(arena, why->text, REASON_TEXT_BYTES),
+    };
+}
+
+static enum weir_slot_state state_of_verdict(
+    const struct weir_batch *batch, const struct weir_slot *slot, enum weir_verdict verdict)
+{
+    switch (verdict) {
+    case WEIR_DONE:
+        return WEIR_SLOT_DONE;
+    case WEIR_WAIT:
+        return WEIR_SLOT_WAIT;
+    case WEIR_RETRY:
+        return executions_of(slot) + 1 >= batch->attempts ? WEIR_SLOT_DEAD : WEIR_SLOT_RETRY;
+    case WEIR_REJECT:
+        break;
+    }
+    return WEIR_SLOT_DEAD;
+}
+
+void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *record,
+    enum weir_verdict verdict, const struct weir_reason *why)
+{
+    struct weir_slot *slot = slot_of(record);
+    if (slot->state != WEIR_SLOT_HANDED && slot->state != WEIR_SLOT_DONE)
+        return;
+    slot->state = state_of_verdict(batch, slot, verdict);
+    if (slot->state == WEIR_SLOT_DONE)
+        return;
+    drop_emitted(batch, slot);
+    slot->why = reason_keep(&batch->arena, why);
+    if (verdict == WEIR_RETRY)
+        slot->why.disposition = WEIR_DISPOSITION_MAX_ATTEMPTS;
+    else if (slot->why.disposition == NULL)
+        slot->why.disposition = WEIR_DISPOSITION_INVALID;
+    slot->partition->blocked |= slot->state != WEIR_SLOT_DEAD;
+}
+
+size_t weir_batch_record_bytes(
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count)
+{
+    size_t bytes = WEIR_RECORD_OVERHEAD_BYTES + key.len + value.len;
+    for (size_t i = 0; i < header_count; i++)
+        bytes += WEIR_HEADER_OVERHEAD_BYTES + strlen(headers[i].name) + headers[i].value.len;
+    return bytes;
+}
+
+static int reserve(struct weir_batch *batch)
+{
+    if (batch->emitted_count < batch->emitted_capacity)
+        return 0;
+    size_t capacity = batch->emitted_capacity != 0 ? batch->emitted_capacity * 2 : 256;
+    struct weir_emitted *emitted = reallocarray(batch->emitted, capacity, sizeof(*emitted));
+    if (emitted == NULL)
+        return WEIR_E_INTERNAL;
+    batch->emitted = emitted;
+    struct weir_output *outputs = reallocarray(batch->outputs, capacity, sizeof(*outputs));
+    if (outputs == NULL)
+        return WEIR_E_INTERNAL;
+    batch->outputs = outputs;
+    batch->emitted_capacity = capacity;
+    return 0;
+}
+
+/* key, value and headers copied into one piece of the arena. */
+static int keep(struct weir_arena *arena, struct weir_emitted *to, struct weir_bytes key,
+    struct weir_bytes value, const struct weir_header *headers, size_t header_count)
+{
+    size_t text = key.len + value.len;
+    for (size_t i = 0; i < header_count; i++)
+        text += strlen(headers[i].name) + 1 + headers[i].value.len;
+    char *at = weir_arena_take(arena, header_count * sizeof(*headers) + text);
+    if (at == NULL)
+        return WEIR_E_INTERNAL;
+    to->headers = (struct weir_header *)(void *)at;
+    to->header_count = header_count;
+    at += header_count * sizeof(*headers);
+    to->key = (struct weir_bytes){key.data != NULL ? at : NULL, key.len};
+    at = (char *)memcpy(at, key.data != NULL ? key.data : "", key.len) + key.len;
+    to->value = (struct weir_bytes){value.data != NULL ? at : NULL, value.len};
+    at = (char *)memcpy(at, value.data != NULL ? value.data : "", value.len) + value.len;
+    for (size_t i = 0; i < header_count; i++) {
+        size_t name_size = strlen(headers[i].name) + 1;
+        struct weir_bytes from = headers[i].value;
+        to->headers[i].name = memcpy(at, headers[i].name, name_size);
+        at += name_size;
+        to->headers[i].value = (struct weir_bytes){from.data != NULL ? at : NULL, from.len};
+        at = (char *)memcpy(at, from.data != NULL ? from.data : "", from.len) + from.len;
+    }
+    return 0;
+}
+
+static void push(struct weir_batch *batch, const struct weir_emitted *record)
+{
+    batch->outputs[batch->emitted_count] = (struct weir_output){
+        .cause = record->cause->record.index,
+        .topic = record->target->name,
+        .partition = record->cause->record.partition,
+        .offset = -1,
+    };
+    batch->emitted[batch->emitted_count++] = *record;
+    record->cause->output_count++;
+}
+
+static bool may_emit(const struct weir_batch *batch, const struct weir_slot *slot)
+{
+    if (batch->burying)
+        return slot->state == WEIR_SLOT_DEAD;
+    return slot->state == WEIR_SLOT_HANDED || slot->state == WEIR_SLOT_DONE;
+}
+
+int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    struct weir_emitted record = {.cause = slot_of(cause)};
+    if (!may_emit(batch, record.cause))
+        return weir_error_set(err, WEIR_E_USAGE, "emit() for a record that has failed");
+    record.target = batch->port.target(batch->port.context, topic);
+    if (record.target == NULL || reserve(batch) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    size_t bytes = weir_batch_record_bytes(key, value, headers, header_count);
+    if (bytes > record.target->limit_bytes)
+        return weir_error_set(err, WEIR_E_TOO_LARGE, "a record of %zu bytes for %s, which takes %zu", bytes,
+            topic, record.target->limit_bytes);
+    if (keep(&batch->arena, &record, key, value, headers, header_count) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    push(batch, &record);
+    return (int)batch->emitted_count - 1;
+}
+
+int weir_batch_emit_own(struct weir_batch *batch, const struct weir_emitted *record)
+{
+    if (reserve(batch) < 0)
+        return WEIR_E_INTERNAL;
+    push(batch, record);
+    return 0;
+}
+
+static bool settle_slot(struct weir_slot *slot)
+{
+    struct weir_partition *partition = slot->partition;
+    bool over = slot->state == WEIR_SLOT_DONE || slot->state == WEIR_SLOT_DEAD;
+    slot->finished = over && !partition->cut;
+    if (slot->finished)
+        partition->next = slot->record.offset + 1;
+    else
+        partition->cut = true;
+    return slot->finished;
+}
+
+static void drop_unfinished(struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->emitted_count; i++)
+        batch->emitted[i].dropped |= !batch->emitted[i].cause->finished;
+}
+
+size_t weir_batch_settle(struct weir_batch *batch)
+{
+    size_t finished = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        finished += settle_slot(&batch->slots[i]);
+    if (finished < batch->count)
+        drop_unfinished(batch);
+    batch->burying = true;
+    return finished;
+}
+
+void weir_batch_settle_none(struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->slots[i].finished = false;
+        batch->slots[i].partition->next = -1;
+        batch->slots[i].partition->cut = true;
+    }
+    batch->emitted_count = batch->plugin_count = 0;
+}
+
+/* Backwards, so that the first record ends at the front. Without memory for the queue the process can't keep
+ * its promise in any other way than by starting again from the committed offsets. */
+static void give_back(struct weir_slot *slot)
+{
+    if (weir_held_push_front(&slot->partition->held, slot->message) < 0)
+        abort();
+}
+
+void weir_batch_end(struct weir_batch *batch, bool committed)
+{
+    for (size_t i = batch->count; i-- > 0;) {
+        struct weir_slot *slot = &batch->slots[i];
+        if (committed && slot->finished)
+            batch->port.release(batch->port.context, slot->message);
+        else
+            give_back(slot);
+    }
+    batch->count = batch->bytes = 0;
+    batch->emitted_count = batch->plugin_count = 0;
+    weir_arena_reset(&batch->arena);
+}

@@ -1,0 +1,122 @@
+/* A batch: the records that are handed to the plugin together, their verdicts, and what was emitted for them
+ * until the transaction. Knows nothing of Kafka, so that it is tested, and plugins are, without one. Not
+ * thread-safe. */
+#ifndef WEIR_RUNTIME_BATCH_H
+#define WEIR_RUNTIME_BATCH_H
+
+#include "consumers/runtime/arena.h"
+#include "consumers/runtime/partition.h"
+
+#include <weir/plugin.h>
+
+#define WEIR_DISPOSITION_INVALID "invalid"
+#define WEIR_DISPOSITION_MAX_ATTEMPTS "max-attempts"
+
+enum weir_slot_state {
+    WEIR_SLOT_PENDING, /* not handed out */
+    WEIR_SLOT_HANDED,  /* handed out, no verdict */
+    WEIR_SLOT_DONE,
+    WEIR_SLOT_DEAD, /* to the dead-letter topic */
+    WEIR_SLOT_RETRY,
+    WEIR_SLOT_WAIT,
+};
+
+/* A record of the batch with what became of it. */
+struct weir_slot {
+    struct weir_record record; /* first: a plugin's pointer to the record is one to the slot */
+    struct weir_partition *partition;
+    void *message; /* owns the record's bytes */
+    struct weir_reason why;
+    size_t output_count;
+    enum weir_slot_state state;
+    bool finished; /* settled: its offset is committed with the batch */
+};
+
+/* A topic that records are emitted to. */
+struct weir_target {
+    char *name;
+    size_t limit_bytes; /* of one record, WEIR_RECORD_OVERHEAD_BYTES included */
+    void *handle;       /* the producer's */
+};
+
+/* What Kafka adds around key, value and headers, at most: batch header and a record's varints. */
+enum { WEIR_RECORD_OVERHEAD_BYTES = 128, WEIR_HEADER_OVERHEAD_BYTES = 10 };
+
+/* A record to be produced. */
+struct weir_emitted {
+    struct weir_slot *cause;
+    struct weir_target *target;
+    struct weir_bytes key, value;
+    struct weir_header *headers;
+    size_t header_count;
+    bool dropped;
+};
+
+/* What the batch asks of its surroundings. */
+struct weir_batch_port {
+    void *context;
+    /* Decodes the headers of slot->message into slot->record; memory from arena. 0, or WEIR_E_INVALID. */
+    int (*decode)(void *context, struct weir_slot *slot, struct weir_arena *arena);
+    void (*release)(void *context, void *message);
+    /* The target of that name, made at the first call; NULL when memory is out. */
+    struct weir_target *(*target)(void *context, const char *topic);
+};
+
+struct weir_batch {
+    struct weir_batch_port port;
+    int32_t attempts; /* executions before a record is dead-lettered */
+    size_t capacity;  /* records */
+    size_t bytes_max;
+
+    struct weir_slot *slots;
+    size_t count, bytes;
+    size_t cursor;   /* of next() */
+    uint32_t handed; /* records that next() answered */
+    bool burying;    /* between handle and the transaction: emit() is for dead letters */
+
+    struct weir_emitted *emitted;
+    struct weir_output *outputs; /* same index as emitted */
+    size_t emitted_count, emitted_capacity;
+    size_t plugin_count; /* of them the plugin's; the host's own letters follow */
+    struct weir_arena arena;
+};
+
+int weir_batch_init(struct weir_batch *batch, size_t capacity, size_t bytes_max, int32_t attempts,
+    const struct weir_batch_port *port);
+/* Releases what it still holds. */
+void weir_batch_done(struct weir_batch *batch);
+
+bool weir_batch_full(const struct weir_batch *batch);
+/* A place for one more record, to be filled by the caller; the batch must not be full. */
+struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message);
+/* Records of the partition leave the batch, before it is handled. */
+void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_partition *partition);
+/* Before handle: nothing handed out, no verdicts, nothing emitted. */
+void weir_batch_begin(struct weir_batch *batch);
+
+/* The host table's functions: <weir/plugin.h>. */
+const struct weir_record *weir_batch_next(struct weir_batch *batch);
+void weir_batch_record_done(struct weir_batch *batch, const struct weir_record *record);
+void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *record,
+    enum weir_verdict verdict, const struct weir_reason *why);
+int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err);
+
+/* After handle: decides per record whether it is finished, sets each partition's `next`, drops what was
+ * emitted for records that are not. Answers how many are finished. */
+size_t weir_batch_settle(struct weir_batch *batch);
+/* The same with no record finished: handle failed. */
+void weir_batch_settle_none(struct weir_batch *batch);
+
+/* Queues a record of the host's own, nothing copied; the caller keeps it in the batch's arena. */
+int weir_batch_emit_own(struct weir_batch *batch, const struct weir_emitted *record);
+
+size_t weir_batch_record_bytes(
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count);
+
+/* Ends it: finished records (all, if `all_finished`) are released, the others go back to the front of what
+ * their partition holds. */
+void weir_batch_end(struct weir_batch *batch, bool committed);
+
+#endif

@@ -1,0 +1,186 @@
+#include "consumers/runtime/collect.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "consumers/runtime/record.h"
+#include "consumers/runtime/runtime.h"
+#include "consumers/runtime/taking.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+int weir_collect_decode(void *context, struct weir_slot *slot, struct weir_arena *arena)
+{
+    (void)context;
+    return slot->record.headers != NULL ? 0 : weir_record_decode(&slot->record, slot->message, arena);
+}
+
+void weir_collect_release(void *context, void *message)
+{
+    (void)context;
+    rd_kafka_message_destroy(message);
+}
+
+static void add(struct weir_batch *batch, struct weir_partition *partition, rd_kafka_message_t *message)
+{
+    struct weir_slot *slot = weir_batch_add(batch, partition, message);
+    weir_record_fill(&slot->record, message, partition->topic, partition->source);
+    batch->bytes += slot->record.key.len + slot->record.value.len;
+}
+
+static bool is_due(const struct weir_partition *partition, int64_t now_ms)
+{
+    return partition->stage == WEIR_STAGE_FLOWING && partition->due_ms <= now_ms;
+}
+
+/* After a WAIT one record is handed out to probe; the rest follows when that one is through. */
+static void add_held(struct weir_batch *batch, struct weir_partition *partition)
+{
+    size_t most = partition->waits > 0 ? 1 : partition->held.count;
+    for (size_t i = 0; i < most && !weir_batch_full(batch); i++) {
+        rd_kafka_message_t *message = weir_held_pop_front(&partition->held);
+        if (message == NULL)
+            return;
+        add(batch, partition, message);
+    }
+}
+
+static void resume_due(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    struct weir_error err = {0};
+    if (weir_assignment_resume(runtime, partition, &err) < 0 && weir_monitor_may_tell(&runtime->told_ms))
+        weir_log(WEIR_LOG_WARNING, "partition.waiting", "for=consumer reason=\"%s\"", err.text);
+}
+
+static void add_all_held(struct weir_runtime *runtime)
+{
+    int64_t now_ms = weir_clock_ms();
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (!is_due(partition, now_ms))
+            continue;
+        add_held(&runtime->batch, partition);
+        if (partition->paused && partition->waits == 0)
+            resume_due(runtime, partition);
+    }
+}
+
+static struct weir_partition *find(struct weir_assignment *assignment, const rd_kafka_message_t *message)
+{
+    struct weir_partition *last = assignment->last;
+    if (message->rkt == NULL)
+        return NULL;
+    const char *topic = rd_kafka_topic_name(message->rkt);
+    if (last == NULL || last->partition != message->partition || strcmp(last->topic, topic) != 0)
+        assignment->last = weir_assignment_find(assignment, topic, message->partition);
+    return assignment->last;
+}
+
+/* What a partition may not be handed out yet waits behind what it holds. Repeats are dropped: offsets only
+ * rise. */
+static void keep(struct weir_runtime *runtime, struct weir_partition *partition, rd_kafka_message_t *message)
+{
+    if (partition->stage != WEIR_STAGE_FLOWING || message->offset < partition->fetch_next) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    partition->fetch_next = message->offset + 1;
+    bool now = partition->held.count == 0 && partition->waits == 0 && partition->due_ms <= weir_clock_ms();
+    if (now)
+        add(&runtime->batch, partition, message);
+    else if (weir_held_push_back(&partition->held, message) < 0)
+        abort(); /* the record would be skipped */
+}
+
+/* The consumer lost its place: the partition is taken from its first step, which finds out why. */
+static void lost_place(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    if (partition->stage != WEIR_STAGE_FLOWING)
+        return;
+    weir_log(WEIR_LOG_WARNING, "partition.lost_place", "topic=%s partition=%" PRId32 " offset=%" PRId64,
+        partition->topic, partition->partition, partition->fetch_next);
+    weir_assignment_retake(runtime, partition, 0);
+}
+
+static void take_error(struct weir_runtime *runtime, const rd_kafka_message_t *message)
+{
+    struct weir_partition *partition = find(&runtime->assignment, message);
+    bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                 message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    if (reset && partition != NULL)
+        lost_place(runtime, partition);
+    else if (weir_monitor_may_tell(&runtime->told_ms))
+        weir_log(WEIR_LOG_WARNING, "consumer.error", "error=%s reason=\"%s\"",
+            rd_kafka_err2name(message->err), rd_kafka_message_errstr(message));
+}
+
+static void take(struct weir_runtime *runtime, rd_kafka_message_t *message)
+{
+    struct weir_partition *partition = NULL;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        take_error(runtime, message);
+    else
+        partition = find(&runtime->assignment, message);
+    if (partition == NULL) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    keep(runtime, partition, message);
+}
+
+static int check_consumer(struct weir_runtime *runtime, struct weir_error *err)
+{
+    char text[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(runtime->consumer, text, sizeof(text));
+    if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    int code = weir_kafka_code(fatal);
+    return weir_error_set(err, code == WEIR_E_FENCED ? code : WEIR_E_FATAL, "consumer: %s", text);
+}
+
+/* Until the next partition that holds something is due. */
+static int64_t wait_ms(const struct weir_runtime *runtime, int64_t idle_ms)
+{
+    int64_t now_ms = weir_clock_ms();
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        int64_t left_ms = partition->due_ms > now_ms ? partition->due_ms - now_ms : 0;
+        if (partition->held.count > 0 && partition->stage == WEIR_STAGE_FLOWING && left_ms < idle_ms)
+            idle_ms = left_ms;
+    }
+    return idle_ms;
+}
+
+/* Polls even while batches wait after a failure, so that rebalances are served; but takes little. */
+static void poll_slowly(struct weir_runtime *runtime, int64_t left_ms, int idle_ms)
+{
+    rd_kafka_message_t *message =
+        rd_kafka_consumer_poll(runtime->consumer, left_ms < idle_ms ? (int)left_ms : idle_ms);
+    if (message != NULL)
+        take(runtime, message);
+    /* What was taken now is handed out when the wait is over. */
+    weir_batch_end(&runtime->batch, false);
+}
+
+int weir_collect(struct weir_runtime *runtime, int idle_ms, struct weir_error *err)
+{
+    struct weir_batch *batch = &runtime->batch;
+    for (size_t i = 0; i < runtime->assignment.count; i++)
+        runtime->assignment.partitions[i]->in_batch = false;
+    int64_t pause_ms = runtime->not_before_ms - weir_clock_ms();
+    if (pause_ms > 0) {
+        poll_slowly(runtime, pause_ms, idle_ms);
+        return check_consumer(runtime, err);
+    }
+    add_all_held(runtime);
+    int timeout_ms = batch->count > 0 ? 0 : (int)wait_ms(runtime, idle_ms);
+    for (size_t polled = 0; polled < batch->capacity && !weir_batch_full(batch); polled++) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(runtime->consumer, timeout_ms);
+        if (message == NULL)
+            break;
+        take(runtime, message);
+        timeout_ms = 0;
+    }
+    return batch->count > 0 ? 0 : check_consumer(runtime, err);
+}

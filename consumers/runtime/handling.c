@@ -1,0 +1,400 @@
+#include "consumers/runtime/handling.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "consumers/runtime/backoff.h"
+#include "consumers/runtime/dead_letter.h"
+#include "consumers/runtime/runtime.h"
+#include "consumers/runtime/taking.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    AGAIN_MS = 50,
+    AGAIN_MAX_MS = 5000,
+    INIT_STEP_MS = 2000,
+    OFFSETS_STEP_MS = 2000,
+    FENCES_MAX = 2,
+};
+
+/* What the group's committed offsets say of a transaction whose end is not known. */
+enum evidence { EVIDENCE_NONE, EVIDENCE_COMMITTED, EVIDENCE_ABORTED, EVIDENCE_MIXED };
+
+static void wait_after_failure(struct weir_runtime *runtime)
+{
+    runtime->not_before_ms = weir_clock_ms() + weir_backoff_ms(AGAIN_MS, AGAIN_MAX_MS, runtime->failures++);
+}
+
+static void back_off(struct weir_runtime *runtime, struct weir_partition *partition, int32_t failures)
+{
+    const struct weir_service *service = runtime->service;
+    partition->due_ms =
+        weir_clock_ms() + weir_backoff_ms(service->retry_backoff_ms, service->retry_backoff_max_ms, failures);
+    weir_assignment_pause(runtime, partition);
+}
+
+static void note_retry(
+    struct weir_runtime *runtime, struct weir_partition *partition, const struct weir_slot *slot)
+{
+    if (partition->failed_offset != slot->record.offset)
+        partition->executions = 0;
+    partition->failed_offset = slot->record.offset;
+    back_off(runtime, partition, partition->executions++);
+    weir_log(WEIR_LOG_INFO, "record.retry",
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " executions=%" PRId32 " reason=\"%s\"",
+        partition->topic, partition->partition, slot->record.offset, partition->executions,
+        slot->why.text != NULL ? slot->why.text : "");
+}
+
+static void note_wait(
+    struct weir_runtime *runtime, struct weir_partition *partition, const struct weir_slot *slot)
+{
+    if (partition->waits == 0)
+        weir_log(WEIR_LOG_WARNING, "partition.waits",
+            "topic=%s partition=%" PRId32 " offset=%" PRId64 " reason=\"%s\"", partition->topic,
+            partition->partition, slot->record.offset, slot->why.text != NULL ? slot->why.text : "");
+    back_off(runtime, partition, partition->waits++);
+}
+
+static void end_waiting(struct weir_partition *partition)
+{
+    partition->waits = 0;
+    weir_log(WEIR_LOG_NOTICE, "partition.goes_on", "topic=%s partition=%" PRId32, partition->topic,
+        partition->partition);
+}
+
+/* The first failure of each partition decides when it goes on; a finished record ends its waiting. */
+static void note_failures(struct weir_runtime *runtime)
+{
+    struct weir_batch *batch = &runtime->batch;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct weir_slot *slot = &batch->slots[i];
+        struct weir_partition *partition = slot->partition;
+        if (slot->finished && partition->waits > 0)
+            end_waiting(partition);
+        if (!partition->blocked || (slot->state != WEIR_SLOT_RETRY && slot->state != WEIR_SLOT_WAIT))
+            continue;
+        partition->blocked = false;
+        if (slot->state == WEIR_SLOT_RETRY)
+            note_retry(runtime, partition, slot);
+        else
+            note_wait(runtime, partition, slot);
+    }
+}
+
+static void count_verdicts(struct weir_runtime *runtime)
+{
+    int64_t counts[WEIR_SLOT_WAIT + 1] = {0};
+    for (size_t i = 0; i < runtime->batch.count; i++)
+        counts[runtime->batch.slots[i].state]++;
+    for (size_t i = WEIR_SLOT_HANDED; i <= WEIR_SLOT_WAIT; i++)
+        if (counts[i] > 0)
+            weir_metric_add(runtime->monitor.verdicts[i], counts[i]);
+}
+
+static void count_dead_letters(const struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->slots[i].finished && batch->slots[i].state == WEIR_SLOT_DEAD)
+            weir_monitor_dead_letter(batch->slots[i].why.disposition);
+}
+
+/* Nothing of the batch counts: all of it is handed out again. */
+static void give_up(struct weir_runtime *runtime)
+{
+    if (runtime->plugin->aborted != NULL)
+        runtime->plugin->aborted(runtime->plugin_instance, &runtime->batch);
+    weir_batch_end(&runtime->batch, false);
+}
+
+static void tell_failure(const char *event, const struct weir_error *err)
+{
+    weir_log(WEIR_LOG_WARNING, event, "reason=\"%s\"", err->text);
+}
+
+static bool is_in_batch(const struct weir_partition *partition)
+{
+    return partition->in_batch && partition->next >= 0;
+}
+
+static rd_kafka_topic_partition_list_t *list_offsets(const struct weir_runtime *runtime)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)runtime->assignment.count);
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (is_in_batch(partition))
+            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset =
+                partition->next;
+    }
+    return list;
+}
+
+static void retake_batch(struct weir_runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->assignment.count; i++)
+        if (is_in_batch(runtime->assignment.partitions[i]))
+            weir_assignment_retake(runtime, runtime->assignment.partitions[i], 0);
+}
+
+static size_t move_positions(struct weir_runtime *runtime, struct weir_position *positions)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (!is_in_batch(partition))
+            continue;
+        partition->position = partition->next;
+        partition->was_committed = true;
+        positions[count++] =
+            (struct weir_position){partition->source, partition->partition, partition->position};
+    }
+    return count;
+}
+
+/* What the transaction made is now in the log: the plugin applies it. If it can't, the log is read again. */
+static int tell_committed(struct weir_runtime *runtime, struct weir_error *err)
+{
+    struct weir_batch *batch = &runtime->batch;
+    struct weir_result result = {.outputs = batch->outputs, .output_count = batch->plugin_count};
+    struct weir_position *positions =
+        weir_arena_take(&batch->arena, (runtime->assignment.count + 1) * sizeof(*positions));
+    if (positions == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    result.positions = positions;
+    result.position_count = move_positions(runtime, positions);
+    if (runtime->plugin->committed == NULL)
+        return 0;
+    return runtime->plugin->committed(runtime->plugin_instance, batch, &result, err);
+}
+
+static void finish(struct weir_runtime *runtime, int applied, const struct weir_error *err)
+{
+    runtime->failures = 0;
+    runtime->monitor.reachable = true;
+    weir_metric_add(runtime->monitor.batches, 1);
+    weir_metric_set(runtime->monitor.batch_records, (int64_t)runtime->batch.count);
+    count_dead_letters(&runtime->batch);
+    note_failures(runtime);
+    weir_batch_end(&runtime->batch, true);
+    if (applied < 0) {
+        tell_failure("batch.not_applied", err);
+        retake_batch(runtime);
+    }
+}
+
+#ifdef WEIR_MUTANT_APPLY_FIRST
+/* The judge has to catch this one: it applies what may never be committed. */
+static int applied_first;
+
+static void apply_first(void *context)
+{
+    struct weir_runtime *runtime = context;
+    struct weir_error err = {0};
+    applied_first = tell_committed(runtime, &err);
+}
+#define BEFORE_COMMIT apply_first
+static int apply(struct weir_runtime *runtime, struct weir_error *err)
+{
+    (void)runtime;
+    (void)err;
+    return applied_first;
+}
+#else
+#define BEFORE_COMMIT NULL
+static int apply(struct weir_runtime *runtime, struct weir_error *err)
+{
+    return tell_committed(runtime, err);
+}
+#endif
+
+static void committed(struct weir_runtime *runtime)
+{
+    struct weir_error err = {0};
+    weir_crash_point("before-apply");
+    int applied = apply(runtime, &err);
+    weir_crash_point("after-apply");
+    finish(runtime, applied, &err);
+}
+
+static void aborted(struct weir_runtime *runtime, const struct weir_error *err)
+{
+    weir_metric_add(runtime->monitor.aborts, 1);
+    tell_failure("transaction.aborted", err);
+    give_up(runtime);
+    wait_after_failure(runtime);
+}
+
+static int renew(struct weir_runtime *runtime, struct weir_error *err)
+{
+    weir_metric_add(runtime->monitor.renewals, 1);
+    int rc = weir_transaction_renew(runtime->transaction, err);
+    return rc < 0 ? rc : weir_handle_init_producer(runtime, err);
+}
+
+static bool may_try_again(int code)
+{
+    return code == WEIR_E_UNAVAILABLE || code == WEIR_E_TIMEOUT || code == WEIR_E_BUSY;
+}
+
+int weir_handle_init_producer(struct weir_runtime *runtime, struct weir_error *err)
+{
+    for (int32_t renewals = 0; !weir_service_stopping();) {
+        int rc = weir_transaction_init(runtime->transaction, INIT_STEP_MS, err);
+        runtime->monitor.reachable = rc == 0;
+        if (rc == 0)
+            return 0;
+        weir_service_alive();
+        if (weir_monitor_may_tell(&runtime->told_ms))
+            weir_log(WEIR_LOG_WARNING, "producer.waiting", "reason=\"%s\"", err->text);
+        if (may_try_again(rc))
+            continue;
+        if ((rc != WEIR_E_FATAL && rc != WEIR_E_FENCED) || renewals == FENCES_MAX)
+            return rc;
+        runtime->host.wait_ms(weir_backoff_ms(AGAIN_MS, AGAIN_MAX_MS, renewals++));
+        rc = weir_transaction_renew(runtime->transaction, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static enum evidence evidence_of(const struct weir_partition *partition, int64_t offset)
+{
+    int64_t before = partition->was_committed ? partition->position : RD_KAFKA_OFFSET_INVALID;
+    if (offset == partition->next)
+        return EVIDENCE_COMMITTED;
+    return offset == before ? EVIDENCE_ABORTED : EVIDENCE_NONE;
+}
+
+/* A transaction is whole: one partition that stands where it ends, or where it began, speaks for all, unless
+ * another instance has moved on meanwhile. */
+static enum evidence weigh(struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *list)
+{
+    enum evidence found = EVIDENCE_NONE;
+    for (int i = 0; i < list->cnt; i++) {
+        const struct weir_partition *partition =
+            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition);
+        enum evidence one = evidence_of(partition, list->elems[i].offset);
+        if (one != EVIDENCE_NONE && found != EVIDENCE_NONE && one != found)
+            return EVIDENCE_MIXED;
+        if (one != EVIDENCE_NONE)
+            found = one;
+    }
+    return found;
+}
+
+static bool are_offsets_known(const struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->emitted_count; i++)
+        if (!batch->emitted[i].dropped && batch->outputs[i].offset < 0)
+            return false;
+    return true;
+}
+
+/* False when the process is asked to end first. */
+static bool read_offsets(struct weir_runtime *runtime, rd_kafka_topic_partition_list_t *list)
+{
+    struct weir_error err;
+    while (!weir_service_stopping()) {
+        if (weir_taking_committed(runtime, list, OFFSETS_STEP_MS, &err) == 0)
+            return true;
+        weir_service_alive();
+        if (weir_monitor_may_tell(&runtime->told_ms))
+            tell_failure("transaction.doubtful", &err);
+        runtime->host.wait_ms(AGAIN_MS);
+    }
+    return false;
+}
+
+static int tell_twin(const struct weir_runtime *runtime, struct weir_error *err)
+{
+    return weir_error_set(err, WEIR_E_FENCED,
+        "another live process runs as instance %s of service %s (transactional.id %s): it took over %d "
+        "times; start each with "
+        "an --instance of its own",
+        runtime->instance, runtime->service->name, runtime->id, FENCES_MAX);
+}
+
+/* The end of a doubtful transaction is read, not guessed: init_transactions ends it, then the stable offsets
+ * say how. */
+static int doubtful(struct weir_runtime *runtime, const struct weir_error *why, struct weir_error *err)
+{
+    weir_log(WEIR_LOG_WARNING, "transaction.doubtful", "reason=\"%s\"", why->text);
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_offsets(runtime);
+    int rc = weir_transaction_fences(runtime->transaction) < FENCES_MAX ? renew(runtime, err)
+                                                                        : tell_twin(runtime, err);
+    if (rc < 0 || weir_service_stopping() || !read_offsets(runtime, list)) {
+        give_up(runtime);
+        return rc;
+    }
+    enum evidence evidence = weigh(runtime, list);
+    weir_log(WEIR_LOG_NOTICE, "transaction.read", "committed=%s",
+        evidence == EVIDENCE_COMMITTED ? "yes" : (evidence == EVIDENCE_ABORTED ? "no" : "unknown"));
+    if (evidence == EVIDENCE_COMMITTED && are_offsets_known(&runtime->batch)) {
+        committed(runtime);
+        return 0;
+    }
+    aborted(runtime, why);
+    if (evidence != EVIDENCE_ABORTED)
+        retake_batch(runtime);
+    return 0;
+}
+
+static int commit(struct weir_runtime *runtime, struct weir_error *err)
+{
+    struct weir_error why = {0};
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *offsets = list_offsets(runtime);
+    struct weir_transaction_input input = {
+        .batch = &runtime->batch,
+        .offsets = offsets,
+        .group = runtime->assignment.group,
+        .before_commit = BEFORE_COMMIT,
+        .context = runtime,
+    };
+    int64_t began_us = weir_clock_us();
+    enum weir_ending ending = weir_transaction_run(runtime->transaction, &input, &why);
+    weir_metric_observe_us(runtime->monitor.commit_seconds, weir_clock_us() - began_us);
+    if (ending == WEIR_ENDING_DOUBTFUL)
+        return doubtful(runtime, &why, err);
+    if (ending == WEIR_ENDING_ABORTED) {
+        aborted(runtime, &why);
+        return 0;
+    }
+    committed(runtime);
+    return weir_transaction_is_suspect(runtime->transaction) ? renew(runtime, err) : 0;
+}
+
+static void handle_failed(struct weir_runtime *runtime, const struct weir_error *err)
+{
+    tell_failure("batch.failed", err);
+    weir_batch_settle_none(&runtime->batch);
+    give_up(runtime);
+    const struct weir_service *service = runtime->service;
+    runtime->not_before_ms = weir_clock_ms() + weir_backoff_ms(service->retry_backoff_ms,
+                                                   service->retry_backoff_max_ms, runtime->failures++);
+}
+
+int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
+{
+    struct weir_error failure = {0};
+    struct weir_batch *batch = &runtime->batch;
+    weir_batch_begin(batch);
+    if (runtime->plugin->handle(runtime->plugin_instance, batch, &failure) < 0) {
+        handle_failed(runtime, &failure);
+        return 0;
+    }
+    size_t finished = weir_batch_settle(batch);
+    count_verdicts(runtime);
+    if (finished == 0) {
+        note_failures(runtime);
+        give_up(runtime);
+        return 0;
+    }
+    if (weir_dead_letters_write(runtime, &failure) < 0) {
+        handle_failed(runtime, &failure);
+        return 0;
+    }
+    return commit(runtime, err);
+}

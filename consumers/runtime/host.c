@@ -1,0 +1,105 @@
+#include "consumers/runtime/host.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "consumers/runtime/bridge.h"
+#include "consumers/runtime/runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WAIT_STEP_MS = 200 };
+
+static void say(enum weir_log_severity severity, const char *event, const char *format, va_list arguments)
+{
+    static const enum weir_log_level levels[] = {
+        [WEIR_SAY_ERROR] = WEIR_LOG_ERROR,
+        [WEIR_SAY_WARNING] = WEIR_LOG_WARNING,
+        [WEIR_SAY_NOTICE] = WEIR_LOG_NOTICE,
+        [WEIR_SAY_INFO] = WEIR_LOG_INFO,
+        [WEIR_SAY_DEBUG] = WEIR_LOG_DEBUG,
+    };
+    weir_logv(severity <= WEIR_SAY_DEBUG ? levels[severity] : WEIR_LOG_DEBUG, event, format, arguments);
+}
+
+/* In steps, so that the watchdog sees that the plugin waits and does not hang. */
+static bool wait_fed(int64_t duration_ms)
+{
+    int64_t until_ms = weir_clock_ms() + duration_ms;
+    for (int64_t left_ms = duration_ms; !weir_service_stopping(); left_ms = until_ms - weir_clock_ms()) {
+        weir_service_alive();
+        if (left_ms <= 0)
+            return true;
+        int64_t step_ms = left_ms < WAIT_STEP_MS ? left_ms : WAIT_STEP_MS;
+        nanosleep(&(struct timespec){.tv_nsec = step_ms * 1000000}, NULL);
+    }
+    return false;
+}
+
+static struct weir_metric *counter(const char *name, const char *labels, const char *help)
+{
+    return weir_metric(WEIR_METRIC_COUNTER, name, labels, help);
+}
+
+static struct weir_metric *gauge(const char *name, const char *labels, const char *help)
+{
+    return weir_metric(WEIR_METRIC_GAUGE, name, labels, help);
+}
+
+static struct weir_metric *histogram(const char *name, const char *labels, const char *help)
+{
+    return weir_metric(WEIR_METRIC_HISTOGRAM, name, labels, help);
+}
+
+static void advertise(void *context, const char *url)
+{
+    struct weir_runtime *runtime = context;
+    free(runtime->advertised);
+    runtime->advertised = strdup(url);
+}
+
+static const char *cluster_id(void *context)
+{
+    return ((const struct weir_runtime *)context)->cluster;
+}
+
+void weir_host_init(struct weir_runtime *runtime)
+{
+    runtime->host = (struct weir_host){
+        .abi = WEIR_PLUGIN_ABI,
+        .struct_size = sizeof(struct weir_host),
+        .context = runtime,
+        .service = runtime->service->name,
+        .instance = runtime->instance,
+        .topics = (const char *const *)runtime->service->source_topics,
+        .deployment = runtime->deployment,
+        .next = weir_batch_next,
+        .done = weir_batch_record_done,
+        .fail = weir_batch_record_fail,
+        .emit = weir_batch_emit,
+        .log = say,
+        .now_ms = weir_clock_wall_ms,
+        .stopping = weir_service_stopping,
+        .wait_ms = wait_fed,
+        .counter = counter,
+        .gauge = gauge,
+        .histogram = histogram,
+        .metric_add = weir_metric_add,
+        .metric_set = weir_metric_set,
+        .metric_observe_us = weir_metric_observe_us,
+        .http_listen = weir_bridge_listen,
+        .http_address = weir_bridge_address,
+        .http_close = weir_bridge_close,
+        .advertise = advertise,
+        .request_method = weir_http_method,
+        .request_path = weir_http_path,
+        .request_query = weir_http_query,
+        .request_header = weir_http_header,
+        .reply_body = weir_bridge_reply_body,
+        .reply_header = weir_bridge_reply_header,
+        .reply_problem = weir_bridge_reply_problem,
+        .cluster_id = cluster_id,
+    };
+}

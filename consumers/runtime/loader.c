@@ -1,0 +1,243 @@
+#include "consumers/runtime/loader.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef WEIR_PLUGIN_FOLDER
+#define WEIR_PLUGIN_FOLDER "/usr/lib/weir/plugins"
+#endif
+
+static bool try_folder(
+    const char *folder, size_t len, const char *name, char path[static PATH_MAX], struct weir_buffer *tried)
+{
+    int n = snprintf(path, PATH_MAX, "%.*s/%s.so", (int)len, folder, name);
+    if (len == 0 || n < 0 || n >= PATH_MAX)
+        return false;
+    if (access(path, R_OK) == 0)
+        return true;
+    weir_buffer_printf(tried, "%s%s", tried->len > 0 ? ", " : "", path);
+    return false;
+}
+
+static bool try_list(
+    const char *folders, const char *name, char path[static PATH_MAX], struct weir_buffer *tried)
+{
+    while (folders != NULL && *folders != '\0') {
+        size_t len = strcspn(folders, ":");
+        if (try_folder(folders, len, name, path, tried))
+            return true;
+        folders += len + (folders[len] == ':');
+    }
+    return false;
+}
+
+/* The build tree keeps bin/ and plugins/ side by side. */
+static bool try_beside(const char *name, char path[static PATH_MAX], struct weir_buffer *tried)
+{
+    char folder[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", folder, sizeof(folder) - sizeof("/../plugins"));
+    if (len <= 0)
+        return false;
+    folder[len] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return false;
+    memcpy(slash, "/../plugins", sizeof("/../plugins"));
+    return try_folder(folder, strlen(folder), name, path, tried);
+}
+
+static int find_file(const char *file, char path[static PATH_MAX], struct weir_error *err)
+{
+    if (strlen(file) >= PATH_MAX)
+        return weir_error_set(err, WEIR_E_CONFIG, "plugin: the path is too long");
+    memcpy(path, file, strlen(file) + 1);
+    if (access(path, R_OK) == 0)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: %s", file, strerror(errno));
+}
+
+int weir_plugin_find(const char *name, char path[static PATH_MAX], struct weir_error *err)
+{
+    if (strchr(name, '/') != NULL)
+        return find_file(name, path, err);
+    WEIR_CLEANUP(buffer) struct weir_buffer tried = {0};
+    if (try_list(getenv("WEIR_PLUGIN_PATH"), name, path, &tried) || try_beside(name, path, &tried) ||
+        try_list(WEIR_PLUGIN_FOLDER, name, path, &tried))
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG, "plugin %s is missing: looked for %s", name,
+        tried.data != NULL ? tried.data : "nothing");
+}
+
+/* The oldest plugins have at least all up to `handle`. */
+static int check_struct(const struct weir_plugin *plugin, const char *path, struct weir_error *err)
+{
+    if (plugin->abi != WEIR_PLUGIN_ABI)
+        return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: built for ABI %u, this host has %u", path,
+            plugin->abi, (unsigned)WEIR_PLUGIN_ABI);
+    if (plugin->struct_size < offsetof(struct weir_plugin, dead_letter) || plugin->struct_size > 64 * 1024)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "plugin %s: struct_size %u can't be right, this host has %zu", path, plugin->struct_size,
+            sizeof(*plugin));
+    return 0;
+}
+
+static int check_members(const struct weir_plugin *plugin, const char *path, struct weir_error *err)
+{
+    const struct {
+        bool missing;
+        const char *member;
+    } members[] = {
+        {plugin->name == NULL || plugin->name[0] == '\0' || strlen(plugin->name) > 60, "name"},
+        {plugin->open == NULL, "open"},
+        {plugin->handle == NULL, "handle"},
+        {plugin->close == NULL, "close"},
+        {plugin->option_count > 0 && plugin->options == NULL, "options"},
+        {plugin->table_count > 0 && (plugin->tables == NULL || plugin->table_apply == NULL), "table_apply"},
+    };
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].missing)
+            return weir_error_set(
+                err, WEIR_E_CONFIG, "plugin %s: its struct weir_plugin lacks %s", path, members[i].member);
+    return 0;
+}
+
+/* So far a table is read for the partition that is taken, and each source has its own. */
+static int check_tables(const struct weir_plugin *plugin, const struct weir_service *service,
+    const char *path, struct weir_error *err)
+{
+    bool several = service->source_topics[0] != NULL && service->source_topics[1] != NULL;
+    for (size_t i = 0; i < plugin->table_count; i++) {
+        if (plugin->tables[i].mode != WEIR_TABLE_OWNED)
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "plugin %s: table %s: this host reads owned partitions only", path, plugin->tables[i].topic);
+        if (several && strstr(plugin->tables[i].topic, "{source}") == NULL)
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "plugin %s: table %s belongs to no source topic, but service %s has several", path,
+                plugin->tables[i].topic, service->name);
+    }
+    return 0;
+}
+
+static int open_file(struct weir_plugin_loaded *loaded, struct weir_error *err)
+{
+    void *handle = dlopen(loaded->path, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL)
+        return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: %s", loaded->path, dlerror());
+    const struct weir_plugin *plugin = dlsym(handle, "weir_plugin");
+    if (plugin == NULL)
+        return weir_error_set(
+            err, WEIR_E_CONFIG, "plugin %s: it exports no symbol weir_plugin", loaded->path);
+    int rc = check_struct(plugin, loaded->path, err);
+    if (rc < 0)
+        return rc;
+    memcpy(&loaded->plugin, plugin,
+        plugin->struct_size < sizeof(*plugin) ? plugin->struct_size : sizeof(*plugin));
+    return check_members(&loaded->plugin, loaded->path, err);
+}
+
+static int bind_settings(struct weir_plugin_loaded *loaded, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
+{
+    char section[128];
+    const struct weir_plugin *plugin = &loaded->plugin;
+    loaded->settings = calloc(1, plugin->settings_size + 1);
+    if (loaded->settings == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    snprintf(section, sizeof(section), "service %s", service->name);
+    snprintf(loaded->prefix, sizeof(loaded->prefix), "%s.", plugin->name);
+    loaded->table = (struct weir_option_table){.section = "service *",
+        .rows = plugin->options,
+        .count = plugin->option_count,
+        .settings_size = plugin->settings_size};
+    return weir_config_bind(
+        deployment->config, section, loaded->prefix, &loaded->table, NULL, NULL, loaded->settings, err);
+}
+
+int weir_plugin_load(const struct weir_deployment *deployment, const struct weir_service *service,
+    struct weir_plugin_loaded **ret_loaded, struct weir_error *err)
+{
+    WEIR_CLEANUP(plugin_loaded) struct weir_plugin_loaded *loaded = calloc(1, sizeof(*loaded));
+    if (loaded == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    int rc = weir_plugin_find(service->plugin, loaded->path, err);
+    if (rc == 0)
+        rc = open_file(loaded, err);
+    if (rc == 0)
+        rc = check_tables(&loaded->plugin, service, loaded->path, err);
+    if (rc == 0)
+        rc = bind_settings(loaded, deployment, service, err);
+    if (rc < 0)
+        return rc;
+    *ret_loaded = weir_steal(loaded);
+    return 0;
+}
+
+void weir_plugin_unload(struct weir_plugin_loaded *loaded)
+{
+    if (loaded->settings != NULL)
+        weir_option_free(&loaded->table, loaded->settings);
+    free(loaded->settings);
+    free(loaded);
+}
+
+static int load_and_check(
+    const struct weir_deployment *deployment, const struct weir_service *service, struct weir_error *err)
+{
+    WEIR_CLEANUP(plugin_loaded) struct weir_plugin_loaded *loaded = NULL;
+    int rc = weir_plugin_load(deployment, service, &loaded, err);
+    if (rc < 0 || loaded->plugin.check == NULL)
+        return rc;
+    return loaded->plugin.check(loaded->settings, deployment, service->name, err);
+}
+
+static void try_and_tell(const struct weir_deployment *deployment, const struct weir_service *service, int fd)
+{
+    struct weir_error err = {0};
+    int rc = load_and_check(deployment, service, &err);
+    if (rc < 0 && err.code == 0)
+        weir_error_set(&err, rc, "plugin %s refuses its settings", service->plugin);
+    if (rc < 0 && write(fd, &err, sizeof(err)) != (ssize_t)sizeof(err))
+        _exit(EXIT_FAILURE);
+    _exit(EXIT_SUCCESS);
+}
+
+static int tell_crash(const struct weir_service *service, int status, struct weir_error *err)
+{
+    char path[PATH_MAX];
+    if (weir_plugin_find(service->plugin, path, err) < 0)
+        return err->code;
+    if (WIFSIGNALED(status))
+        return weir_error_set(err, WEIR_E_CONFIG, "plugin %s crashed while it was loaded and checked: %s",
+            path, strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != EXIT_SUCCESS)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "plugin %s ended the process while it was loaded and checked, status %d", path,
+            WEXITSTATUS(status));
+    return 0;
+}
+
+int weir_plugin_try(
+    const struct weir_deployment *deployment, const struct weir_service *service, struct weir_error *err)
+{
+    int ends[2];
+    struct weir_error told;
+    if (pipe(ends) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "pipe: %s", strerror(errno));
+    pid_t child = fork();
+    if (child == 0)
+        try_and_tell(deployment, service, ends[1]);
+    close(ends[1]);
+    ssize_t n = child > 0 ? read(ends[0], &told, sizeof(told)) : 0;
+    close(ends[0]);
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "fork: %s", strerror(errno));
+    if (n == (ssize_t)sizeof(told))
+        return weir_error_set(err, told.code, "%s", told.text);
+    return tell_crash(service, status, err);
+}

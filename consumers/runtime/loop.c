@@ -1,0 +1,75 @@
+#include "consumers/runtime/loop.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "consumers/runtime/collect.h"
+#include "consumers/runtime/handling.h"
+#include "consumers/runtime/runtime.h"
+#include "consumers/runtime/taking.h"
+
+enum {
+    IDLE_MS = 100,
+    TAKING_MS = 5,
+    READ_SLICE_MS = 20,
+    ASK_MS = 2000,
+    ASK_LIMIT_MS = 200,
+};
+
+/* librdkafka tells when brokers went away, not when they are back: asked now and then. */
+static void look_for_broker(struct weir_runtime *runtime)
+{
+    static int64_t told_ms;
+    int64_t now_ms = weir_clock_ms();
+    if (runtime->monitor.reachable || now_ms < runtime->asked_ms)
+        return;
+    runtime->asked_ms = now_ms + ASK_MS;
+    const struct rd_kafka_metadata *metadata = NULL;
+    runtime->monitor.reachable =
+        rd_kafka_metadata(runtime->watermark, 0, NULL, &metadata, ASK_LIMIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    if (runtime->monitor.reachable)
+        weir_log(WEIR_LOG_NOTICE, "kafka.reachable", "again=yes");
+    else if (weir_monitor_may_tell(&told_ms))
+        weir_log(WEIR_LOG_WARNING, "kafka.unreachable", "servers=%s",
+            runtime->deployment->kafka.bootstrap_servers);
+}
+
+/* Handles that are not polled for records still have callbacks to serve. */
+static void serve_idle_handles(struct weir_runtime *runtime)
+{
+    weir_transaction_serve(runtime->transaction);
+    rd_kafka_poll(runtime->watermark, 0);
+    if (runtime->reads.count > 0)
+        return;
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(runtime->reader, 0);
+    if (message != NULL)
+        rd_kafka_message_destroy(message);
+}
+
+static int turn(struct weir_runtime *runtime, struct weir_error *err)
+{
+    weir_service_alive();
+    bool taking = weir_taking_step(runtime);
+    weir_reader_step(runtime, READ_SLICE_MS);
+    int rc = weir_collect(runtime, taking ? TAKING_MS : IDLE_MS, err);
+    if (rc == 0 && runtime->batch.count > 0)
+        rc = weir_handle_batch(runtime, err);
+    else if (rc == 0)
+        serve_idle_handles(runtime);
+    if (rc == 0 && runtime->plugin->tick != NULL)
+        runtime->plugin->tick(runtime->plugin_instance);
+    look_for_broker(runtime);
+    weir_monitor_update(runtime);
+    weir_monitor_slow_update(runtime);
+    return rc;
+}
+
+int weir_loop_run(struct weir_runtime *runtime, struct weir_error *err)
+{
+    int rc = 0;
+    while (rc == 0 && !weir_service_stopping())
+        rc = turn(runtime, err);
+    return rc;
+}

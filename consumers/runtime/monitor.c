@@ -1,0 +1,136 @@
+#include "consumers/runtime/monitor.h"
+
+#include "common/clock.h"
+#include "common/service.h"
+#include "consumers/runtime/runtime.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { TELL_MS = 10000, SLOW_MS = 1000 };
+
+static const char *const verdict_labels[] = {
+    [WEIR_SLOT_PENDING] = "verdict=\"not_reached\"",
+    [WEIR_SLOT_HANDED] = "verdict=\"not_reached\"",
+    [WEIR_SLOT_DONE] = "verdict=\"done\"",
+    [WEIR_SLOT_DEAD] = "verdict=\"dead\"",
+    [WEIR_SLOT_RETRY] = "verdict=\"retry\"",
+    [WEIR_SLOT_WAIT] = "verdict=\"wait\"",
+};
+
+void weir_monitor_init(struct weir_monitor *monitor)
+{
+    for (size_t i = 0; i < sizeof(verdict_labels) / sizeof(verdict_labels[0]); i++)
+        monitor->verdicts[i] = weir_metric(WEIR_METRIC_COUNTER, "weir_records_total", verdict_labels[i],
+            "Records handed to the plugin, by verdict");
+    monitor->batches = weir_metric(WEIR_METRIC_COUNTER, "weir_batches_total", "", "Batches committed");
+    monitor->batch_records =
+        weir_metric(WEIR_METRIC_GAUGE, "weir_batch_records", "", "Records of the last batch");
+    monitor->commit_seconds =
+        weir_metric(WEIR_METRIC_HISTOGRAM, "weir_commit_seconds", "", "From begin to end of a transaction");
+    monitor->aborts = weir_metric(
+        WEIR_METRIC_COUNTER, "weir_transactions_aborted_total", "", "Transactions that did not commit");
+    monitor->renewals = weir_metric(
+        WEIR_METRIC_COUNTER, "weir_producer_renewals_total", "", "Producers replaced after an error");
+    monitor->rebalances = weir_metric(
+        WEIR_METRIC_COUNTER, "weir_rebalances_total", "", "Partitions given or taken by the group");
+    monitor->restored = weir_metric(
+        WEIR_METRIC_COUNTER, "weir_restored_records_total", "", "Records of tables handed to the plugin");
+}
+
+void weir_monitor_dead_letter(const char *disposition)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer labels = {0};
+    weir_metric_label(&labels, "disposition", disposition);
+    weir_metric_add(weir_metric(WEIR_METRIC_COUNTER, "weir_dead_letters_total",
+                        labels.data != NULL ? labels.data : "", "Dead letters committed, by disposition"),
+        1);
+}
+
+bool weir_monitor_may_tell(int64_t *next_ms)
+{
+    int64_t now_ms = weir_clock_ms();
+    if (now_ms < *next_ms)
+        return false;
+    *next_ms = now_ms + TELL_MS;
+    return true;
+}
+
+static void say_ready(const struct weir_monitor *monitor)
+{
+    static bool said;
+    if (said || !monitor->joined || monitor->owned != monitor->flowing + monitor->stopped)
+        return;
+    said = true;
+    weir_service_ready();
+}
+
+void weir_monitor_update(struct weir_runtime *runtime)
+{
+    struct weir_monitor *monitor = &runtime->monitor;
+    unsigned flowing = 0, stopped = 0, waiting = 0;
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        flowing += partition->stage == WEIR_STAGE_FLOWING;
+        stopped += partition->stage == WEIR_STAGE_STOPPED;
+        waiting += partition->waits > 0;
+    }
+    monitor->owned = (unsigned)runtime->assignment.count;
+    monitor->flowing = flowing;
+    monitor->stopped = stopped;
+    monitor->waiting = waiting;
+    say_ready(monitor);
+}
+
+static void update_lag(struct weir_runtime *runtime, const struct weir_partition *partition)
+{
+    int64_t low, high;
+    if (partition->position < 0 ||
+        rd_kafka_get_watermark_offsets(runtime->consumer, partition->topic, partition->partition, &low,
+            &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high < partition->position)
+        return;
+    weir_metric_set(partition->lag, high - partition->position);
+}
+
+void weir_monitor_slow_update(struct weir_runtime *runtime)
+{
+    const struct weir_monitor *monitor = &runtime->monitor;
+    int64_t now_ms = weir_clock_ms();
+    if (now_ms < runtime->slow_ms)
+        return;
+    runtime->slow_ms = now_ms + SLOW_MS;
+    for (size_t i = 0; i < runtime->assignment.count; i++)
+        update_lag(runtime, runtime->assignment.partitions[i]);
+    weir_service_status("%s; %u partitions, %u flowing, %u stopped, %u waiting for the outside world",
+        monitor->reachable ? (monitor->joined ? "in the group" : "joining") : "Kafka is not reachable",
+        (unsigned)monitor->owned, (unsigned)monitor->flowing, (unsigned)monitor->stopped,
+        (unsigned)monitor->waiting);
+}
+
+/* Runs on a thread of the management listener: nothing but atomics and the plugin's health. */
+bool weir_monitor_ready(void *context, struct weir_buffer *detail)
+{
+    const struct weir_runtime *runtime = context;
+    const struct weir_monitor *monitor = &runtime->monitor;
+    unsigned owned = monitor->owned, flowing = monitor->flowing, stopped = monitor->stopped;
+    bool ready = monitor->reachable && monitor->joined && !monitor->stopping && flowing == owned;
+    weir_buffer_append_str(detail, "\"service\":");
+    weir_buffer_append_json_string(detail, weir_bytes_str(runtime->service->name));
+    weir_buffer_append_str(detail, ",\"instance\":");
+    weir_buffer_append_json_string(detail, weir_bytes_str(runtime->instance));
+    weir_buffer_printf(detail,
+        ",\"kafka\":\"%s\",\"group\":\"%s\",\"partitions\":%u,\"flowing\":%u,\"stopped\":%u,\"waiting\":%u",
+        monitor->reachable ? "reachable" : "unreachable", monitor->joined ? "joined" : "joining", owned,
+        flowing, stopped, (unsigned)monitor->waiting);
+    if (!monitor->opened || runtime->plugin->health == NULL)
+        return ready;
+    struct weir_buffer own = {0};
+    bool healthy = runtime->plugin->health(runtime->plugin_instance, &own);
+    if (own.len > 0) {
+        weir_buffer_append_str(detail, ",");
+        weir_buffer_append(detail, own.data, own.len);
+    }
+    weir_buffer_done(&own);
+    return ready && healthy;
+}

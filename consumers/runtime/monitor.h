@@ -1,0 +1,37 @@
+/* What the host tells of itself: metrics, the readiness detail and the supervisor's STATUS line. Counters are
+ * updated by the loop, read by any thread. */
+#ifndef WEIR_RUNTIME_MONITOR_H
+#define WEIR_RUNTIME_MONITOR_H
+
+#include "common/metrics.h"
+#include "consumers/runtime/batch.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct weir_runtime;
+
+struct weir_monitor {
+    struct weir_metric *verdicts[WEIR_SLOT_WAIT + 1]; /* by slot state */
+    struct weir_metric *batches, *batch_records, *commit_seconds, *aborts, *renewals, *rebalances, *restored;
+
+    /* Readiness; written by the loop. */
+    _Atomic bool opened, reachable, joined, stopping;
+    _Atomic unsigned owned, flowing, stopped, waiting;
+};
+
+void weir_monitor_init(struct weir_monitor *monitor);
+
+/* Counts stages and publishes them; says READY to the supervisor the first time all is caught up. */
+void weir_monitor_update(struct weir_runtime *runtime);
+/* Once a second at most: lag per partition, STATUS. */
+void weir_monitor_slow_update(struct weir_runtime *runtime);
+void weir_monitor_dead_letter(const char *disposition);
+/* struct weir_management.ready; context is the runtime. */
+bool weir_monitor_ready(void *context, struct weir_buffer *detail);
+
+/* True at most once in 10 s for each `next_ms` (0 at first): for lines that would repeat while the broker is
+ * away. */
+bool weir_monitor_may_tell(int64_t *next_ms);
+
+#endif

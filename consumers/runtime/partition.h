@@ -1,0 +1,55 @@
+/* A source partition that this instance owns: where it stands, what it still holds and when it may go on. */
+#ifndef WEIR_RUNTIME_PARTITION_H
+#define WEIR_RUNTIME_PARTITION_H
+
+#include "consumers/runtime/held.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* DESIGN "Taking a partition": the steps in their order. */
+enum weir_stage {
+    WEIR_STAGE_NEW,       /* assigned and paused; the plugin has not heard of it */
+    WEIR_STAGE_OFFSETS,   /* the plugin knows; the group's committed offset is to be read */
+    WEIR_STAGE_MARKS,     /* the high watermarks of its tables are to be read */
+    WEIR_STAGE_RESTORING, /* its tables are read up to those marks */
+    WEIR_STAGE_RESUMING,  /* consumption starts at `position` */
+    WEIR_STAGE_FLOWING,   /* records are handed out */
+    WEIR_STAGE_STOPPED,   /* refused, e.g. a range of records is lost; `stopped_why` says */
+};
+
+enum { WEIR_STOPPED_WHY_BYTES = 512 };
+
+struct weir_metric;
+
+struct weir_partition {
+    const char *topic; /* with prefix; the service's own string */
+    uint32_t source;
+    int32_t partition;
+
+    enum weir_stage stage;
+    int64_t position;   /* next offset to commit: all before it is finished */
+    int64_t fetch_next; /* next offset wanted from the consumer */
+    bool was_committed; /* the group had an offset of it when it was taken */
+    bool announced;     /* the plugin's assigned() was called */
+    bool paused;        /* in the consumer */
+    unsigned reads;     /* tables still being restored */
+    int32_t taking_failures;
+    char stopped_why[WEIR_STOPPED_WHY_BYTES];
+
+    struct weir_held held; /* messages behind or at a failed record */
+    int64_t due_ms;        /* monotonic; not handed out before */
+    int64_t failed_offset; /* the record that had RETRY last */
+    int32_t executions;    /* of that record */
+    int32_t waits;         /* WAITs in a row; > 0: only one record is handed out to probe */
+
+    /* Within the batch under way. */
+    bool in_batch;
+    bool blocked; /* a record had RETRY or WAIT: nothing behind it is handed out */
+    bool cut;     /* settle() met a record that is not finished */
+    int64_t next; /* position when the batch commits; -1: the batch finished none of it */
+
+    struct weir_metric *lag;
+};
+
+#endif

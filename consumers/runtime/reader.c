@@ -1,0 +1,277 @@
+#include "consumers/runtime/reader.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "consumers/runtime/record.h"
+#include "consumers/runtime/runtime.h"
+#include "consumers/runtime/taking.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN_MAX = 1000 };
+
+/* Records of one partition of one table, handed to the plugin together. */
+struct run {
+    struct weir_read *read;
+    size_t count;
+    rd_kafka_message_t *messages[RUN_MAX];
+    struct weir_record records[RUN_MAX];
+    struct weir_arena arena;
+};
+
+static struct run run;
+
+static bool put(struct weir_buffer *out, const char **text, const char *word, const char *value)
+{
+    size_t len = strlen(word);
+    if (strncmp(*text, word, len) != 0)
+        return false;
+    weir_buffer_append_str(out, value);
+    *text += len;
+    return true;
+}
+
+int weir_reader_table_topic(const struct weir_runtime *runtime, const struct weir_partition *partition,
+    const struct weir_table *table, char *out, size_t size, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer name = {0};
+    for (const char *text = table->topic; *text != '\0';) {
+        if (!put(&name, &text, "{source}", partition->topic) &&
+            !put(&name, &text, "{service}", runtime->service->name))
+            weir_buffer_append(&name, text++, 1);
+    }
+    if (name.failed || name.len >= size)
+        return weir_error_set(err, WEIR_E_CONFIG, "the name of table %s is too long", table->topic);
+    memcpy(out, name.data, name.len + 1);
+    return 0;
+}
+
+static rd_kafka_topic_partition_list_t *list_of(const struct weir_read *read, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, read->topic, read->partition->partition)->offset = offset;
+    return list;
+}
+
+static int caught_up(
+    struct weir_runtime *runtime, const struct weir_read *read, int64_t offset, struct weir_error *err)
+{
+    const struct weir_partition *partition = read->partition;
+    if (runtime->plugin->table_caught_up == NULL)
+        return 0;
+    return runtime->plugin->table_caught_up(
+        runtime->plugin_instance, read->table, partition->source, partition->partition, offset, err);
+}
+
+static void read_free(struct weir_read *read)
+{
+    free(read->topic);
+    free(read);
+}
+
+static int start(
+    struct weir_runtime *runtime, struct weir_read *read, int64_t position, struct weir_error *err)
+{
+    struct weir_reader *reader = &runtime->reads;
+    struct weir_read **reads = reallocarray(reader->reads, reader->count + 1, sizeof(struct weir_read *));
+    if (reads == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    reader->reads = reads;
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_of(read, position);
+    int rc = weir_kafka_error_take(rd_kafka_incremental_assign(runtime->reader, list), read->topic, err);
+    if (rc < 0)
+        return rc;
+    reads[reader->count++] = read;
+    read->partition->reads++;
+    weir_log(WEIR_LOG_INFO, "table.reading", "topic=%s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64,
+        read->topic, read->partition->partition, position, read->mark);
+    return 0;
+}
+
+static int position_of(
+    struct weir_runtime *runtime, const struct weir_read *read, int64_t *ret_position, struct weir_error *err)
+{
+    const struct weir_partition *partition = read->partition;
+    *ret_position = 0;
+    if (runtime->plugin->table_position == NULL)
+        return 0;
+    return runtime->plugin->table_position(
+        runtime->plugin_instance, read->table, partition->source, partition->partition, ret_position, err);
+}
+
+int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
+    const char *topic, int64_t mark, struct weir_error *err)
+{
+    struct weir_read *read = calloc(1, sizeof(*read));
+    if (read == NULL || (read->topic = strdup(topic)) == NULL) {
+        free(read);
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    }
+    read->partition = partition;
+    read->table = table;
+    read->mark = mark;
+    int64_t position;
+    int rc = position_of(runtime, read, &position, err);
+    if (rc == 0 && position < mark) {
+        rc = start(runtime, read, position, err);
+        if (rc == 0)
+            return 0;
+    } else if (rc == 0) {
+        rc = caught_up(runtime, read, mark, err);
+    }
+    read_free(read);
+    return rc;
+}
+
+static struct weir_read *find(const struct weir_reader *reader, const rd_kafka_message_t *message)
+{
+    const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
+    for (size_t i = 0; i < reader->count; i++)
+        if (reader->reads[i]->partition->partition == message->partition &&
+            strcmp(reader->reads[i]->topic, topic) == 0)
+            return reader->reads[i];
+    return NULL;
+}
+
+static bool is_reading(const struct weir_reader *reader, const struct weir_read *read)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (reader->reads[i] == read)
+            return true;
+    return false;
+}
+
+static void run_clear(void)
+{
+    for (size_t i = 0; i < run.count; i++)
+        rd_kafka_message_destroy(run.messages[i]);
+    run.count = 0;
+    run.read = NULL;
+    weir_arena_reset(&run.arena);
+}
+
+static void finish(struct weir_runtime *runtime, struct weir_read *read)
+{
+    struct weir_reader *reader = &runtime->reads;
+    for (size_t i = 0; i < reader->count; i++)
+        if (reader->reads[i] == read)
+            reader->reads[i] = reader->reads[--reader->count];
+    if (run.read == read)
+        run_clear();
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_of(read, RD_KAFKA_OFFSET_INVALID);
+    WEIR_CLEANUP(kafka_error) rd_kafka_error_t *failed = rd_kafka_incremental_unassign(runtime->reader, list);
+    if (failed != NULL)
+        weir_log(WEIR_LOG_WARNING, "table.unassign", "reason=\"%s\"", rd_kafka_error_string(failed));
+    read->partition->reads--;
+    read_free(read);
+}
+
+static void run_apply(struct weir_runtime *runtime)
+{
+    struct weir_error err = {0};
+    struct weir_read *read = run.read;
+    if (run.count == 0)
+        return;
+    int rc =
+        runtime->plugin->table_apply(runtime->plugin_instance, read->table, run.records, run.count, &err);
+    weir_metric_add(runtime->monitor.restored, (int64_t)run.count);
+    read->records += run.count;
+    struct weir_partition *partition = read->partition;
+    run_clear();
+    if (rc < 0)
+        weir_taking_failed(runtime, partition, "table_apply", &err);
+}
+
+static void run_add(struct weir_runtime *runtime, struct weir_read *read, rd_kafka_message_t *message)
+{
+    if (run.count == RUN_MAX || (run.count > 0 && run.read != read)) {
+        run_apply(runtime);
+        if (!is_reading(&runtime->reads, read)) { /* the plugin failed: it is read anew later */
+            rd_kafka_message_destroy(message);
+            return;
+        }
+    }
+    run.read = read;
+    struct weir_record *record = &run.records[run.count];
+    weir_record_fill(record, message, read->topic, read->partition->source);
+    record->index = (uint32_t)run.count;
+    if (weir_record_decode(record, message, &run.arena) < 0)
+        weir_log(WEIR_LOG_ERROR, "table.headers", "topic=%s partition=%" PRId32 " offset=%" PRId64,
+            read->topic, message->partition, message->offset);
+    run.messages[run.count++] = message;
+}
+
+/* EOF's offset counts control and aborted records too; the position alone may not move over them. */
+static void at_end(struct weir_runtime *runtime, struct weir_read *read, int64_t offset)
+{
+    run_apply(runtime);
+    if (!is_reading(&runtime->reads, read) || offset < read->mark)
+        return;
+    struct weir_error err = {0};
+    struct weir_partition *partition = read->partition;
+    weir_log(WEIR_LOG_INFO, "table.caught_up",
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " records=%" PRIu64, read->topic,
+        partition->partition, offset, read->records);
+    int rc = caught_up(runtime, read, offset, &err);
+    finish(runtime, read);
+    if (rc < 0)
+        weir_taking_failed(runtime, partition, "table_caught_up", &err);
+}
+
+static void failed(struct weir_runtime *runtime, struct weir_read *read, const rd_kafka_message_t *message)
+{
+    static int64_t told_ms;
+    struct weir_error err;
+    weir_kafka_error_set(&err, message->err, read != NULL ? read->topic : "tables");
+    if (read != NULL && weir_kafka_code(message->err) == WEIR_E_NOT_FOUND)
+        weir_taking_failed(runtime, read->partition, "table", &err);
+    else if (weir_monitor_may_tell(&told_ms))
+        weir_log(WEIR_LOG_WARNING, "table.read", "reason=\"%s\"", err.text);
+}
+
+static void take(struct weir_runtime *runtime, rd_kafka_message_t *message)
+{
+    struct weir_read *read = find(&runtime->reads, message);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && read != NULL) {
+        run_add(runtime, read, message);
+        return;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && read != NULL)
+        at_end(runtime, read, message->offset);
+    else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        failed(runtime, read, message);
+    rd_kafka_message_destroy(message);
+}
+
+void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
+{
+    int64_t until_ms = weir_clock_ms() + slice_ms;
+    while (runtime->reads.count > 0) {
+        int64_t left_ms = until_ms - weir_clock_ms();
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(runtime->reader, left_ms > 0 ? (int)left_ms : 0);
+        if (message != NULL)
+            take(runtime, message);
+        if (message == NULL || left_ms <= 0)
+            break;
+        weir_service_alive();
+    }
+    run_apply(runtime);
+}
+
+void weir_reader_cancel(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    for (size_t i = runtime->reads.count; i-- > 0;)
+        if (runtime->reads.reads[i]->partition == partition)
+            finish(runtime, runtime->reads.reads[i]);
+}
+
+void weir_reader_done(struct weir_runtime *runtime)
+{
+    run_clear();
+    weir_arena_done(&run.arena);
+    free(runtime->reads.reads);
+    runtime->reads = (struct weir_reader){0};
+}

@@ -1,0 +1,221 @@
+#include "consumers/runtime/start.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "consumers/runtime/collect.h"
+#include "consumers/runtime/handling.h"
+#include "consumers/runtime/host.h"
+#include "consumers/runtime/runtime.h"
+#include "consumers/runtime/watchdog.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_LIMIT_MS = 2000, LIMITS_MS = 10000, CLUSTER_MS = 5000, PAUSE_MS = 500 };
+
+static void on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
+{
+    (void)handle;
+    struct weir_runtime *runtime = opaque;
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        runtime->monitor.reachable = false;
+    weir_log(WEIR_LOG_DEBUG, "kafka.consumer", "error=%s reason=\"%s\"",
+        rd_kafka_err2name((rd_kafka_resp_err_t)error), reason);
+}
+
+static int open_consumer(struct weir_runtime *runtime, struct weir_error *err)
+{
+    rd_kafka_conf_t *conf;
+    const char *client = runtime->advertised != NULL ? runtime->advertised : runtime->id;
+    int rc = weir_kafka_conf(
+        runtime->deployment, WEIR_KAFKA_GROUP_CONSUMER, client, runtime->service->group, &conf, err);
+    if (rc < 0)
+        return rc;
+    rd_kafka_conf_set_opaque(conf, runtime);
+    rd_kafka_conf_set_rebalance_cb(conf, weir_assignment_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rc = weir_kafka_new_take(RD_KAFKA_CONSUMER, conf, &runtime->consumer, err);
+    if (rc == 0)
+        rd_kafka_poll_set_consumer(runtime->consumer);
+    return rc;
+}
+
+static int open_reader(
+    struct weir_runtime *runtime, enum weir_kafka_role role, rd_kafka_t **ret_handle, struct weir_error *err)
+{
+    rd_kafka_conf_t *conf;
+    int rc = weir_kafka_conf(runtime->deployment, role, runtime->id, runtime->service->group, &conf, err);
+    if (rc < 0)
+        return rc;
+    return weir_kafka_new_take(RD_KAFKA_CONSUMER, conf, ret_handle, err);
+}
+
+static int open_handles(struct weir_runtime *runtime, struct weir_error *err)
+{
+    int rc = weir_kafka_check_version(runtime->deployment, err);
+    if (rc == 0)
+        rc = open_consumer(runtime, err);
+    if (rc == 0)
+        rc = open_reader(runtime, WEIR_KAFKA_COMMITTED_READER, &runtime->reader, err);
+    if (rc == 0)
+        rc = open_reader(runtime, WEIR_KAFKA_UNCOMMITTED_READER, &runtime->watermark, err);
+    return rc;
+}
+
+static int check_topic(struct weir_runtime *runtime, const char *topic, struct weir_error *err)
+{
+    int32_t count;
+    int rc = weir_kafka_partition_count(runtime->watermark, topic, ASK_LIMIT_MS, &count, err);
+    if (rc < 0)
+        return rc;
+    const struct weir_collection *collection =
+        weir_deployment_collection_of_topic(runtime->deployment, topic);
+    if (collection != NULL && collection->partitions != count)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "topic %s has %" PRId32 " partitions, but [collection %s] says partitions = %" PRId64
+            "; the number is part of the data and can't be changed",
+            topic, count, collection->name, collection->partitions);
+    return 0;
+}
+
+static int check_topics(struct weir_runtime *runtime, struct weir_error *err)
+{
+    int rc = 0;
+    for (char **topic = runtime->service->source_topics; rc == 0 && *topic != NULL; topic++)
+        rc = check_topic(runtime, *topic, err);
+    return rc;
+}
+
+/* A broker that is away and topics that are not there yet are waited for; one line each 10 s says so. */
+static int wait_for_topics(struct weir_runtime *runtime, struct weir_error *err)
+{
+    while (!weir_service_stopping()) {
+        int rc = check_topics(runtime, err);
+        if (rc == 0 || (rc != WEIR_E_UNAVAILABLE && rc != WEIR_E_TIMEOUT && rc != WEIR_E_NOT_FOUND))
+            return rc;
+        weir_service_alive();
+        weir_service_status("waiting for Kafka: %s", err->text);
+        if (weir_monitor_may_tell(&runtime->told_ms))
+            weir_log(WEIR_LOG_WARNING, "kafka.waiting", "servers=%s reason=\"%s\"",
+                runtime->deployment->kafka.bootstrap_servers, err->text);
+        runtime->host.wait_ms(PAUSE_MS);
+    }
+    return 0;
+}
+
+static void read_cluster(struct weir_runtime *runtime)
+{
+    if (runtime->deployment->kafka.dev)
+        return;
+    char *cluster = rd_kafka_clusterid(runtime->watermark, CLUSTER_MS);
+    if (cluster == NULL)
+        return;
+    strncpy(runtime->cluster, cluster, sizeof(runtime->cluster) - 1);
+    rd_kafka_mem_free(runtime->watermark, cluster);
+}
+
+static int open_transaction(struct weir_runtime *runtime, struct weir_error *err)
+{
+    struct weir_error refused = {0};
+    if (weir_limits_read(runtime->deployment, runtime->watermark, LIMITS_MS, &runtime->limits, &refused) < 0)
+        weir_log(WEIR_LOG_WARNING, "limits.unknown",
+            "reason=\"%s\" consequence=\"max.message.bytes of Kafka's default is taken for all topics\"",
+            refused.text);
+    int rc =
+        weir_transaction_open(runtime->deployment, runtime->limits, runtime->id, &runtime->transaction, err);
+    return rc < 0 ? rc : weir_handle_init_producer(runtime, err);
+}
+
+static int join(struct weir_runtime *runtime, struct weir_error *err)
+{
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
+    for (char **topic = runtime->service->source_topics; *topic != NULL; topic++)
+        rd_kafka_topic_partition_list_add(list, *topic, RD_KAFKA_PARTITION_UA);
+    return weir_kafka_error_set(err, rd_kafka_subscribe(runtime->consumer, list), "subscribe");
+}
+
+static struct weir_target *find_target(void *context, const char *topic)
+{
+    struct weir_runtime *runtime = context;
+    return weir_transaction_target(runtime->transaction, topic);
+}
+
+static int open_batch(struct weir_runtime *runtime, struct weir_error *err)
+{
+    const struct weir_service *service = runtime->service;
+    struct weir_batch_port port = {.context = runtime,
+        .decode = weir_collect_decode,
+        .release = weir_collect_release,
+        .target = find_target};
+    if (weir_batch_init(&runtime->batch, (size_t)service->batch_max, (size_t)service->batch_max_bytes,
+            (int32_t)service->attempts, &port) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    return 0;
+}
+
+static int open_plugin(struct weir_runtime *runtime, struct weir_error *err)
+{
+    weir_host_init(runtime);
+    int rc = runtime->plugin->open(&runtime->host, runtime->loaded->settings, &runtime->plugin_instance, err);
+    if (rc < 0 && err->code == 0)
+        weir_error_set(err, rc, "it failed to open");
+    if (rc < 0) {
+        weir_error_prefix(err, "plugin %s", runtime->loaded->path);
+        return rc;
+    }
+    runtime->monitor.opened = true;
+    return 0;
+}
+
+int weir_start(struct weir_runtime *runtime, struct weir_error *err)
+{
+    int rc = open_batch(runtime, err);
+    if (rc == 0)
+        rc = open_plugin(runtime, err);
+    if (rc == 0)
+        rc = open_handles(runtime, err);
+    if (rc == 0)
+        rc = wait_for_topics(runtime, err);
+    if (rc < 0 || weir_service_stopping())
+        return rc;
+    rc = weir_kafka_check_dev(runtime->deployment, runtime->watermark, err);
+    if (rc < 0)
+        return rc;
+    read_cluster(runtime);
+    rc = open_transaction(runtime, err);
+    if (rc < 0 || weir_service_stopping())
+        return rc;
+    return join(runtime, err);
+}
+
+static void destroy(rd_kafka_t **handle)
+{
+    if (*handle != NULL)
+        rd_kafka_destroy(*handle);
+    *handle = NULL;
+}
+
+/* All that counts is committed by now: whatever hangs here may be cut off, with success. */
+void weir_end(struct weir_runtime *runtime)
+{
+    runtime->monitor.stopping = true;
+    weir_watchdog_arm("leaving the group", runtime->service->drain_timeout_ms, EXIT_SUCCESS);
+    if (runtime->consumer != NULL)
+        rd_kafka_consumer_close(runtime->consumer);
+    if (runtime->plugin != NULL)
+        weir_assignment_done(runtime);
+    weir_batch_done(&runtime->batch);
+    weir_transaction_close(runtime->transaction);
+    weir_reader_done(runtime);
+    runtime->monitor.opened = false;
+    if (runtime->plugin_instance != NULL)
+        runtime->plugin->close(runtime->plugin_instance);
+    destroy(&runtime->consumer);
+    destroy(&runtime->reader);
+    destroy(&runtime->watermark);
+    weir_limits_free(runtime->limits);
+    free(runtime->advertised);
+    weir_watchdog_disarm();
+}
