@@ -1,6 +1,7 @@
 #include "consumers/plugins/store/command.h"
 
 #include "common/json.h"
+#include "common/json_plain.h"
 #include "common/topic.h"
 #include "consumers/plugins/store/condition.h"
 
@@ -81,18 +82,19 @@ static int change(struct turn *turn, struct weir_bytes document)
     return turn->scratch->failed ? WEIR_E_INTERNAL : 0;
 }
 
-/* Parses the body once; *ret_has_key tells whether it carries the key field. */
-static int check_body(struct turn *turn, bool *ret_has_key)
+static int refuse_key(struct turn *turn)
+{
+    weir_error_set(&turn->effect->why, WEIR_E_INVALID, "/%s in the body is not the record's key",
+        turn->rules->key_field);
+    return refuse(turn->effect, "invalid", "key");
+}
+
+/* jansson's judgement, for bodies that a quick look can't settle. */
+static int parse_body(struct turn *turn, bool *ret_has_key)
 {
     WEIR_CLEANUP(json) json_t *object = NULL;
-    struct weir_error *why = &turn->effect->why;
 
-    if (turn->body.data == NULL) {
-        weir_error_set(
-            why, WEIR_E_INVALID, "a %s needs a body", weir_operation_name(turn->command->operation));
-        return refuse(turn->effect, "invalid", "json");
-    }
-    int r = weir_json_parse_object(turn->body, &object, why);
+    int r = weir_json_parse_object(turn->body, &object, &turn->effect->why);
     if (r < 0)
         return r == WEIR_E_INTERNAL ? r : refuse(turn->effect, "invalid", "json");
     const json_t *field = json_object_get(object, turn->rules->key_field);
@@ -100,8 +102,29 @@ static int check_body(struct turn *turn, bool *ret_has_key)
     if (field == NULL ||
         weir_bytes_equal(weir_bytes(json_string_value(field), json_string_length(field)), turn->key))
         return 0;
-    weir_error_set(why, WEIR_E_INVALID, "/%s in the body is not the record's key", turn->rules->key_field);
-    return refuse(turn->effect, "invalid", "key");
+    return refuse_key(turn);
+}
+
+/* Whether a member's text is the key as a JSON string; it holds no escapes. */
+static bool is_key(struct weir_bytes member, struct weir_bytes key)
+{
+    return member.len == key.len + 2 && member.data[0] == '"' &&
+           memcmp(member.data + 1, key.data, key.len) == 0;
+}
+
+static int check_body(struct turn *turn, bool *ret_has_key)
+{
+    struct weir_bytes field;
+
+    if (turn->body.data == NULL) {
+        weir_error_set(&turn->effect->why, WEIR_E_INVALID, "a %s needs a body",
+            weir_operation_name(turn->command->operation));
+        return refuse(turn->effect, "invalid", "json");
+    }
+    if (!weir_json_is_plain_object(turn->body, turn->rules->key_field, &field))
+        return parse_body(turn, ret_has_key);
+    *ret_has_key = field.data != NULL;
+    return field.data == NULL || is_key(field, turn->key) ? 0 : refuse_key(turn);
 }
 
 /* The text with the key as its first member, in scratch. */

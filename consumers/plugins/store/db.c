@@ -146,7 +146,6 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
     db->options = make_options(settings, memory_bytes);
     db->reads = rocksdb_readoptions_create();
     db->writes = rocksdb_writeoptions_create();
-    db->overlay = rocksdb_writebatch_wi_create(0, 1);
     db->batch = rocksdb_writebatch_create();
     db->buffers_bytes = buffer_bytes(memory_bytes) * BUFFERS;
     r = open_rocks(db, err);
@@ -162,7 +161,7 @@ void weir_db_close(struct weir_db *db)
 {
     if (db == NULL)
         return;
-    rocksdb_writebatch_wi_destroy(db->overlay);
+    weir_overlay_done(&db->overlay);
     rocksdb_writebatch_destroy(db->batch);
     if (db->rocks != NULL)
         rocksdb_close(db->rocks);

@@ -42,14 +42,15 @@ int64_t weir_db_buffers_bytes(const struct weir_db *db);
 /* Replaces the content of out with the value of key. WEIR_E_NOT_FOUND without a text when there is none. */
 int weir_db_get(struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
 
-/* A value that was read, owned by the reader. */
+/* A value that was read; weir_db_value_done gives it back. */
 struct weir_db_value {
-    struct weir_bytes bytes; /* data NULL: there is none */
-    char *owned;
+    struct weir_bytes bytes; /* data NULL: there is none; good until the overlay changes */
+    void *pinned;
 };
+void weir_db_value_done(struct weir_db_value *value);
 static inline void weir_cleanup_db_value(struct weir_db_value *value)
 {
-    free(value->owned);
+    weir_db_value_done(value);
 }
 
 /* The overlay: what a batch has changed so far, over what is on disk. */

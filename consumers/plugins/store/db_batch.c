@@ -6,22 +6,39 @@ static int fail_closed(const struct weir_db *db, struct weir_error *err)
     return weir_error_set(err, WEIR_E_DISK, "%s is closed after an error", db->settings.path);
 }
 
-static int get_locked(
-    struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err)
+/* *ret_slice: NULL when there is none; else rocksdb_pinnableslice_destroy'ed by the caller. */
+static int get_pinned(struct weir_db *db, struct weir_bytes key, rocksdb_pinnableslice_t **ret_slice,
+    struct weir_bytes *ret_value, struct weir_error *err)
 {
     char *error = NULL;
     size_t len = 0;
 
     if (db->rocks == NULL)
         return fail_closed(db, err);
-    rocksdb_pinnableslice_t *found = rocksdb_get_pinned(db->rocks, db->reads, key.data, key.len, &error);
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(db->rocks, db->reads, key.data, key.len, &error);
     if (error != NULL)
         return weir_db_fail(db, "can't read", error, err);
-    if (found == NULL)
+    if (slice != NULL) {
+        const char *data = rocksdb_pinnableslice_value(slice, &len);
+        *ret_value = weir_bytes(data, len);
+    }
+    *ret_slice = slice;
+    return 0;
+}
+
+static int get_locked(
+    struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err)
+{
+    rocksdb_pinnableslice_t *slice = NULL;
+    struct weir_bytes value;
+
+    int r = get_pinned(db, key, &slice, &value, err);
+    if (r < 0)
+        return r;
+    if (slice == NULL)
         return WEIR_E_NOT_FOUND;
-    const char *value = rocksdb_pinnableslice_value(found, &len);
-    weir_buffer_append(out, value, len);
-    rocksdb_pinnableslice_destroy(found);
+    weir_buffer_append_bytes(out, value);
+    rocksdb_pinnableslice_destroy(slice);
     return out->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory") : 0;
 }
 
@@ -34,47 +51,54 @@ int weir_db_get(struct weir_db *db, struct weir_bytes key, struct weir_buffer *o
     return r;
 }
 
+void weir_db_value_done(struct weir_db_value *value)
+{
+    if (value->pinned != NULL)
+        rocksdb_pinnableslice_destroy(value->pinned);
+    *value = (struct weir_db_value){0};
+}
+
 int weir_db_overlay_get(
     struct weir_db *db, struct weir_bytes key, struct weir_db_value *ret_value, struct weir_error *err)
 {
-    char *error = NULL;
-    size_t len = 0;
+    rocksdb_pinnableslice_t *slice = NULL;
 
-    if (db->rocks == NULL)
-        return fail_closed(db, err);
-    char *found = rocksdb_writebatch_wi_get_from_batch_and_db(
-        db->overlay, db->rocks, db->reads, key.data, key.len, &len, &error);
-    if (error != NULL)
-        return weir_db_fail(db, "can't read", error, err);
-    *ret_value = (struct weir_db_value){weir_bytes(found, found != NULL ? len : 0), found};
-    return 0;
+    *ret_value = (struct weir_db_value){0};
+    if (weir_overlay_find(&db->overlay, key, &ret_value->bytes))
+        return 0;
+    int r = get_pinned(db, key, &slice, &ret_value->bytes, err);
+    ret_value->pinned = slice;
+    return r;
 }
 
 void weir_db_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
 {
-    rocksdb_writebatch_wi_put(db->overlay, key.data, key.len, value.data, value.len);
+    weir_overlay_put(&db->overlay, key, value);
 }
 
 void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key)
 {
-    rocksdb_writebatch_wi_delete(db->overlay, key.data, key.len);
+    weir_overlay_put(&db->overlay, key, WEIR_BYTES_NULL);
 }
 
 void weir_db_overlay_clear(struct weir_db *db)
 {
-    rocksdb_writebatch_wi_clear(db->overlay);
+    weir_overlay_clear(&db->overlay);
 }
 
 int weir_db_overlay_write(struct weir_db *db, struct weir_error *err)
 {
-    char *error = NULL;
+    bool whole = !db->overlay.failed;
 
-    if (db->rocks == NULL)
-        return fail_closed(db, err);
-    rocksdb_write_writebatch_wi(db->rocks, db->writes, db->overlay, &error);
+    for (size_t i = 0; whole && i < db->overlay.count; i++) {
+        struct weir_bytes value = weir_overlay_value(&db->overlay, i);
+        if (value.data != NULL)
+            weir_db_batch_put(db, weir_overlay_key(&db->overlay, i), value);
+        else
+            weir_db_batch_delete(db, weir_overlay_key(&db->overlay, i));
+    }
     weir_db_overlay_clear(db);
-    db->broken = db->broken || error != NULL;
-    return error != NULL ? weir_db_fail(db, "can't write", error, err) : 0;
+    return whole ? weir_db_batch_write(db, err) : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
 void weir_db_batch_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)

@@ -3,6 +3,7 @@
 #define WEIR_STORE_DB_HANDLE_H
 
 #include "consumers/plugins/store/db.h"
+#include "consumers/plugins/store/overlay.h"
 
 #include <pthread.h>
 #include <rocksdb/c.h>
@@ -14,7 +15,7 @@ struct weir_db {
     rocksdb_options_t *options;
     rocksdb_readoptions_t *reads;
     rocksdb_writeoptions_t *writes;
-    rocksdb_writebatch_wi_t *overlay;
+    struct weir_overlay overlay;
     rocksdb_writebatch_t *batch;
     int64_t buffers_bytes;
     bool broken;

@@ -1,6 +1,7 @@
 #include "consumers/plugins/store/settings.h"
 
-#include <arpa/inet.h>
+#include "common/http.h"
+
 #include <string.h>
 
 const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
@@ -41,22 +42,6 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .help = "What readers have to send as header Weir-Peer"},
 };
 
-/* Whether only this machine reaches the address. A host name counts as foreign, but for localhost. */
-static bool is_loopback(const char *address)
-{
-    char host[64] = "";
-    struct in_addr v4;
-
-    if (strncmp(address, "unix:", 5) == 0 || strncmp(address, "[::1]:", 6) == 0)
-        return true;
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
-        return false;
-    memcpy(host, address, (size_t)(colon - address));
-    return strcmp(host, "localhost") == 0 ||
-           (inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
-}
-
 static bool is_command_topic(const struct weir_deployment *deployment, const char *topic)
 {
     for (size_t i = 0; i < deployment->collection_count; i++)
@@ -93,7 +78,7 @@ int weir_store_settings_check(const void *settings, const struct weir_deployment
 {
     const struct weir_store_settings *own = settings;
 
-    if (!is_loopback(own->listen) && own->peer_secret == NULL)
+    if (!weir_address_is_loopback(own->listen) && own->peer_secret == NULL)
         return weir_error_set(err, WEIR_E_CONFIG,
             "[service %s] store.listen = %s: beyond loopback the reads need a store.peer.secret", service,
             own->listen);

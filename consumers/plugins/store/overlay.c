@@ -1,0 +1,153 @@
+#include "consumers/plugins/store/overlay.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SLOTS_MIN = 1024, SPARSE = 16 };
+
+static const uint64_t odd[] = {0xa0761d6478bd642fu, 0xe7037ed1a0b428dbu};
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Keys come from strangers: without the seed they could be chosen to fall on each other. */
+static uint64_t hash_key(uint64_t seed, struct weir_bytes key)
+{
+    uint64_t hash = seed ^ key.len;
+
+    for (size_t at = 0; at < key.len; at += 8) {
+        uint64_t word = 0;
+        memcpy(&word, key.data + at, key.len - at < 8 ? key.len - at : 8);
+        hash = fold(hash ^ word ^ odd[0], odd[1] ^ seed);
+    }
+    return hash;
+}
+
+struct weir_bytes weir_overlay_key(const struct weir_overlay *overlay, size_t index)
+{
+    const struct weir_overlay_entry *entry = &overlay->entries[index];
+    return weir_bytes(overlay->bytes.data + entry->key_at, entry->key_len);
+}
+
+struct weir_bytes weir_overlay_value(const struct weir_overlay *overlay, size_t index)
+{
+    const struct weir_overlay_entry *entry = &overlay->entries[index];
+    return entry->deleted ? WEIR_BYTES_NULL
+                          : weir_bytes(overlay->bytes.data + entry->value_at, entry->value_len);
+}
+
+/* The slot of key: its entry's, or the free one where it would go. slot_count is not 0. */
+static uint32_t *find_slot(const struct weir_overlay *overlay, uint64_t hash, struct weir_bytes key)
+{
+    for (size_t at = hash & (overlay->slot_count - 1);; at = (at + 1) & (overlay->slot_count - 1)) {
+        uint32_t *slot = &overlay->slots[at];
+        if (*slot == 0 || (overlay->entries[*slot - 1].hash == hash &&
+                              weir_bytes_equal(weir_overlay_key(overlay, *slot - 1), key)))
+            return slot;
+    }
+}
+
+bool weir_overlay_find(
+    const struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes *ret_value)
+{
+    if (overlay->count == 0)
+        return false;
+    uint32_t slot = *find_slot(overlay, hash_key(overlay->seed, key), key);
+    if (slot == 0)
+        return false;
+    *ret_value = weir_overlay_value(overlay, slot - 1);
+    return true;
+}
+
+/* Puts every entry into slots that are all free. */
+static void fill_slots(struct weir_overlay *overlay)
+{
+    for (size_t i = 0; i < overlay->count; i++) {
+        size_t at = overlay->entries[i].hash & (overlay->slot_count - 1);
+        while (overlay->slots[at] != 0)
+            at = (at + 1) & (overlay->slot_count - 1);
+        overlay->slots[at] = (uint32_t)i + 1;
+    }
+}
+
+static bool grow(struct weir_overlay *overlay)
+{
+    size_t slot_count = overlay->slot_count > 0 ? overlay->slot_count * 2 : SLOTS_MIN;
+    struct weir_overlay_entry *entries = realloc(overlay->entries, slot_count / 2 * sizeof(*entries));
+
+    if (entries == NULL)
+        return false;
+    overlay->entries = entries;
+    overlay->capacity = slot_count / 2;
+    uint32_t *slots = calloc(slot_count, sizeof(*slots));
+    if (slots == NULL)
+        return false;
+    free(overlay->slots);
+    overlay->slots = slots;
+    overlay->slot_count = slot_count;
+    if (overlay->seed == 0 && getentropy(&overlay->seed, sizeof(overlay->seed)) != 0)
+        return false;
+    fill_slots(overlay);
+    return true;
+}
+
+static size_t append(struct weir_overlay *overlay, struct weir_bytes bytes)
+{
+    size_t at = overlay->bytes.len;
+    weir_buffer_append_bytes(&overlay->bytes, bytes);
+    return at;
+}
+
+void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes value)
+{
+    if (overlay->failed || (overlay->count * 2 >= overlay->slot_count && !grow(overlay))) {
+        overlay->failed = true;
+        return;
+    }
+    uint64_t hash = hash_key(overlay->seed, key);
+    uint32_t *slot = find_slot(overlay, hash, key);
+    if (*slot == 0) {
+        overlay->entries[overlay->count] =
+            (struct weir_overlay_entry){.hash = hash, .key_at = append(overlay, key), .key_len = key.len};
+        *slot = (uint32_t)++overlay->count;
+    }
+    struct weir_overlay_entry *entry = &overlay->entries[*slot - 1];
+    entry->value_at = append(overlay, value);
+    entry->value_len = value.len;
+    entry->deleted = value.data == NULL;
+    overlay->failed = overlay->bytes.failed;
+}
+
+/* After a large batch many small ones may come, so only the slots in use are freed. */
+static void free_slots(struct weir_overlay *overlay)
+{
+    for (size_t i = 0; i < overlay->count; i++) {
+        size_t at = overlay->entries[i].hash & (overlay->slot_count - 1);
+        while (overlay->slots[at] != i + 1)
+            at = (at + 1) & (overlay->slot_count - 1);
+        overlay->slots[at] = 0;
+    }
+}
+
+void weir_overlay_clear(struct weir_overlay *overlay)
+{
+    if (overlay->count * SPARSE < overlay->slot_count)
+        free_slots(overlay);
+    else if (overlay->slot_count > 0)
+        memset(overlay->slots, 0, overlay->slot_count * sizeof(*overlay->slots));
+    overlay->count = 0;
+    overlay->failed = false;
+    overlay->bytes.failed = false;
+    weir_buffer_clear(&overlay->bytes);
+}
+
+void weir_overlay_done(struct weir_overlay *overlay)
+{
+    free(overlay->slots);
+    free(overlay->entries);
+    weir_buffer_done(&overlay->bytes);
+    *overlay = (struct weir_overlay){0};
+}
