@@ -74,41 +74,42 @@ struct note {
     int64_t duration_us;
 };
 
-static void append_text(struct weir_buffer *lines, const struct note *note)
+/* The forms of common/log's own lines. */
+static void append_pairs(struct weir_buffer *lines, const struct note *note)
 {
     weir_buffer_printf(lines,
-        "http.request method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64
-        " principal=anonymous request=%s\n",
+        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=anonymous request=%s",
         note->method, note->route, note->status, note->bytes, note->duration_us, note->id);
 }
 
-static void append_plain(struct weir_buffer *lines, const struct note *note)
+static void append_text(struct weir_buffer *lines, const struct note *note)
 {
     char now[WEIR_CLOCK_RFC3339_BYTES];
     weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
-    weir_buffer_append_str(lines, " INFO ");
-    append_text(lines, note);
+    weir_buffer_append_str(lines, " INFO http.request ");
+    append_pairs(lines, note);
+    weir_buffer_append_str(lines, "\n");
 }
 
 static void append_journal(struct weir_buffer *lines, const struct note *note)
 {
-    weir_buffer_append_str(lines, "<6>");
-    append_text(lines, note);
+    weir_buffer_append_str(lines, "<6>http.request ");
+    append_pairs(lines, note);
+    weir_buffer_append_str(lines, "\n");
 }
 
 static void append_json(struct weir_buffer *lines, const struct note *note)
 {
     char now[WEIR_CLOCK_RFC3339_BYTES];
-    weir_buffer_printf(lines,
-        "{\"ts\":\"%s\",\"level\":\"info\",\"event\":\"http.request\",\"method\":\"%s\",\"route\":\"%s\","
-        "\"status\":%u,\"bytes\":%zu,\"duration_us\":%" PRId64
-        ",\"principal\":\"anonymous\",\"request\":\"%s\"}\n",
-        weir_clock_rfc3339(weir_clock_wall_ms(), now), note->method, note->route, note->status, note->bytes,
-        note->duration_us, note->id);
+    weir_buffer_append_str(lines, "{\"ts\":\"");
+    weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
+    weir_buffer_append_str(lines, "\",\"level\":\"INFO\",\"event\":\"http.request\",\"message\":\"");
+    append_pairs(lines, note);
+    weir_buffer_append_str(lines, "\"}\n");
 }
 
 static void (*const append[])(struct weir_buffer *, const struct note *) = {
-    [WEIR_LOG_TEXT] = append_plain,
+    [WEIR_LOG_TEXT] = append_text,
     [WEIR_LOG_JOURNAL] = append_journal,
     [WEIR_LOG_JSON] = append_json,
 };

@@ -8,6 +8,8 @@
 #include "gateway/request.h"
 
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LATE "Kafka did not acknowledge the command in time; whether it was written is not known"
@@ -46,6 +48,20 @@ static enum weir_step compare_body_key(struct weir_request *request, json_t *mem
         request, MHD_HTTP_UNPROCESSABLE_CONTENT, field, "%s in the body is not the key in the path", field);
 }
 
+/* common/json tells the place at fault as (pointer "…"): it is repeated where a program can read it. */
+static enum weir_step refuse_json(struct weir_request *request, const char *text)
+{
+    static const char begin[] = "(pointer \"";
+    struct weir_outcome *outcome = &request->outcome;
+    const char *pointer = strstr(text, begin);
+    const char *end = pointer != NULL ? strstr(pointer, "\"): ") : NULL;
+    weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, NULL, "%s", text);
+    if (end != NULL)
+        snprintf(outcome->pointer, sizeof(outcome->pointer), "%.*s",
+            (int)(end - pointer - (ptrdiff_t)strlen(begin)), pointer + strlen(begin));
+    return WEIR_STEP_ANSWER;
+}
+
 /* WEIR_STEP_SUSPENDED here means: the body is good, go on. */
 static enum weir_step check_body(struct weir_request *request)
 {
@@ -54,7 +70,7 @@ static enum weir_step check_body(struct weir_request *request)
     if (request->route->media_type == NULL)
         return WEIR_STEP_SUSPENDED;
     if (weir_json_parse_object(weir_buffer_bytes(&request->body), &object, &err) < 0)
-        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+        return refuse_json(request, err.text);
     json_t *member = json_object_get(object, request->collection->config->key_field);
     return request->route->item ? compare_body_key(request, member) : take_body_key(request, member);
 }
