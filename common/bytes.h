@@ -51,6 +51,12 @@ struct weir_header {
 /* A copy that ends in NUL, owned by the caller (free); NULL when memory is out. */
 char *weir_bytes_dup(struct weir_bytes bytes);
 
+/* Length in bytes (1 to 4) of the well-formed UTF-8 character (RFC 3629) that text begins with; 0 when it begins with
+ * none: no bytes, a lone or missing continuation, an overlong form, a surrogate, beyond U+10FFFF. Threads: any. */
+size_t weir_utf8_next(struct weir_bytes text);
+/* Whether all of text is well-formed. */
+bool weir_utf8_valid(struct weir_bytes text);
+
 /* Grows by doubling. After a failed growth `failed` is set, the content stays and further appends do nothing,
  * so that it is checked once at the end. Always NUL-terminated beyond `len`. Not thread-safe. */
 struct weir_buffer {
