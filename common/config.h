@@ -7,7 +7,7 @@
  *
  * Environment: WEIR_ + section + key in upper case, other characters as _ (WEIR_GATEWAY_LISTEN,
  * WEIR_COLLECTION_ORDERS_PARTITIONS); with _FILE behind it the value is read from that file.
- * Two keys of one table that map to one variable are refused.
+ * Two keys that map to one variable are refused.
  */
 #ifndef WEIR_COMMON_CONFIG_H
 #define WEIR_COMMON_CONFIG_H
@@ -38,6 +38,7 @@ typedef int weir_config_rest_fn(void *context, const char *key, const char *valu
 /* Fills settings from fallbacks, then the file's section, then the environment. `section` is the whole name as
  * written: "gateway", "collection orders". An absent section is not an error here (required keys are).
  * `prefix` (may be NULL) takes only keys that begin with it, and cuts it off: a plugin's own ("store.").
+ * Settings are zeroed or bound before; after an error, too, weir_option_free() is due.
  * Without `rest`, an unknown key is an error `file:line: unknown key "x", did you mean "y"?`. */
 int weir_config_bind(const struct weir_config *config, const char *section, const char *prefix,
     const struct weir_option_table *table, weir_config_rest_fn *rest, void *context, void *settings,
@@ -49,10 +50,11 @@ bool weir_config_has(const struct weir_config *config, const char *section);
 /* The i-th section whose first word is `kind` ("collection"); its second word, or NULL beyond the last. */
 const char *weir_config_named(const struct weir_config *config, const char *kind, size_t i);
 
-/* "weir.conf:12" of a key, of the section when key is NULL, or the environment variable's name. Static per thread. */
+/* "weir.conf:12" of a key, of the section when key is NULL, or the environment variable's name. Static per thread; the
+ * last four answers stay. */
 const char *weir_config_where(const struct weir_config *config, const char *section, const char *key);
 
-/* Refuses sections that are none of `kinds` (NULL-terminated: "kafka", "gateway", "collection", …). */
+/* Refuses sections that are none of `kinds` (NULL-terminated: "kafka", "gateway", "collection *" for named ones, …). */
 int weir_config_check_sections(const struct weir_config *config, const char *const *kinds, struct weir_error *err);
 
 #endif

@@ -51,12 +51,19 @@ struct weir_option_table {
     size_t settings_size;
 };
 
-/* Fills every member of settings (zeroed before) with its fallback. 0, or WEIR_E_CONFIG for a broken table. */
+/* Fills every member of settings with its fallback. Settings were zeroed or filled before: what they own is freed. 0, or WEIR_E_CONFIG for a broken table. */
 int weir_option_defaults(const struct weir_option_table *table, void *settings, struct weir_error *err);
 
 /* Parses text into the member of one row, freeing what was there. Errors name key, value and what is allowed,
  * e.g. `body.max = 5: sizes are written with a unit, e.g. 64KiB`. */
 int weir_option_set(const struct weir_option *row, void *settings, const char *text, struct weir_error *err);
+
+/* The value of a secret as it was given: what stands in the file of @file:PATH or @credential:NAME (systemd's
+ * $CREDENTIALS_DIRECTORY), else `text` itself. `key` is for errors, which never hold the value. The caller frees *ret_value.
+ * WEIR_E_CONFIG. Threads: any. */
+int weir_option_secret(const char *key, const char *text, char **ret_value, struct weir_error *err);
+/* Whether text is the secret itself and not the place of one. */
+bool weir_option_secret_is_literal(const char *text);
 
 const struct weir_option *weir_option_find(const struct weir_option_table *table, const char *key);
 
