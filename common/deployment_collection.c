@@ -1,0 +1,125 @@
+/* [collection NAME]: documents of one kind, their key and their topics. */
+#include "common/deployment_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct weir_option rows[] = {
+    {.key = "key",
+        .type = WEIR_OPTION_STRING,
+        .min = 1,
+        .max = 64,
+        .required = true,
+        .offset = offsetof(struct weir_collection, key_field),
+        .help = "the member of a document that holds its key, e.g. orderID"},
+    {.key = "partitions",
+        .type = WEIR_OPTION_INTEGER,
+        .fallback = "6",
+        .min = 1,
+        .max = 1000,
+        .offset = offsetof(struct weir_collection, partitions),
+        .help = "partitions of every topic of the collection; part of the data, never changed later"},
+    {.key = "changes.view",
+        .type = WEIR_OPTION_CHOICE,
+        .fallback = "NEW_IMAGE",
+        .choices = "NEW_IMAGE|NEW_AND_OLD_IMAGES",
+        .offset = offsetof(struct weir_collection, changes_view),
+        .help = "whether a change event holds the document as it was before, too"},
+};
+
+const struct weir_option_table weir_collection_options = {.section = "collection *",
+    .rows = rows,
+    .count = sizeof(rows) / sizeof(rows[0]),
+    .settings_size = sizeof(struct weir_collection)};
+
+/* Names with another meaning in the gateway's URLs and in topic names. */
+static const char *const reserved[] = {"requests", "dlq"};
+
+static int check_name(
+    const struct weir_deployment *deployment, const char *section, const char *name, struct weir_error *err)
+{
+    const char *where = weir_config_where(deployment->config, section, NULL);
+
+    if (!weir_deployment_is_name(name))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: [%s]: a collection's name is a-z, then a-z 0-9 -, at most 63 characters", where, section);
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+        if (strcmp(reserved[i], name) == 0)
+            return weir_error_set(
+                err, WEIR_E_CONFIG, "%s: [%s]: the name %s is reserved", where, section, name);
+    return 0;
+}
+
+/* A member name that stands in JSON, URLs and messages as it is. */
+static int check_key_field(const struct weir_deployment *deployment, const char *section,
+    const struct weir_collection *collection, struct weir_error *err)
+{
+    static const char digits[] = "0123456789-";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-";
+    const char *key = collection->key_field;
+
+    if (strchr(digits, key[0]) == NULL && key[strspn(key, allowed)] == '\0')
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: key = %s: a key field is named by a letter or _, then letters, digits, _ or -",
+        weir_config_where(deployment->config, section, "key"), key);
+}
+
+static int name_topics(
+    const struct weir_deployment *deployment, struct weir_collection *collection, struct weir_error *err)
+{
+    int code = weir_deployment_topic_name(deployment, collection->name, "", &collection->command_topic, err);
+    if (code == 0)
+        code = weir_deployment_topic_name(
+            deployment, collection->name, ".changes", &collection->changes_topic, err);
+    return code;
+}
+
+static int load_collection(const struct weir_deployment *deployment, const char *name,
+    struct weir_collection *collection, struct weir_error *err)
+{
+    WEIR_CLEANUP(free) char *section = NULL;
+
+    collection->name = strdup(name);
+    if (collection->name == NULL || asprintf(&section, "collection %s", name) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = check_name(deployment, section, name, err);
+    if (code == 0)
+        code = weir_config_bind(
+            deployment->config, section, NULL, &weir_collection_options, NULL, NULL, collection, err);
+    if (code == 0)
+        code = check_key_field(deployment, section, collection, err);
+    return code < 0 ? code : name_topics(deployment, collection, err);
+}
+
+int weir_deployment_load_collections(struct weir_deployment *deployment, struct weir_error *err)
+{
+    size_t count = 0;
+    int code = 0;
+
+    while (weir_config_named(deployment->config, "collection", count) != NULL)
+        count++;
+    deployment->collections = calloc(count + 1, sizeof(*deployment->collections));
+    if (deployment->collections == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    while (deployment->collection_count < count && code == 0) {
+        size_t i = deployment->collection_count++;
+        code = load_collection(deployment, weir_config_named(deployment->config, "collection", i),
+            &deployment->collections[i], err);
+    }
+    return code;
+}
+
+void weir_deployment_free_collections(struct weir_deployment *deployment)
+{
+    for (size_t i = 0; i < deployment->collection_count; i++) {
+        struct weir_collection *collection = &deployment->collections[i];
+        free(collection->name);
+        free(collection->command_topic);
+        free(collection->changes_topic);
+        free(collection->store_service);
+        weir_option_free(&weir_collection_options, collection);
+    }
+    free(deployment->collections);
+}
