@@ -347,11 +347,11 @@ static enum weir_ending run(
     }
     if (rc < 0)
         return is_beyond_repair(transaction) ? doubtful(transaction) : abort_transaction(transaction);
-    weir_crash_point("before-commit");
     if (input->before_commit != NULL) {
         rd_kafka_flush(transaction->handle, WEIR_TRANSACTION_LIMIT_MS);
         input->before_commit(input->context);
     }
+    weir_crash_point("before-commit");
     enum weir_ending ending = commit(transaction, err);
     weir_crash_point("after-commit");
     return ending;

@@ -1,0 +1,70 @@
+/* Plugins that must be refused, one for each -DBROKEN_…: what the host says of them is tested. */
+#include <weir/plugin.h>
+
+#include <stdlib.h>
+
+static int open_broken(
+    const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err)
+{
+    (void)host;
+    (void)settings;
+    (void)ret_instance;
+    return weir_error_set(err, WEIR_E_CONFIG, "it never opens");
+}
+
+__attribute__((unused)) static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
+{
+    (void)instance;
+    (void)batch;
+    (void)err;
+    return 0;
+}
+
+static void close_broken(void *instance)
+{
+    (void)instance;
+}
+
+#ifdef BROKEN_HANDLE
+#define HANDLE NULL
+#else
+#define HANDLE handle
+#endif
+
+#ifdef BROKEN_CONSTRUCTOR
+__attribute__((constructor)) static void die(void)
+{
+    abort();
+}
+#endif
+
+#ifdef BROKEN_EXIT
+__attribute__((constructor)) static void leave(void)
+{
+    _Exit(3);
+}
+#endif
+
+#ifdef BROKEN_SYMBOL
+__attribute__((visibility("default"))) extern const struct weir_plugin weir_plug1n;
+__attribute__((visibility("default"))) const struct weir_plugin weir_plug1n = {
+#else
+WEIR_PLUGIN = {
+#endif
+#ifdef BROKEN_ABI
+    .abi = WEIR_PLUGIN_ABI + 1000,
+#else
+    .abi = WEIR_PLUGIN_ABI,
+#endif
+#ifdef BROKEN_SIZE
+    .struct_size = 8,
+#else
+    .struct_size = sizeof(struct weir_plugin),
+#endif
+    .name = "broken",
+    .version = "1",
+    .summary = "Refused",
+    .open = open_broken,
+    .handle = HANDLE,
+    .close = close_broken,
+};
