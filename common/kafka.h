@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/deployment.h"
 #include "common/error.h"
+#include "common/kafka_property.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -40,9 +41,7 @@ int weir_kafka_code(rd_kafka_resp_err_t kafka_err);
 int weir_kafka_error_take(rd_kafka_error_t *error, const char *what, struct weir_error *err);
 int weir_kafka_error_set(struct weir_error *err, rd_kafka_resp_err_t kafka_err, const char *what);
 
-/* Refuses versions of librdkafka that are known to lose data (2.5.0–2.5.2, 2.10.0) and SCRAM below 2.6.1. */
-int weir_kafka_check_version(const struct weir_deployment *deployment, struct weir_error *err);
-/* The same for a version as rd_kafka_version() tells it. */
+/* weir_kafka_check_version() for a version as rd_kafka_version() tells it. */
 int weir_kafka_judge_version(int version, bool scram, struct weir_error *err);
 
 /* dev = true asks whether the broker is a real one (it answers DescribeConfigs) and then refuses; else 0. */

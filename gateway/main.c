@@ -3,7 +3,7 @@
 #include "common/deployment.h"
 #include "common/http.h"
 #include "common/json.h"
-#include "common/kafka.h"
+#include "common/kafka_property.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "gateway/access.h"
