@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ERROR_BYTES = 512, LOG_PAUSE_MS = 10000 };
+enum { ERROR_BYTES = 512, LOG_PAUSE_MS = 10000, DEV_REQUEST_MS = 5000 };
 
 #define ROLE(role) (1u << (role))
 #define PRODUCERS (ROLE(WEIR_KAFKA_PRODUCER) | ROLE(WEIR_KAFKA_TRANSACTIONAL))
@@ -359,17 +359,32 @@ static int judge_dev_answer(rd_kafka_event_t *event, struct weir_error *err)
         "safe; remove it");
 }
 
-int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err)
+/* The mock cluster has no controller to send an admin request to by itself, so a broker is named. */
+static int any_broker(rd_kafka_t *handle, int32_t *ret_broker, struct weir_error *err)
 {
-    if (!deployment->kafka.dev)
-        return 0;
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t failed = rd_kafka_metadata(handle, 0, NULL, &metadata, DEV_REQUEST_MS);
+
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return weir_error_set(
+            err, WEIR_E_UNAVAILABLE, "asking the dev broker what it is: %s", rd_kafka_err2str(failed));
+    int count = metadata->broker_cnt;
+    if (count > 0)
+        *ret_broker = metadata->brokers[0].id;
+    rd_kafka_metadata_destroy(metadata);
+    return count > 0 ? 0 : weir_error_set(err, WEIR_E_UNAVAILABLE, "the cluster names no broker");
+}
+
+static int ask_dev(rd_kafka_t *handle, int32_t broker, struct weir_error *err)
+{
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, "weir");
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
 
-    rd_kafka_AdminOptions_set_request_timeout(options, 5000, NULL, 0);
+    rd_kafka_AdminOptions_set_request_timeout(options, DEV_REQUEST_MS, NULL, 0);
+    rd_kafka_AdminOptions_set_broker(options, broker, NULL, 0);
     rd_kafka_DescribeConfigs(handle, &resource, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * DEV_REQUEST_MS);
     int code = judge_dev_answer(event, err);
     if (event != NULL)
         rd_kafka_event_destroy(event);
@@ -377,6 +392,16 @@ int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *h
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy(resource);
     return code;
+}
+
+int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err)
+{
+    int32_t broker = 0;
+
+    if (!deployment->kafka.dev)
+        return 0;
+    int code = any_broker(handle, &broker, err);
+    return code < 0 ? code : ask_dev(handle, broker, err);
 }
 
 static int read_count(
