@@ -1,0 +1,114 @@
+#!/bin/bash
+# weirctl without a real Kafka: command line, plan, the dev broker, a broker that is not there.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../integration/lib/check.sh"
+
+WEIRCTL=$WEIR_BUILD/bin/weirctl
+
+write_conf() { # SERVERS DEV PARTITIONS
+  cat >"$WORK/weir.conf" <<CONF
+[kafka]
+bootstrap.servers = $1
+dev = $2
+[collection orders]
+key = orderID
+partitions = $3
+[service store]
+plugin = store
+topics = orders
+CONF
+}
+
+weirctl() { "$WEIRCTL" --config "$WORK/weir.conf" "$@"; }
+
+start_devbroker() {
+  work_dir
+  write_conf 127.0.0.1:1 true 3
+  "$WEIR_BUILD/bin/weir-devbroker" --config "$WORK/weir.conf" --address-file "$WORK/address" >/dev/null 2>&1 &
+  at_exit "kill $! 2>/dev/null"
+  eventually 10 test -s "$WORK/address"
+  write_conf "$(<"$WORK/address")" true 3
+}
+
+test_plan_of_the_example_configuration() {
+  exits 0 "$WEIRCTL" --config "$WEIR_SOURCE/deploy/conf/weir.conf" topics plan
+  local topic
+  for topic in orders orders.changes orders.store.retry orders.store.dlq orders.store.outcomes \
+    orders.changes.notifier.retry orders.changes.notifier.dlq; do
+    contains "plan" "$topic  (" "$output"
+  done
+  contains "plan" "partitions=6" "$output"
+  contains "plan" "min.compaction.lag.ms=604800000" "$output"
+}
+
+test_plan_as_json() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  exits 0 weirctl topics plan --json
+  equals "commands" '3 delete 604800000' \
+    "$(jq -r '.[] | select(.topic=="orders") | "\(.partitions) \(.settings["cleanup.policy"]) \(.settings["retention.ms"])"' <<<"$output")"
+  equals "topics" 5 "$(jq length <<<"$output")"
+}
+
+test_check_on_the_dev_broker() {
+  start_devbroker
+  exits 0 weirctl topics check
+  contains "answer" "5 topics are as they should be" "$output"
+  exits 0 weirctl topics check --json
+  equals "ok" true "$(jq .ok <<<"$output")"
+}
+
+test_apply_on_the_dev_broker_says_who_makes_topics() {
+  start_devbroker
+  exits 0 weirctl topics apply
+  contains "answer" "weir-devbroker makes the topics" "$output"
+}
+
+test_check_names_each_difference_of_the_dev_broker() {
+  start_devbroker
+  write_conf "$(<"$WORK/address")" true 4
+  exits 1 weirctl topics check
+  contains "answer" "orders: partitions is 3, should be 4; " "$output"
+  contains "answer" "never changed" "$output"
+  equals "lines" 5 "$(wc -l <<<"$output")"
+}
+
+test_unreachable_broker_is_waited_for_and_then_69() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  local began=${EPOCHREALTIME/[.,]/}
+  exits 69 weirctl topics check --timeout 1500ms
+  local took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+  ((took >= 1400 && took < 6000)) || fail "took $took ms"
+  contains "error" "no broker of 127.0.0.1:1 answered" "$output"
+  exits 69 weirctl topics apply --timeout 500ms
+}
+
+test_command_line() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  exits 0 weirctl --help
+  contains "help" "topics  apply" "$output"
+  exits 0 weirctl --version
+  exits 0 weirctl --check-config
+  exits 64 weirctl
+  exits 64 weirctl topics
+  exits 64 weirctl topics destroy
+  exits 64 weirctl topics plan surplus
+  exits 64 weirctl topics plan --bogus
+  contains "error" "--bogus" "$output"
+  exits 64 weirctl topics check --timeout 30
+  contains "error" "--timeout" "$output"
+  exits 64 weirctl topics check --timeout
+}
+
+test_bad_configurations_are_78_with_a_place() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  echo 'nonsense = 1' >>"$WORK/weir.conf"
+  exits 78 weirctl topics plan
+  contains "error" "weir.conf:" "$output"
+  exits 78 "$WEIRCTL" --config "$WORK/absent.conf" topics plan
+  contains "error" "absent.conf" "$output"
+}
+
+run_case "$@"
