@@ -333,6 +333,17 @@ static enum weir_ending commit(struct weir_transaction *transaction, struct weir
     return abortable ? abort_transaction(transaction) : doubtful(transaction);
 }
 
+/* A process that dies between produce and commit leaves its records in the log, not only in its own memory. */
+static void settle_for_crash(struct weir_transaction *transaction)
+{
+#ifdef WEIR_CRASH_POINTS
+    if (getenv("WEIR_CRASH_AT") != NULL)
+        rd_kafka_flush(transaction->handle, WEIR_TRANSACTION_LIMIT_MS);
+#else
+    (void)transaction;
+#endif
+}
+
 static enum weir_ending run(
     struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
 {
@@ -340,6 +351,7 @@ static enum weir_ending run(
     if (weir_kafka_error_take(rd_kafka_begin_transaction(transaction->handle), "begin_transaction", err) < 0)
         return doubtful(transaction);
     int rc = produce(transaction, input->batch, err);
+    settle_for_crash(transaction);
     weir_crash_point("after-produce");
     if (rc == 0) {
         weir_crash_point("before-offsets");
