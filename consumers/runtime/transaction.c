@@ -333,7 +333,8 @@ static enum weir_ending commit(struct weir_transaction *transaction, struct weir
     return abortable ? abort_transaction(transaction) : doubtful(transaction);
 }
 
-/* A process that dies between produce and commit leaves its records in the log, not only in its own memory. */
+/* A process that dies between produce and commit leaves its records in the log, not only in its own memory.
+ */
 static void settle_for_crash(struct weir_transaction *transaction)
 {
 #ifdef WEIR_CRASH_POINTS
