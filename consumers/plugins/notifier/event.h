@@ -1,0 +1,39 @@
+/* A change event as the notifier needs it: what happened to which document, and the words for it. */
+#ifndef WEIR_NOTIFIER_EVENT_H
+#define WEIR_NOTIFIER_EVENT_H
+
+#include "common/bytes.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+
+#include <weir/plugin.h>
+
+#include <stdint.h>
+
+enum weir_event_operation { WEIR_EVENT_CREATED, WEIR_EVENT_UPDATED, WEIR_EVENT_DELETED };
+
+enum { WEIR_EVENT_ID_BYTES = 72 };
+
+struct weir_event {
+    enum weir_event_operation operation;
+    const char *collection; /* [a-z][a-z0-9-]{0,62} */
+    const char *key;        /* 1–255 bytes of UTF-8 without control characters */
+    const char *request;    /* request id; likewise; "" if the event names none */
+    int64_t version;        /* from 1 */
+    int64_t time_ms;        /* wall clock of the change */
+    struct weir_bytes
+        document; /* JSON text after the change, in the record's bytes; data NULL for a delete */
+    char id[WEIR_EVENT_ID_BYTES]; /* names this event in Message-IDs: letters, digits and hyphens only */
+    json_t *root;                 /* owns the texts above */
+};
+
+/* Reads the value of a change record. The event points into the record, which has to outlive it; the caller
+ * frees with weir_event_done(), also after an error. WEIR_E_INVALID: no JSON object, a member missing, of a
+ * wrong type or with a value that its rule forbids. Threads: any. */
+int weir_event_read(const struct weir_record *record, struct weir_event *ret_event, struct weir_error *err);
+void weir_event_done(struct weir_event *event);
+
+/* "created", "updated", "deleted". */
+const char *weir_event_verb(enum weir_event_operation operation);
+
+#endif

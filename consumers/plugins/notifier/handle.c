@@ -1,0 +1,293 @@
+#include "consumers/plugins/notifier/handle.h"
+
+#include "common/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MARGIN_MS = 2000 /* of handle.timeout, for what is not SMTP */ };
+
+/* A record that was asked for and has no verdict yet. */
+struct pending {
+    const struct weir_record *record;
+    struct weir_outcome outcome; /* final already if `decided` */
+    bool decided;
+    char event_id[WEIR_EVENT_ID_BYTES];
+    size_t first, count; /* its mails in the session */
+};
+
+/* The records of one session, in the order in which the host gave them. A key occurs once: were its first
+ * mail refused for now, the second must not go out before it. */
+struct round {
+    struct weir_notifier *notifier;
+    struct weir_batch *batch;
+    struct weir_session *session;
+    struct pending *pending;
+    size_t count, capacity;
+    const struct weir_record *ahead; /* asked for, but of a key that the round holds already */
+    bool blocked;
+};
+
+static void say(const struct weir_notifier *notifier, enum weir_log_severity severity, const char *event,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void say(const struct weir_notifier *notifier, enum weir_log_severity severity, const char *event,
+    const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    notifier->host->log(severity, event, format, arguments);
+    va_end(arguments);
+}
+
+static void reject(struct pending *pending, const struct weir_error *err)
+{
+    struct weir_outcome *outcome = &pending->outcome;
+
+    *outcome = (struct weir_outcome){.reached = true, .verdict = WEIR_REJECT, .disposition = "invalid"};
+    snprintf(outcome->error_type, sizeof(outcome->error_type), "event");
+    snprintf(outcome->text, sizeof(outcome->text), "%s", err->text);
+    pending->decided = true;
+}
+
+static int add_mail(
+    struct round *round, const struct weir_event *event, const char *recipient, struct weir_error *err)
+{
+    const struct weir_message_sender *sender = &round->notifier->sender;
+    char id[WEIR_MESSAGE_ID_BYTES];
+
+    weir_message_id(event->id, recipient, sender->domain, id);
+    if (weir_sent_has(round->notifier->sent, id))
+        return 0;
+    struct weir_mail *mail = weir_session_add(round->session, recipient);
+    if (mail == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = weir_message_build(event, sender, recipient, &mail->message, err);
+    if (code < 0)
+        weir_session_take_back(round->session);
+    return code;
+}
+
+static int add_mails(
+    struct round *round, struct pending *pending, const struct weir_event *event, struct weir_error *err)
+{
+    int code = 0;
+
+    snprintf(pending->event_id, sizeof(pending->event_id), "%s", event->id);
+    for (char *const *to = round->notifier->settings->to; *to != NULL && code == 0; to++)
+        code = add_mail(round, event, *to, err);
+    while (code < 0 && weir_session_count(round->session) > pending->first)
+        weir_session_take_back(round->session);
+    pending->count = weir_session_count(round->session) - pending->first;
+    return code;
+}
+
+/* The mails of one record. A tombstone has none. Only memory running out is an error. */
+static int prepare(struct round *round, struct pending *pending, struct weir_error *err)
+{
+    struct weir_event event = {0};
+    struct weir_error fault;
+    int code = 0;
+
+    pending->first = weir_session_count(round->session);
+    if (pending->record->value.data == NULL)
+        return 0;
+    code = weir_event_read(pending->record, &event, &fault);
+    if (code == 0)
+        code = add_mails(round, pending, &event, &fault);
+    weir_event_done(&event);
+    if (code == WEIR_E_INTERNAL)
+        return weir_error_set(err, code, "%s", fault.text);
+    if (code < 0)
+        reject(pending, &fault);
+    return 0;
+}
+
+static bool is_same_key(const struct weir_record *a, const struct weir_record *b)
+{
+    return a->partition == b->partition && a->source == b->source && weir_bytes_equal(a->key, b->key);
+}
+
+static bool holds_key(const struct round *round, const struct weir_record *record)
+{
+    for (size_t i = 0; i < round->count; i++)
+        if (round->pending[i].count > 0 && is_same_key(round->pending[i].record, record))
+            return true;
+    return false;
+}
+
+static struct pending *add_pending(struct round *round, const struct weir_record *record)
+{
+    if (round->count == round->capacity) {
+        size_t capacity = round->capacity > 0 ? 2 * round->capacity : 128;
+        struct pending *pending = reallocarray(round->pending, capacity, sizeof(*pending));
+        if (pending == NULL)
+            return NULL;
+        round->pending = pending;
+        round->capacity = capacity;
+    }
+    struct pending *pending = &round->pending[round->count++];
+    *pending = (struct pending){.record = record};
+    return pending;
+}
+
+static const struct weir_record *take_next(struct round *round)
+{
+    const struct weir_record *record = round->ahead;
+
+    round->ahead = NULL;
+    return record != NULL ? record : round->notifier->host->next(round->batch);
+}
+
+/* Records without mails (tombstones, invalid ones) are bounded too, by as many. */
+static int collect(struct round *round, struct weir_error *err)
+{
+    size_t most = (size_t)round->notifier->settings->batch;
+    int code = 0;
+
+    while (code == 0 && round->count < most && weir_session_count(round->session) < most) {
+        const struct weir_record *record = take_next(round);
+        if (record == NULL)
+            break;
+        if (record->value.data != NULL && holds_key(round, record)) {
+            round->ahead = record;
+            break;
+        }
+        struct pending *pending = add_pending(round, record);
+        if (pending == NULL)
+            return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+        code = prepare(round, pending, err);
+    }
+    return code;
+}
+
+static void remember(struct round *round, const struct pending *pending)
+{
+    struct weir_notifier *notifier = round->notifier;
+
+    for (size_t i = 0; i < pending->count; i++) {
+        const struct weir_mail *mail = weir_session_mail(round->session, pending->first + i);
+        char id[WEIR_MESSAGE_ID_BYTES];
+        if (mail->result != WEIR_MAIL_SENT)
+            continue;
+        weir_message_id(pending->event_id, mail->recipient, notifier->sender.domain, id);
+        weir_sent_add(notifier->sent, id);
+        notifier->host->metric_add(notifier->metrics.sent, 1);
+    }
+}
+
+static void count_verdict(const struct weir_notifier *notifier, enum weir_verdict verdict)
+{
+    if (verdict == WEIR_RETRY)
+        notifier->host->metric_add(notifier->metrics.retried, 1);
+    if (verdict == WEIR_REJECT)
+        notifier->host->metric_add(notifier->metrics.rejected, 1);
+}
+
+static void give_verdict(struct round *round, const struct pending *pending)
+{
+    const struct weir_host *host = round->notifier->host;
+    const struct weir_outcome *outcome = &pending->outcome;
+
+    if (!outcome->reached)
+        return;
+    if (outcome->verdict == WEIR_DONE) {
+        host->done(round->batch, pending->record);
+        return;
+    }
+    const struct weir_reason why = {
+        .disposition = outcome->disposition, .error_type = outcome->error_type, .text = outcome->text};
+    host->fail(round->batch, pending->record, outcome->verdict, &why);
+    count_verdict(round->notifier, outcome->verdict);
+}
+
+/* What comes behind a failed record of its partition, the host will hand out again. */
+static void leave_ahead(struct round *round, const struct weir_record *failed)
+{
+    if (round->ahead != NULL && round->ahead->partition == failed->partition &&
+        round->ahead->source == failed->source)
+        round->ahead = NULL;
+}
+
+static void settle(struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct pending *pending = &round->pending[i];
+        struct weir_outcome *outcome = &pending->outcome;
+        if (!pending->decided)
+            weir_outcome_decide(round->session, pending->first, pending->count, outcome);
+        remember(round, pending);
+        give_verdict(round, pending);
+        if (!outcome->reached || outcome->verdict == WEIR_RETRY || outcome->verdict == WEIR_WAIT)
+            leave_ahead(round, pending->record);
+        round->blocked |= !outcome->reached || outcome->verdict == WEIR_WAIT;
+    }
+}
+
+static void note_trouble(struct weir_notifier *notifier, const char *trouble)
+{
+    pthread_mutex_lock(&notifier->health_lock);
+    bool changed = strcmp(notifier->trouble, trouble) != 0;
+    snprintf(notifier->trouble, sizeof(notifier->trouble), "%s", trouble);
+    pthread_mutex_unlock(&notifier->health_lock);
+    if (changed && trouble[0] != '\0')
+        say(notifier, WEIR_SAY_WARNING, "smtp.blocked", "reason=\"%s\"", trouble);
+    else if (changed)
+        say(notifier, WEIR_SAY_NOTICE, "smtp.restored", "server=%s", notifier->settings->smtp);
+}
+
+/* The reason of the first record that has to wait, "" if none has. */
+static const char *find_trouble(const struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++)
+        if (round->pending[i].outcome.reached && round->pending[i].outcome.verdict == WEIR_WAIT)
+            return round->pending[i].outcome.text;
+    return "";
+}
+
+static void transmit(struct round *round)
+{
+    struct weir_notifier *notifier = round->notifier;
+    int64_t began_us = weir_clock_us();
+
+    if (weir_session_count(round->session) == 0) {
+        settle(round);
+        return;
+    }
+    weir_session_run(round->session);
+    settle(round);
+    note_trouble(notifier, find_trouble(round));
+    notifier->host->metric_add(notifier->metrics.sessions, 1);
+    notifier->host->metric_observe_us(notifier->metrics.session_time, weir_clock_us() - began_us);
+}
+
+static int run_round(struct round *round, struct weir_error *err)
+{
+    round->count = 0;
+    round->session = weir_session_new(round->notifier->smtp);
+    if (round->session == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = collect(round, err);
+    if (code == 0 && round->count > 0)
+        transmit(round);
+    weir_session_unref(round->session);
+    return code;
+}
+
+int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err)
+{
+    struct round round = {.notifier = notifier, .batch = batch};
+    int64_t last_ms =
+        weir_clock_ms() + notifier->handle_timeout_ms - notifier->settings->timeout_ms - MARGIN_MS;
+    int code = 0;
+
+    do
+        code = run_round(&round, err);
+    while (code == 0 && round.count > 0 && !round.blocked && weir_clock_ms() < last_ms &&
+           !notifier->host->stopping());
+    free(round.pending);
+    return code;
+}

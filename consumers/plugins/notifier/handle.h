@@ -1,0 +1,37 @@
+/* From a batch of change records to mails and verdicts. */
+#ifndef WEIR_NOTIFIER_HANDLE_H
+#define WEIR_NOTIFIER_HANDLE_H
+
+#include "consumers/plugins/notifier/message.h"
+#include "consumers/plugins/notifier/sent.h"
+#include "consumers/plugins/notifier/session.h"
+#include "consumers/plugins/notifier/settings.h"
+#include "consumers/plugins/notifier/verdict.h"
+
+#include <weir/plugin.h>
+
+#include <pthread.h>
+
+struct weir_notifier_metrics {
+    struct weir_metric *sent, *retried, *rejected, *sessions, *session_time;
+};
+
+/* The plugin's instance. */
+struct weir_notifier {
+    const struct weir_host *host;
+    const struct weir_notifier_settings *settings;
+    struct weir_message_sender sender;
+    struct weir_smtp *smtp;
+    struct weir_sent *sent;
+    int64_t handle_timeout_ms;
+    struct weir_notifier_metrics metrics;
+    pthread_mutex_t health_lock;
+    char trouble[WEIR_OUTCOME_TEXT_BYTES]; /* why the last session got nothing through; "" when it did. Under
+                                              health_lock */
+};
+
+/* Asks for records, sends their mails in sessions of at most smtp.batch, gives the verdicts in order. Records
+ * are not reached once a session was blocked, or when no time is left for another session. */
+int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err);
+
+#endif

@@ -1,0 +1,149 @@
+#include "consumers/plugins/notifier/mime.h"
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    LINE_BYTES = 76,       /* RFC 2045, 6.7 (5): an encoded line, its soft break included */
+    PLAIN_BYTES = 60,      /* a value up to this length goes on one line behind its name */
+    WORD_BYTES = 45,       /* of an encoded word: 60 in base64, with its frame 72 of the 75 allowed */
+    FIRST_WORD_BYTES = 36, /* the first one stands behind the header's name */
+};
+
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f;
+}
+
+static bool needs_encoding(const char *value)
+{
+    size_t len = strlen(value);
+    if (len > PLAIN_BYTES || len == 0 || value[0] == ' ' || value[len - 1] == ' ')
+        return true;
+    for (const char *at = value; *at != '\0'; at++)
+        if ((unsigned char)*at > 0x7e)
+            return true;
+    return strstr(value, "=?") != NULL;
+}
+
+/* How much of text fits into `most` bytes without cutting a character. */
+static size_t whole_characters(const char *text, size_t most)
+{
+    size_t len = strnlen(text, most + 1);
+    if (len <= most)
+        return len;
+    len = most;
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    return len > 0 ? len : most;
+}
+
+static void append_words(struct weir_buffer *out, const char *value)
+{
+    size_t most = FIRST_WORD_BYTES;
+
+    do {
+        unsigned char word[4 * ((WORD_BYTES + 2) / 3) + 1];
+        size_t len = whole_characters(value, most);
+        EVP_EncodeBlock(word, (const unsigned char *)value, (int)len);
+        weir_buffer_printf(out, "%s=?UTF-8?B?%s?=", most == FIRST_WORD_BYTES ? "" : "\r\n ", (char *)word);
+        value += len;
+        most = WORD_BYTES;
+    } while (*value != '\0');
+}
+
+int weir_mime_header(struct weir_buffer *out, const char *name, const char *value, struct weir_error *err)
+{
+    for (const char *at = value; *at != '\0'; at++)
+        if (is_control((unsigned char)*at))
+            return weir_error_set(err, WEIR_E_INVALID, "control byte 0x%02x in the value of header %s",
+                (unsigned char)*at, name);
+    weir_buffer_printf(out, "%s: ", name);
+    if (needs_encoding(value))
+        append_words(out, value);
+    else
+        weir_buffer_append_str(out, value);
+    weir_buffer_append_str(out, "\r\n");
+    return 0;
+}
+
+/* One line of text, without its end. */
+struct qp_line {
+    struct weir_buffer *out;
+    const unsigned char *text;
+    size_t len;
+    size_t column;
+};
+
+static bool is_literal(const struct qp_line *line, size_t at)
+{
+    unsigned char c = line->text[at];
+    if (c == ' ' || c == '\t')
+        return at + 1 < line->len;
+    if (line->column == 0 &&
+        (c == '.' || (c == 'F' && line->len - at >= 5 && memcmp(line->text + at, "From ", 5) == 0)))
+        return false;
+    return c > ' ' && c < 0x7f && c != '=';
+}
+
+static void append_piece(struct qp_line *line, const char *piece, size_t len)
+{
+    weir_buffer_append(line->out, piece, len);
+    line->column += len;
+}
+
+static void break_softly(struct qp_line *line)
+{
+    weir_buffer_append_str(line->out, "=\r\n");
+    line->column = 0;
+}
+
+static void append_line(struct qp_line *line)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < line->len; i++) {
+        if (line->column + 3 > LINE_BYTES - 1)
+            break_softly(line);
+        unsigned char c = line->text[i];
+        char encoded[3] = {'=', digits[c >> 4], digits[c & 15]};
+        if (is_literal(line, i))
+            append_piece(line, (const char *)&line->text[i], 1);
+        else
+            append_piece(line, encoded, sizeof(encoded));
+    }
+    weir_buffer_append_str(line->out, "\r\n");
+}
+
+void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text)
+{
+    const char *at = text.data, *end = at + text.len;
+
+    while (at < end) {
+        const char *feed = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = feed != NULL ? feed : end;
+        size_t len = (size_t)(stop - at);
+        if (feed != NULL && len > 0 && at[len - 1] == '\r')
+            len--;
+        struct qp_line line = {.out = out, .text = (const unsigned char *)at, .len = len};
+        append_line(&line);
+        at = feed != NULL ? feed + 1 : end;
+    }
+}
+
+char *weir_mime_date(int64_t wall_ms, char out[static WEIR_MIME_DATE_BYTES])
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc = {0};
+
+    gmtime_r(&seconds, &utc);
+    snprintf(out, WEIR_MIME_DATE_BYTES, "%s, %d %s %04d %02d:%02d:%02d +0000", days[utc.tm_wday], utc.tm_mday,
+        months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    return out;
+}

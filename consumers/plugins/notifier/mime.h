@@ -1,0 +1,26 @@
+/* The pieces of an internet message (RFC 5322, 2045, 2047): everything these functions append is ASCII in
+ * lines of at most 78 bytes that end in CRLF, with no CR or LF elsewhere, whatever is put in. */
+#ifndef WEIR_NOTIFIER_MIME_H
+#define WEIR_NOTIFIER_MIME_H
+
+#include "common/bytes.h"
+#include "common/error.h"
+
+#include <stdint.h>
+
+/* Appends "Name: value" and CRLF. A value that is long or not plain ASCII becomes encoded words (RFC 2047,
+ * UTF-8, B), folded between characters; so does one that would be taken for an encoded word. `value` is
+ * UTF-8. WEIR_E_INVALID, and nothing appended, if it holds a control character (U+0000–1F, U+007F). Threads:
+ * any. */
+int weir_mime_header(struct weir_buffer *out, const char *name, const char *value, struct weir_error *err);
+
+/* Appends text quoted-printable. LF and CRLF end a line; a CR by itself and any other control byte is
+ * encoded, and so are a dot and "From " at the beginning of a line, so that no server on the way is tempted.
+ * Ends in CRLF. */
+void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text);
+
+enum { WEIR_MIME_DATE_BYTES = 40 };
+/* "Sat, 21 Nov 2026 06:40:20 +0000" into out; answers out. 0 ≤ wall_ms < the year 10000. */
+char *weir_mime_date(int64_t wall_ms, char out[static WEIR_MIME_DATE_BYTES]);
+
+#endif

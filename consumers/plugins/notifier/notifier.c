@@ -1,0 +1,115 @@
+/* The notifier: a mail for each change event to the recipients of its configuration. */
+#include "consumers/plugins/notifier/handle.h"
+#include "consumers/plugins/notifier/mailbox.h"
+
+#include <weir/plugin.h>
+
+#include <stdlib.h>
+
+static int check(const void *settings, const struct weir_deployment *deployment, const char *service,
+    struct weir_error *err)
+{
+    return weir_notifier_settings_check(settings, deployment, service, err);
+}
+
+static void open_metrics(struct weir_notifier *notifier)
+{
+    const struct weir_host *host = notifier->host;
+    static const char mails[] = "weir_notifier_mails_total",
+                      mails_help[] = "Mails that the SMTP server has taken";
+    static const char events[] = "weir_notifier_events_failed_total",
+                      events_help[] = "Events not mailed, by verdict";
+
+    notifier->metrics = (struct weir_notifier_metrics){
+        .sent = host->counter(mails, "", mails_help),
+        .retried = host->counter(events, "verdict=\"retry\"", events_help),
+        .rejected = host->counter(events, "verdict=\"reject\"", events_help),
+        .sessions = host->counter("weir_notifier_sessions_total", "", "SMTP sessions, whatever their end"),
+        .session_time = host->histogram("weir_notifier_session_seconds", "", "Duration of an SMTP session"),
+    };
+}
+
+static int open_smtp(struct weir_notifier *notifier, struct weir_error *err)
+{
+    const struct weir_notifier_settings *settings = notifier->settings;
+    char host[WEIR_HOSTNAME_BYTES + 1];
+    struct weir_smtp_options options = {.host = host,
+        .hostname = weir_notifier_domain(settings),
+        .from = settings->from,
+        .needs_tls = weir_notifier_needs_tls(settings),
+        .ca = settings->ca,
+        .user = settings->user,
+        .password = settings->password,
+        .timeout_ms = settings->timeout_ms};
+
+    int code = weir_notifier_server(settings, host, sizeof(host), &options.port, err);
+    return code < 0 ? code : weir_smtp_new(&options, &notifier->smtp, err);
+}
+
+static void close_notifier(void *instance)
+{
+    struct weir_notifier *notifier = instance;
+
+    weir_smtp_unref(notifier->smtp);
+    weir_sent_free(notifier->sent);
+    pthread_mutex_destroy(&notifier->health_lock);
+    free(notifier);
+}
+
+static int open_notifier(
+    const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err)
+{
+    struct weir_notifier *notifier = calloc(1, sizeof(*notifier));
+    if (notifier == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    pthread_mutex_init(&notifier->health_lock, NULL);
+    notifier->host = host;
+    notifier->settings = settings;
+    notifier->sender.from = notifier->settings->from;
+    notifier->sender.domain = weir_notifier_domain(settings);
+    notifier->sender.service = host->service;
+    notifier->handle_timeout_ms = weir_notifier_handle_timeout_ms(host->deployment, host->service);
+    notifier->sent = weir_sent_new();
+    int code = notifier->sent != NULL ? open_smtp(notifier, err)
+                                      : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    if (code < 0) {
+        close_notifier(notifier);
+        return code;
+    }
+    open_metrics(notifier);
+    *ret_instance = notifier;
+    return 0;
+}
+
+static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
+{
+    return weir_notifier_handle(instance, batch, err);
+}
+
+static bool health(void *instance, struct weir_buffer *detail)
+{
+    struct weir_notifier *notifier = instance;
+
+    pthread_mutex_lock(&notifier->health_lock);
+    bool healthy = notifier->trouble[0] == '\0';
+    weir_buffer_append_str(detail, "\"smtp\":");
+    weir_buffer_append_json_string(detail, weir_bytes_str(healthy ? "ok" : notifier->trouble));
+    pthread_mutex_unlock(&notifier->health_lock);
+    return healthy;
+}
+
+WEIR_PLUGIN = {
+    .abi = WEIR_PLUGIN_ABI,
+    .struct_size = sizeof(struct weir_plugin),
+    .name = "notifier",
+    .version = WEIR_VERSION,
+    .summary = "Sends a mail by SMTP for each change event",
+    .options = weir_notifier_options,
+    .option_count = WEIR_NOTIFIER_OPTION_COUNT,
+    .settings_size = sizeof(struct weir_notifier_settings),
+    .check = check,
+    .open = open_notifier,
+    .handle = handle,
+    .health = health,
+    .close = close_notifier,
+};

@@ -1,0 +1,80 @@
+/* One SMTP session: the mails it carries, a thread of its own, and an absolute deadline. Resolving a name and
+ * connecting block in libesmtp for minutes, and a server that drips bytes holds it for ever; here the caller
+ * always gets its thread back in time: the socket is shut down at the deadline, and a thread that has no
+ * socket yet is left behind, which can no longer send.
+ *
+ *     struct weir_session *session = weir_session_new(smtp);
+ *     struct weir_mail *mail = weir_session_add(session, "team@example.com");
+ *     weir_message_build(…, &mail->message, &err);
+ *     weir_session_run(session);
+ *     … mail->result …
+ *     weir_session_unref(session);
+ */
+#ifndef WEIR_NOTIFIER_SESSION_H
+#define WEIR_NOTIFIER_SESSION_H
+
+#include "consumers/plugins/notifier/reply.h"
+#include "consumers/plugins/notifier/transcript.h"
+
+#include "common/bytes.h"
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A server and how to speak to it. Immutable, shared by sessions. */
+struct weir_smtp;
+
+struct weir_smtp_options {
+    const char *host; /* a name or an IPv4 address */
+    int port;
+    const char *hostname; /* for EHLO */
+    const char *from;     /* MAIL FROM */
+    bool needs_tls;
+    const char *ca;              /* NULL: the system's authorities */
+    const char *user, *password; /* NULL: no authentication */
+    int64_t timeout_ms;
+};
+
+/* Copies the options. The caller owns one reference of *ret_smtp. WEIR_E_CONFIG: the CA file can't be used.
+ */
+int weir_smtp_new(
+    const struct weir_smtp_options *options, struct weir_smtp **ret_smtp, struct weir_error *err);
+void weir_smtp_unref(struct weir_smtp *smtp);
+
+struct weir_mail {
+    const char *recipient;      /* borrowed until the session ends: it is copied at the start */
+    struct weir_buffer message; /* owned */
+    enum weir_mail_result result;
+    int code;                     /* the reply that decided it; 0: none */
+    char reply[WEIR_REPLY_BYTES]; /* its text, one line of printable ASCII */
+};
+
+/* Why a session could not go on, for all mails that it left untried or blocked. */
+enum { WEIR_FAILURE_TEXT_BYTES = 600 };
+
+struct weir_session_failure {
+    const char *type; /* few, stable: "smtp-unreachable", "smtp-timeout", …; NULL: it went to its end */
+    char text[WEIR_FAILURE_TEXT_BYTES];
+};
+
+struct weir_session;
+
+/* NULL when memory is out. */
+struct weir_session *weir_session_new(struct weir_smtp *smtp);
+void weir_session_unref(struct weir_session *session);
+
+/* Adds a mail without its message. The pointer is good until the next call; NULL when memory is out. */
+struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient);
+/* Takes the last one added back. */
+void weir_session_take_back(struct weir_session *session);
+
+/* Sends, within the timeout plus one second. Afterwards every mail has its result. At most once a session. */
+void weir_session_run(struct weir_session *session);
+
+size_t weir_session_count(const struct weir_session *session);
+const struct weir_mail *weir_session_mail(const struct weir_session *session, size_t index);
+const struct weir_session_failure *weir_session_failure(const struct weir_session *session);
+
+#endif

@@ -1,0 +1,194 @@
+#include "consumers/plugins/notifier/settings.h"
+
+#include "consumers/plugins/notifier/mailbox.h"
+
+#include "common/deployment.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECIPIENTS_MAX = 100, HANDLE_TIMEOUT_MS = 60000 };
+
+#define MEMBER(name) offsetof(struct weir_notifier_settings, name)
+
+const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
+    {.key = "smtp",
+        .type = WEIR_OPTION_ADDRESS,
+        .fallback = "127.0.0.1:25",
+        .offset = MEMBER(smtp),
+        .help = "SMTP server, host:port; the host is a name or an IPv4 address"},
+    {.key = "from",
+        .type = WEIR_OPTION_STRING,
+        .offset = MEMBER(from),
+        .required = true,
+        .help = "Sender's address"},
+    {.key = "to",
+        .type = WEIR_OPTION_LIST,
+        .offset = MEMBER(to),
+        .required = true,
+        .help = "Addresses that get a mail for each change, at most 100"},
+    {.key = "hostname",
+        .type = WEIR_OPTION_STRING,
+        .offset = MEMBER(hostname),
+        .help = "Full host name for EHLO and Message-IDs, the same on every instance; default: the domain of "
+                "from"},
+    {.key = "smtp.batch",
+        .type = WEIR_OPTION_INTEGER,
+        .fallback = "100",
+        .offset = MEMBER(batch),
+        .min = 1,
+        .max = 1000,
+        .help = "Mails that one SMTP session carries"},
+    {.key = "smtp.timeout",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "30s",
+        .offset = MEMBER(timeout_ms),
+        .min = 1000,
+        .max = 600000,
+        .help = "Time that one SMTP session may take in all; at most half of handle.timeout"},
+    {.key = "smtp.starttls",
+        .type = WEIR_OPTION_CHOICE,
+        .choices = "auto|required|none",
+        .fallback = "auto",
+        .offset = MEMBER(starttls),
+        .help = "Encryption; none is allowed on loopback only, where auto means none"},
+    {.key = "smtp.ca",
+        .type = WEIR_OPTION_PATH,
+        .offset = MEMBER(ca),
+        .help =
+            "File with the authorities (PEM) that the server's certificate is checked against; default: the "
+            "system's"},
+    {.key = "smtp.user",
+        .type = WEIR_OPTION_STRING,
+        .offset = MEMBER(user),
+        .min = 1,
+        .max = 255,
+        .help = "User name for AUTH PLAIN or LOGIN; unset: no authentication"},
+    {.key = "smtp.password",
+        .type = WEIR_OPTION_SECRET,
+        .offset = MEMBER(password),
+        .min = 1,
+        .max = 255,
+        .help = "Password of smtp.user"},
+};
+
+const char *weir_notifier_domain(const struct weir_notifier_settings *settings)
+{
+    return settings->hostname != NULL ? settings->hostname : strrchr(settings->from, '@') + 1;
+}
+
+int weir_notifier_server(const struct weir_notifier_settings *settings, char *host, size_t host_size,
+    int *ret_port, struct weir_error *err)
+{
+    const char *colon = strrchr(settings->smtp, ':');
+    size_t len = colon != NULL ? (size_t)(colon - settings->smtp) : 0;
+
+    if (len == 0 || memchr(settings->smtp, ':', len) != NULL || memchr(settings->smtp, '/', len) != NULL)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.smtp = %s: write host:port with a name or an IPv4 address (libesmtp takes no IPv6 "
+            "literal and no "
+            "Unix socket)",
+            settings->smtp);
+    if (len >= host_size)
+        return weir_error_set(err, WEIR_E_CONFIG, "notifier.smtp: the host name is too long");
+    snprintf(host, host_size, "%.*s", (int)len, settings->smtp);
+    *ret_port = (int)strtol(colon + 1, NULL, 10);
+    if (*ret_port < 1 || *ret_port > 65535)
+        return weir_error_set(
+            err, WEIR_E_CONFIG, "notifier.smtp = %s: the port is not within 1..65535", settings->smtp);
+    return weir_hostname_check(host, err) < 0 ? weir_error_prefix(err, "notifier.smtp = %s", settings->smtp)
+                                              : 0;
+}
+
+static bool is_loopback(const struct weir_notifier_settings *settings)
+{
+    char host[WEIR_HOSTNAME_BYTES + 1];
+    struct in_addr address;
+    int port = 0;
+
+    if (weir_notifier_server(settings, host, sizeof(host), &port, NULL) < 0)
+        return false;
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return (ntohl(address.s_addr) >> 24) == 127;
+    return strcmp(host, "localhost") == 0;
+}
+
+bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings)
+{
+    return settings->starttls == WEIR_STARTTLS_REQUIRED ||
+           (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(settings));
+}
+
+int64_t weir_notifier_handle_timeout_ms(const struct weir_deployment *deployment, const char *service)
+{
+    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
+        if (strcmp(deployment->services[i].name, service) == 0)
+            return deployment->services[i].handle_timeout_ms;
+    return HANDLE_TIMEOUT_MS;
+}
+
+static int check_recipients(char *const *to, struct weir_error *err)
+{
+    size_t count = 0;
+
+    for (; to != NULL && to[count] != NULL; count++)
+        if (weir_mailbox_check(to[count], err) < 0)
+            return weir_error_prefix(err, "notifier.to: address %zu", count + 1);
+    if (count == 0)
+        return weir_error_set(err, WEIR_E_CONFIG, "notifier.to: there is no address");
+    if (count > RECIPIENTS_MAX)
+        return weir_error_set(
+            err, WEIR_E_CONFIG, "notifier.to: %zu addresses are more than %d", count, RECIPIENTS_MAX);
+    return 0;
+}
+
+static int check_security(const struct weir_notifier_settings *settings, struct weir_error *err)
+{
+    if (settings->starttls == WEIR_STARTTLS_NONE && !is_loopback(settings))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.smtp.starttls: none is allowed on loopback only, and notifier.smtp = %s is not",
+            settings->smtp);
+    if ((settings->user == NULL) != (settings->password == NULL))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.smtp.%s: a user needs a password and a password a user",
+            settings->user == NULL ? "password" : "user");
+    /* libesmtp copies both into a buffer for 255 bytes each without looking. */
+    if (settings->user != NULL && (strlen(settings->user) > 255 || strlen(settings->password) > 255))
+        return weir_error_set(err, WEIR_E_CONFIG, "notifier.smtp.%s: more than 255 bytes",
+            strlen(settings->user) > 255 ? "user" : "password");
+    return 0;
+}
+
+static int check_timeout(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, struct weir_error *err)
+{
+    int64_t handle_ms = weir_notifier_handle_timeout_ms(deployment, service);
+    if (settings->timeout_ms * 2 <= handle_ms)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "notifier.smtp.timeout: %" PRId64 " ms are more than half of handle.timeout (%" PRId64 " ms)",
+        settings->timeout_ms, handle_ms);
+}
+
+int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, struct weir_error *err)
+{
+    char host[WEIR_HOSTNAME_BYTES + 1];
+    int port = 0;
+
+    int code = weir_notifier_server(settings, host, sizeof(host), &port, err);
+    if (code < 0)
+        return code;
+    if (weir_mailbox_check(settings->from, err) < 0)
+        return weir_error_prefix(err, "notifier.from");
+    if (settings->hostname != NULL && weir_hostname_check(settings->hostname, err) < 0)
+        return weir_error_prefix(err, "notifier.hostname");
+    code = check_recipients(settings->to, err);
+    if (code == 0)
+        code = check_security(settings, err);
+    return code < 0 ? code : check_timeout(settings, deployment, service, err);
+}

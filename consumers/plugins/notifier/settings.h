@@ -1,0 +1,49 @@
+/* The notifier's settings: keys notifier.… of its [service] section. */
+#ifndef WEIR_NOTIFIER_SETTINGS_H
+#define WEIR_NOTIFIER_SETTINGS_H
+
+#include "common/error.h"
+#include "common/option.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_deployment;
+
+enum weir_starttls { WEIR_STARTTLS_AUTO, WEIR_STARTTLS_REQUIRED, WEIR_STARTTLS_NONE };
+
+struct weir_notifier_settings {
+    char *smtp;         /* host:port; the host is a name or an IPv4 address */
+    char *from;         /* checked mailbox */
+    char **to;          /* checked mailboxes, NULL-terminated */
+    char *hostname;     /* NULL: the domain of `from` */
+    int64_t batch;      /* mails a session */
+    int64_t timeout_ms; /* of a session, absolute */
+    int64_t starttls;   /* enum weir_starttls */
+    char *ca;           /* NULL: the system's authorities */
+    char *user;         /* NULL: no authentication */
+    char *password;
+};
+
+enum { WEIR_NOTIFIER_OPTION_COUNT = 10 };
+extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
+
+/* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */
+int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, struct weir_error *err);
+
+/* How long one call of handle may take; from the deployment, or its default. */
+int64_t weir_notifier_handle_timeout_ms(const struct weir_deployment *deployment, const char *service);
+
+/* The right side of Message-IDs and the name in EHLO: hostname, else the domain of `from`. Borrowed. */
+const char *weir_notifier_domain(const struct weir_notifier_settings *settings);
+
+/* Whether STARTTLS is required: always but on loopback. */
+bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings);
+
+/* Splits settings->smtp. host has room for WEIR_MAILBOX's host names. WEIR_E_CONFIG: no host:port that
+ * libesmtp can reach. */
+int weir_notifier_server(const struct weir_notifier_settings *settings, char *host, size_t host_size,
+    int *ret_port, struct weir_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* The only user of libesmtp: sends an attempt's mails over one connection, on the calling thread, for as long
+ * as it takes. What session.c runs on a thread. */
+#ifndef WEIR_NOTIFIER_SMTP_H
+#define WEIR_NOTIFIER_SMTP_H
+
+#include "consumers/plugins/notifier/session.h"
+#include "consumers/plugins/notifier/socket.h"
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+struct weir_smtp {
+    atomic_int references;
+    atomic_int abandoned; /* threads left behind that have not ended yet */
+    char *host, *hostname, *from, *user, *password;
+    char server[300]; /* host:port */
+    int port;
+    bool needs_tls;
+    int64_t timeout_ms;
+    SSL_CTX *tls;
+};
+
+/* Belongs to the thread that sends; only `socket` may be touched by others before it ended. */
+struct weir_attempt {
+    struct weir_smtp *smtp;
+    struct weir_mail *mails; /* recipients owned here */
+    size_t count;
+    struct weir_socket socket;
+    struct weir_transcript transcript;
+    bool connected, encrypted, starttls_missing, socket_lost;
+    struct weir_session_failure failure;
+};
+
+/* Fills the mails' results and the failure. */
+void weir_smtp_send(struct weir_attempt *attempt);
+
+#endif

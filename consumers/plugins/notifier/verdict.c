@@ -1,0 +1,85 @@
+#include "consumers/plugins/notifier/verdict.h"
+
+#include <stdio.h>
+
+/* The weakest first. */
+static const enum weir_mail_result strength[] = {
+    WEIR_MAIL_SENT, WEIR_MAIL_PERMANENT, WEIR_MAIL_UNTRIED, WEIR_MAIL_TEMPORARY, WEIR_MAIL_BLOCKED};
+
+static size_t strength_of(enum weir_mail_result result)
+{
+    size_t i = 0;
+
+    while (strength[i] != result)
+        i++;
+    return i;
+}
+
+static const struct weir_mail *strongest(const struct weir_session *session, size_t first, size_t count)
+{
+    const struct weir_mail *found = weir_session_mail(session, first);
+
+    for (size_t i = 1; i < count; i++) {
+        const struct weir_mail *mail = weir_session_mail(session, first + i);
+        if (strength_of(mail->result) > strength_of(found->result))
+            found = mail;
+    }
+    return found;
+}
+
+static void explain_reply(const struct weir_mail *mail, struct weir_outcome *outcome)
+{
+    if (mail->code == 0) {
+        snprintf(outcome->error_type, sizeof(outcome->error_type), "smtp-lost");
+        snprintf(outcome->text, sizeof(outcome->text),
+            "<%s>: the connection ended before the server answered", mail->recipient);
+        return;
+    }
+    snprintf(outcome->error_type, sizeof(outcome->error_type), "smtp-%d", mail->code);
+    snprintf(outcome->text, sizeof(outcome->text), "<%s>: %d %s", mail->recipient, mail->code, mail->reply);
+}
+
+static void explain_blocked(
+    const struct weir_session *session, const struct weir_mail *mail, struct weir_outcome *outcome)
+{
+    const struct weir_session_failure *failure = weir_session_failure(session);
+
+    if (mail->code != 0) {
+        explain_reply(mail, outcome);
+        return;
+    }
+    snprintf(outcome->error_type, sizeof(outcome->error_type), "%s",
+        failure->type != NULL ? failure->type : "smtp-unreachable");
+    snprintf(outcome->text, sizeof(outcome->text), "%s", failure->text);
+}
+
+void weir_outcome_decide(
+    const struct weir_session *session, size_t first, size_t count, struct weir_outcome *ret_outcome)
+{
+    struct weir_outcome *outcome = ret_outcome;
+
+    *outcome = (struct weir_outcome){.reached = true, .verdict = WEIR_DONE};
+    if (count == 0)
+        return;
+    const struct weir_mail *mail = strongest(session, first, count);
+    switch (mail->result) {
+    case WEIR_MAIL_SENT:
+        return;
+    case WEIR_MAIL_UNTRIED:
+        outcome->reached = false;
+        return;
+    case WEIR_MAIL_BLOCKED:
+        outcome->verdict = WEIR_WAIT;
+        explain_blocked(session, mail, outcome);
+        return;
+    case WEIR_MAIL_TEMPORARY:
+        outcome->verdict = WEIR_RETRY;
+        explain_reply(mail, outcome);
+        return;
+    case WEIR_MAIL_PERMANENT:
+        outcome->verdict = WEIR_REJECT;
+        outcome->disposition = mail->code == 552 ? "too-large" : "invalid";
+        explain_reply(mail, outcome);
+        return;
+    }
+}
