@@ -1,0 +1,25 @@
+/* A host without Kafka: hands out records that a test made and keeps the verdicts. One batch at a time. */
+#ifndef WEIR_TESTS_MAIL_FAKE_HOST_H
+#define WEIR_TESTS_MAIL_FAKE_HOST_H
+
+#include <weir/plugin.h>
+
+struct fake_verdict {
+    bool handed_out, given;
+    enum weir_verdict verdict;
+    char disposition[32], error_type[32], text[1024];
+};
+
+struct weir_batch {
+    const struct weir_record *records;
+    struct fake_verdict *verdicts; /* as many */
+    size_t count, next;
+};
+
+/* The host table; its log goes to stderr. `deployment` may be NULL. */
+const struct weir_host *fake_host(const struct weir_deployment *deployment);
+
+/* The total of a counter that the plugin registered, over its label sets; 0 for an unknown one. */
+int64_t fake_host_counter(const char *name);
+
+#endif

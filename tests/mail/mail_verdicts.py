@@ -1,0 +1,417 @@
+#!/usr/bin/python3
+"""What the notifier makes of a server's behaviour: one case each, against scripted servers."""
+
+import json
+import os
+import socket
+import ssl
+import sys
+import tempfile
+import threading
+import time
+
+from scripted import CLOSE, SILENCE, Server, tls_context
+from support import (Certificates, cases_of, check, equal, event, main, parse, record, records, refused, run)
+
+
+def at(what, number, reply):
+    return {what: lambda session, _: reply if session.counts[what] == number else None}
+
+
+def case_all_taken():
+    server = Server()
+    result = run(server.address, records(250))
+    equal(result.verdicts(), ["done"] * 250, "verdicts")
+    equal(len(server.mails), 250, "mails")
+    equal(server.sessions, 3, "sessions of at most 100 mails")
+    equal(result.totals["healthy"], True, "health")
+    equal([parse(mail.content)["Subject"] for mail in server.mails], ["orders o-%d created" % i for i in range(250)],
+          "order of the mails")
+
+
+def case_without_pipelining():
+    server = Server(extensions=[])
+    equal(run(server.address, records(5)).verdicts(), ["done"] * 5, "verdicts")
+    equal(len(server.mails), 5, "mails")
+
+
+def case_recipient_refused_for_good():
+    server = Server(at("RCPT", 3, "550 5.1.1 no such user"))
+    result = run(server.address, records(6))
+    equal(result.verdicts(), ["done", "done", "reject", "done", "done", "done"], "verdicts")
+    line = result.lines[2]
+    equal((line["disposition"], line["error_type"]), ("invalid", "smtp-550"), "reason")
+    check("no such user" in line["text"] and "<team@example.org>" in line["text"], "text %r", line["text"])
+    equal(len(server.mails), 5, "mails")
+
+
+def case_recipient_refused_with_chunking():
+    """libesmtp's BDAT would mix up the replies behind a refused recipient: it has to send by DATA."""
+    for extensions in (["PIPELINING", "CHUNKING"], ["CHUNKING", "PIPELINING"], ["chunking", "SIZE 1000000"]):
+        for split in (0, 1, 7):
+            server = Server(at("RCPT", 2, "550 5.1.1 no such user"), extensions=extensions, split=split)
+            result = run(server.address, records(4))
+            equal(result.verdicts(), ["done", "reject", "done", "done"], "verdicts with %r" % extensions)
+            equal(len(server.mails), 3, "mails")
+            check(not any(command.startswith(b"BDAT") for command in server.commands), "BDAT was used")
+
+
+def case_recipient_refused_for_now():
+    server = Server(at("RCPT", 1, "451 4.7.1 come again"))
+    result = run(server.address, [record(0, event("a")), record(0, event("b"), partition=1)])
+    equal(result.verdicts(), ["retry", "done"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-451", "reason")
+
+
+def case_content_refused_for_good():
+    server = Server(at(".", 2, "554 5.6.0 not this"))
+    result = run(server.address, records(3))
+    equal(result.verdicts(), ["done", "reject", "done"], "verdicts")
+    equal(result.lines[1]["error_type"], "smtp-554", "reason")
+
+
+def case_content_too_large():
+    result = run(Server({".": "552 5.3.4 too big"}).address, records(1))
+    equal((result.only()["verdict"], result.only()["disposition"]), ("reject", "too-large"), "verdict")
+
+
+def case_content_refused_for_now():
+    result = run(Server({".": "452 4.3.1 disk full"}).address, records(1))
+    equal((result.only()["verdict"], result.only()["error_type"]), ("retry", "smtp-452"), "verdict")
+
+
+def case_data_refused():
+    equal(run(Server({"DATA": "451 4.3.0 not now"}).address, records(1)).verdicts(), ["retry"], "4xx to DATA")
+    equal(run(Server({"DATA": "554 5.0.0 never"}).address, records(1)).verdicts(), ["reject"], "5xx to DATA")
+
+
+def case_odd_success_is_no_success():
+    """Only 250 to 259 takes responsibility."""
+    for reply in ("299 hm", "354 more", "199 hm", "220 hello", "9999 hm", "abc hm"):
+        verdict = run(Server({".": reply}).address, records(1)).only()["verdict"]
+        equal(verdict, "retry", "verdict on %r" % reply)
+
+
+def case_sender_refused():
+    for reply in ("451 4.3.0 not now", "550 5.7.1 not you", "530 5.7.0 authenticate first"):
+        result = run(Server({"MAIL": reply}).address, records(3))
+        equal(set(result.verdicts()), {"wait"}, "verdicts on %r" % reply)
+        equal(result.lines[0]["error_type"], "smtp-" + reply[:3], "reason")
+        equal(result.totals["healthy"], False, "health")
+
+
+def case_authentication_demanded():
+    for code in (530, 534, 535, 538):
+        result = run(Server({"RCPT": "%d 5.7.0 authenticate" % code}).address, records(2))
+        equal(result.verdicts()[0], "wait", "verdict on %d" % code)
+
+
+def case_nobody_listens():
+    server = Server(listen=False)
+    result = run(server.address, records(2))
+    equal(result.verdicts(), ["wait", "wait"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-unreachable", "reason")
+    check("refused" in result.lines[0]["text"], "text %r", result.lines[0]["text"])
+
+
+def case_name_unknown():
+    result = run("nothing.invalid:25", records(1), smtp_starttls="required")
+    equal((result.only()["verdict"], result.only()["error_type"]), ("wait", "smtp-unreachable"), "verdict")
+
+
+def case_greeting_refuses():
+    for greeting in ("421 4.3.2 too busy", "554 5.7.1 go away", "hello?"):
+        result = run(Server({"greeting": greeting}).address, records(2))
+        equal(result.verdicts(), ["wait", "wait"], "verdicts on %r" % greeting)
+
+
+def case_greeting_hangs_up():
+    result = run(Server({"greeting": CLOSE}).address, records(2))
+    equal(result.verdicts(), ["wait", "wait"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-lost", "reason")
+
+
+def case_hello_refused():
+    for reply in ("421 4.3.2 closing", "550 5.7.1 bad name"):
+        result = run(Server({"EHLO": reply}).address, records(1))
+        equal((result.only()["verdict"], result.only()["error_type"]), ("wait", "smtp-refused"), "verdict on " + reply)
+
+
+def case_hangs_up_midway():
+    """The mail in flight is tried again, those after it were not reached, those before it are done."""
+    server = Server(at(".", 3, CLOSE))
+    result = run(server.address, records(6), rounds=2)
+    equal(result.verdicts(1), ["done", "done", "retry", "none", "none", "none"], "verdicts")
+    equal(result.lines[2]["error_type"], "smtp-lost", "reason")
+    equal(result.verdicts(2)[0:2], ["done", "done"], "verdicts of the second round")
+
+
+def case_hangs_up_at_recipient():
+    result = run(Server(at("RCPT", 2, CLOSE)).address, records(4))
+    equal(result.verdicts(), ["done", "retry", "none", "none"], "verdicts")
+
+
+def case_silent_server():
+    for what in ("greeting", "EHLO"):
+        began = time.monotonic()
+        result = run(Server({what: SILENCE}).address, records(2), smtp_timeout="1s")
+        equal(result.verdicts(), ["wait", "wait"], "verdicts on silence at " + what)
+        check(time.monotonic() - began < 5, "it took %.1f s", time.monotonic() - began)
+
+
+def case_silent_midway():
+    result = run(Server(at(".", 2, SILENCE)).address, records(4), smtp_timeout="1s")
+    equal(result.verdicts(), ["done", "retry", "none", "none"], "verdicts")
+
+
+def case_dripping_server():
+    """A byte now and then resets every timeout but the absolute one."""
+    began = time.monotonic()
+    result = run(Server(drip=0.05).address, records(2), smtp_timeout="2s")
+    equal(result.verdicts(), ["wait", "wait"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-timeout", "reason")
+    check(time.monotonic() - began < 6, "it took %.1f s", time.monotonic() - began)
+
+
+def case_black_hole():
+    """Connecting blocks: the caller is released in time, and the thread left behind sends nothing later."""
+    server = Server(listen=False)
+    server.listener.listen(0)
+    hold = [socket.socket() for _ in range(8)]
+    for one in hold:  # fill the accept queue, so that further handshakes get no answer
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", server.port))
+    began = time.monotonic()
+    result = run(server.address, records(2), smtp_timeout="1s")
+    equal(result.verdicts(), ["wait", "wait"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-timeout", "reason")
+    check(time.monotonic() - began < 6, "it took %.1f s", time.monotonic() - began)
+
+
+def case_mail_after_the_deadline():
+    """A connection that comes about after its session was given up carries no mail; the next session does."""
+    server = Server(listen=False)
+    server.listener.listen(0)
+    hold = [socket.socket() for _ in range(4)]
+    for one in hold:
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", server.port))
+
+    def open_up():
+        for one in hold:
+            one.close()
+        server.accept()
+    opener = threading.Timer(2.6, open_up)
+    opener.daemon = True
+    opener.start()
+    result = run(server.address, records(1), rounds=8, smtp_timeout="1s")
+    verdicts = [line["verdict"] for line in result.lines]
+    equal((verdicts[0], verdicts[-1]), ("wait", "done"), "first and last verdict of %r" % verdicts)
+    time.sleep(4)  # the next handshake of a connection left behind would be due
+    equal(len(server.mails), 1, "mails")
+
+
+def case_handle_returns_in_time():
+    """A slow server: no new session is begun when it could not end within handle.timeout."""
+    def slowly(session, _):
+        time.sleep(0.3)
+    began = time.monotonic()
+    result = run(Server({".": slowly}).address, records(60), smtp_timeout="3s", smtp_batch=5, handle_timeout_ms=8000)
+    check(time.monotonic() - began < 8, "handle took %.1f s", time.monotonic() - began)
+    done = result.verdicts().count("done")
+    check(0 < done < 60 and result.verdicts() == ["done"] * done + ["none"] * (60 - done), "verdicts %r",
+          result.verdicts())
+
+
+def case_blocked_stops_the_batch():
+    server = Server({"MAIL": "451 4.3.0 not now"})
+    result = run(server.address, records(30), smtp_batch=10)
+    equal(result.verdicts(), ["wait"] * 10 + ["none"] * 20, "verdicts")
+    equal(server.sessions, 1, "sessions")
+
+
+def case_starttls():
+    """Fifty sessions: with TLS 1.3, whose tickets libesmtp takes for a reply, a third of them would stall."""
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.good))
+        result = run(server.address, records(250), smtp_starttls="required", smtp_ca=certificates.ca, smtp_batch=5)
+        equal(result.verdicts(), ["done"] * 250, "verdicts")
+        equal((len(server.mails), server.sessions), (250, 50), "mails and sessions")
+        hello = server.commands.index(b"STARTTLS\r\n")
+        check(not any(command.startswith(b"MAIL") for command in server.commands[:hello]), "MAIL before STARTTLS")
+        named = run("localhost:%d" % server.port, records(1), smtp_starttls="required", smtp_ca=certificates.ca)
+        equal(named.verdicts(), ["done"], "verdict by name")
+
+
+def sent_nothing(server, result, type, *words):
+    equal((result.only()["verdict"], result.only()["error_type"]), ("wait", type), "verdict")
+    check(all(word in result.only()["text"] for word in words), "text %r", result.only()["text"])
+    equal(len(server.mails), 0, "mails")
+    check(not any(command.startswith(b"MAIL") for command in server.commands), "MAIL was sent")
+
+
+def case_starttls_not_offered():
+    server = Server()
+    sent_nothing(server, run(server.address, records(1), smtp_starttls="required"), "smtp-tls", "STARTTLS")
+
+
+def case_starttls_wrong_authority():
+    with Certificates() as ours, Certificates() as theirs:
+        server = Server(tls=tls_context(*theirs.good))
+        sent_nothing(server, run(server.address, records(1), smtp_starttls="required", smtp_ca=ours.ca), "smtp-tls",
+                     "certificate")
+
+
+def case_starttls_wrong_host():
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.other))
+        sent_nothing(server, run(server.address, records(1), smtp_starttls="required", smtp_ca=certificates.ca),
+                     "smtp-tls", "mismatch")
+
+
+def case_starttls_old_version():
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.good, newest=ssl.TLSVersion.TLSv1_1))
+        sent_nothing(server, run(server.address, records(1), smtp_starttls="required", smtp_ca=certificates.ca),
+                     "smtp-tls")
+
+
+def case_starttls_plain_bytes_behind_the_reply():
+    """Replies injected before TLS would be taken for replies inside it: a mail that never arrived would be 'sent'."""
+    injected = b"250-scripted\r\n250 PIPELINING\r\n250 fine\r\n250 fine\r\n354 go\r\n250 taken\r\n221 bye\r\n"
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.good), behind_starttls=injected)
+        sent_nothing(server, run(server.address, records(1), smtp_starttls="required", smtp_ca=certificates.ca),
+                     "smtp-tls", "plain text")
+
+
+def with_password(password):
+    path = os.path.join(tempfile.mkdtemp(), "password")
+    with open(path, "w") as stream:
+        os.chmod(path, 0o600)
+        stream.write(password)
+    return "@file:" + path
+
+
+def case_authentication():
+    for mechanisms in (["PLAIN"], ["LOGIN"], ["LOGIN", "PLAIN"], ["CRAM-MD5", "NTLM", "PLAIN"]):
+        server = Server(users={"weir": "päss word"}, mechanisms=mechanisms)
+        result = run(server.address, records(2), smtp_user="weir", smtp_password=with_password("päss word"))
+        equal(result.verdicts(), ["done", "done"], "verdicts with %r" % mechanisms)
+
+
+def case_authentication_over_tls():
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.good), users={"weir": "secret"})
+        result = run(server.address, records(2), smtp_starttls="required", smtp_ca=certificates.ca, smtp_user="weir",
+                     smtp_password=with_password("secret"))
+        equal(result.verdicts(), ["done", "done"], "verdicts")
+
+
+def case_authentication_fails():
+    for reply in ("535 5.7.8 bad credentials", "454 4.7.0 try later", "534 5.7.9 too weak"):
+        server = Server(users={"weir": "right"}, auth_reply=reply)
+        result = run(server.address, records(1), smtp_user="weir", smtp_password=with_password("wrong"))
+        sent_nothing(server, result, "smtp-auth", reply[:3])
+        check("wrong" not in result.only()["text"], "the password is in %r", result.only()["text"])
+
+
+def case_authentication_not_offered():
+    for mechanisms in (None, ["NTLM", "CRAM-MD5"]):
+        server = Server(users=None if mechanisms is None else {}, mechanisms=mechanisms or ())
+        result = run(server.address, records(1), smtp_user="weir", smtp_password=with_password("secret"))
+        sent_nothing(server, result, "smtp-auth")
+
+
+def case_hostile_reply():
+    """What a server says reaches logs and headers as one line of printable text."""
+    reply = b"550-5.1.1 \x1b[31mred\x00\x7f\xff\r\n550 5.1.1 X-Injected: \xc3\xa4 " + b"long " * 150 + b"\r\n"
+    text = run(Server({"RCPT": reply}).address, records(1)).only()["text"]
+    check(all(32 <= ord(c) < 127 for c in text) and len(text) < 800, "text %r", text)
+
+
+def case_other_recipients_get_it_once():
+    """An event is tried again for the recipient that failed only."""
+    def once(session, argument):
+        return "451 4.7.1 greylisted" if "b@" in argument and session.number == 1 else None
+    server = Server({"RCPT": once})
+    result = run(server.address, records(2), rounds=2, to="a@example.org,b@example.org,c@example.org")
+    equal((result.verdicts(1), result.verdicts(2)), (["retry", "retry"], ["done", "done"]), "verdicts")
+    equal(sorted(recipient for mail in server.mails for recipient in mail.recipients),
+          sorted(["TO:<%s@example.org>" % name for name in "abc"] * 2), "recipients")
+
+
+def case_worst_recipient_decides():
+    def by_name(session, argument):
+        return {"a@": "550 5.1.1 gone", "b@": "451 4.7.1 later"}.get(argument[4:6])
+    result = run(Server({"RCPT": by_name}).address, records(1), to="a@example.org,b@example.org,c@example.org")
+    equal((result.only()["verdict"], result.only()["error_type"]), ("retry", "smtp-451"), "verdict")
+
+
+def case_order_of_a_key():
+    """A later mail of a key never goes out before an earlier one, also when that is refused for now."""
+    server = Server({"RCPT": lambda session, _: "451 4.7.1 later" if session.number == 1 else None})
+    lines = [record(0, event("same", "c", 1)), record(1, event("same", "u", 2)), record(2, event("same", "d", 3))]
+    result = run(server.address, lines, rounds=2)
+    equal((result.verdicts(1), result.verdicts(2)), (["retry", "none", "none"], ["done"] * 3), "verdicts")
+    equal([parse(mail.content)["Subject"] for mail in server.mails],
+          ["orders same created", "orders same updated", "orders same deleted"], "mails")
+
+
+def case_behind_a_failure_not_twice():
+    """Another key of the partition was mailed while a record before it failed: handed out again, it is not repeated."""
+    server = Server({"RCPT": lambda session, _: "451 4.7.1 later" if session.number == 1 and
+                     session.counts["RCPT"] == 1 else None})
+    lines = [record(0, event("a")), record(1, event("b")), record(2, event("b", "u", 2))]
+    result = run(server.address, lines, rounds=2)
+    equal((result.verdicts(1), result.verdicts(2)), (["retry", "done", "none"], ["done"] * 3), "verdicts")
+    equal([parse(mail.content)["Subject"] for mail in server.mails],
+          ["orders b created", "orders a created", "orders b updated"], "mails")
+
+
+def case_tombstone():
+    server = Server()
+    lines = [record(0, event("a", "d", 2)), record(1, None, key="a")]
+    equal(run(server.address, lines).verdicts(), ["done", "done"], "verdicts")
+    equal((len(server.mails), server.sessions), (1, 1), "mails and sessions")
+    quiet = Server()
+    equal(run(quiet.address, [record(0, None, key="a")]).verdicts(), ["done"], "verdict")
+    equal(quiet.sessions, 0, "sessions for a tombstone alone")
+
+
+def case_no_event():
+    """What is no change event is rejected, and the next one is mailed."""
+    good = event("good")
+    bad = ["", "{", "[]", "\"text\"", "{}", "null", '{"op":"c"}', "\ufeff{}",
+           *[json.dumps({**good, **change}) for change in (
+               {"op": "x"}, {"op": 1}, {"collection": "Orders"}, {"collection": "a\r\nb"}, {"collection": ""},
+               {"key": ""}, {"key": "a\r\nBcc: <x@example.org>"}, {"key": "\x7f"}, {"key": "k" * 256}, {"key": 7},
+               {"version": 0}, {"version": "1"}, {"version": 1.5}, {"ts_ms": -1}, {"ts_ms": 10**15}, {"after": None},
+               {"after": []}, {"request": "a\r\nb"}, {"request": 7})]]
+    server = Server()
+    result = run(server.address, [record(i, raw=text, key="k%d" % i) for i, text in enumerate(bad)] +
+                 [record(99, good)])
+    equal(result.verdicts(), ["reject"] * len(bad) + ["done"], "verdicts")
+    equal({(line["disposition"], line["error_type"]) for line in result.lines[:-1]}, {("invalid", "event")}, "reasons")
+    equal(len(server.mails), 1, "mails")
+
+
+def case_settings_refused():
+    for address in ("a\r\nRCPT TO:<b@example.org>", "a@b\nc", "no-at.example.org", "a b@example.org", "a@-b.example",
+                    "<a@example.org>", "a@example.org>", "ä@example.org", "a@exämple.org", "@example.org", "a@",
+                    "a" * 65 + "@example.org", "a@" + ".".join(["b" * 60] * 5), "a..b@example.org", ".a@example.org",
+                    "a\x01@example.org", "a@b..c", "\"a b\"@example.org", "a;b@c,d"):
+        for key in ("from", "to"):
+            said = refused(**{key: address})
+            check(key in said, "the error does not name the key: %r", said)
+            check("\r" not in said and said.count("\n") == 1, "the error repeats control bytes: %r", said)
+    check("notifier.hostname" in refused(hostname="bad host"), "hostname")
+    check("none" in refused(smtp="mail.example.org:25", smtp_starttls="none"), "no encryption beyond loopback")
+    check("IPv6" in refused(smtp="[::1]:25"), "IPv6 literal")
+    check("password" in refused(smtp_user="weir"), "a user without password")
+    check("handle.timeout" in refused(smtp_timeout="40s"), "timeout")
+    check("more than 100" in refused(to=",".join("a%d@example.org" % i for i in range(101))), "recipients")
+
+
+if __name__ == "__main__":
+    sys.exit(main(cases_of(globals()), sys.argv))
