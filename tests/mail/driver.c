@@ -23,7 +23,17 @@
 struct input {
     struct weir_record *records;
     size_t count, capacity;
+    json_t *lines; /* what the records point into */
 };
+
+static void input_done(struct input *input, struct weir_record *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)all[i].headers);
+    free(all);
+    free(input->records);
+    json_decref(input->lines);
+}
 
 static int refuse(const char *what, const struct weir_error *err)
 {
@@ -53,7 +63,6 @@ static void take_headers(struct weir_record *record, json_t *headers)
     }
 }
 
-/* The JSON stays alive to the end of the program: the records point into it. */
 static int take_record(struct input *input, const char *line, struct weir_error *err)
 {
     json_error_t fault;
@@ -65,6 +74,7 @@ static int take_record(struct input *input, const char *line, struct weir_error 
         input->records = reallocarray(input->records, input->capacity, sizeof(*input->records));
     }
     struct weir_record *record = &input->records[input->count++];
+    json_array_append_new(input->lines, object);
     const char *topic = text_of(object, "topic").data;
     *record = (struct weir_record){.topic = topic != NULL ? topic : "orders.changes",
         .partition = (int32_t)json_integer_value(json_object_get(object, "partition")),
@@ -179,21 +189,26 @@ static int set_setting(const struct weir_option_table *table, void *settings, st
 static int run(const struct weir_plugin *plugin, const void *settings,
     const struct weir_deployment *deployment, int rounds, struct weir_error *err)
 {
-    struct input input = {0};
+    struct input input = {.lines = json_array()};
     void *instance = NULL;
 
     int code = read_input(&input, err);
+    size_t count = input.count;
+    struct weir_record *all = calloc(count + 1, sizeof(*all));
+    if (count > 0)
+        memcpy(all, input.records, count * sizeof(*all));
     if (code == 0)
         code = plugin->open(fake_host(deployment), settings, &instance, err);
-    if (code < 0)
-        return code;
     int64_t began_ms = weir_clock_ms();
     for (int round = 1; code == 0 && round <= rounds; round++) {
         code = run_round(plugin, instance, &input, round, err);
         fflush(stdout);
     }
-    tell_totals(plugin, instance, weir_clock_ms() - began_ms);
-    plugin->close(instance);
+    if (instance != NULL) {
+        tell_totals(plugin, instance, weir_clock_ms() - began_ms);
+        plugin->close(instance);
+    }
+    input_done(&input, all, count);
     return code;
 }
 

@@ -19,6 +19,7 @@ struct weir_session {
     atomic_int references; /* the caller's and the thread's */
     struct weir_attempt attempt;
     size_t capacity;
+    pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ended, abandoned;
@@ -163,16 +164,13 @@ static void *run_attempt(void *argument)
 static bool start_thread(struct weir_session *session)
 {
     sigset_t all, before;
-    pthread_t thread;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     atomic_fetch_add(&session->references, 1);
-    bool started = pthread_create(&thread, NULL, run_attempt, session) == 0;
+    bool started = pthread_create(&session->thread, NULL, run_attempt, session) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started)
-        pthread_detach(thread);
-    else
+    if (!started)
         atomic_fetch_sub(&session->references, 1);
     return started;
 }
@@ -197,15 +195,14 @@ static bool await_end(struct weir_session *session, int64_t duration_ms)
     return ended;
 }
 
-/* False if it ended after all. From here on the thread alone may touch the attempt. */
-static bool abandon(struct weir_session *session)
+/* Leaves the thread behind, unless it ended after all. From here on it alone may touch the attempt. */
+static void abandon(struct weir_session *session)
 {
     pthread_mutex_lock(&session->lock);
     session->abandoned = !session->ended;
     if (session->abandoned)
         atomic_fetch_add(&session->attempt.smtp->abandoned, 1);
     pthread_mutex_unlock(&session->lock);
-    return session->abandoned;
 }
 
 static void fail(struct weir_session *session, const char *type, const char *text)
@@ -253,14 +250,18 @@ void weir_session_run(struct weir_session *session)
         settle(session);
         return;
     }
-    bool ended = await_end(session, smtp->timeout_ms);
-    bool expired = !ended;
-    if (expired)
+    bool expired = !await_end(session, smtp->timeout_ms);
+    if (expired) {
         weir_socket_shut(&session->attempt.socket);
-    if (!ended && !await_end(session, GRACE_MS) && abandon(session)) {
+        if (!await_end(session, GRACE_MS))
+            abandon(session);
+    }
+    if (session->abandoned) {
+        pthread_detach(session->thread);
         fail(session, "smtp-timeout", "no connection within notifier.smtp.timeout");
         return;
     }
+    pthread_join(session->thread, NULL);
     session->failure = session->attempt.failure;
     if (expired)
         fail(session, "smtp-timeout", "the session did not end within notifier.smtp.timeout");

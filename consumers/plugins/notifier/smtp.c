@@ -268,7 +268,6 @@ void weir_smtp_send(struct weir_attempt *attempt)
     smtp_session_t session = smtp_create_session();
     auth_context_t credentials = attempt->smtp->user != NULL ? auth_create_context() : NULL;
 
-    weir_tls_failure_clear();
     if (transfers != NULL && session != NULL && (credentials != NULL || attempt->smtp->user == NULL))
         send_mails(attempt, session, credentials, transfers);
     else

@@ -16,12 +16,6 @@ static int on_verify(int verified, X509_STORE_CTX *store)
     return verified;
 }
 
-void weir_tls_failure_clear(void)
-{
-    failure[0] = '\0';
-    ERR_clear_error();
-}
-
 const char *weir_tls_failure(void)
 {
     unsigned long code = ERR_peek_last_error();

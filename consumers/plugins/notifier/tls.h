@@ -13,9 +13,8 @@
 int weir_tls_context_new(
     const char *ca_path, const char *host, SSL_CTX **ret_context, struct weir_error *err);
 
-/* Why the last handshake of this thread failed, for people; "" if no reason is known. */
+/* Why a handshake of this thread failed, for people; "" if no reason is known. Each session has a thread of
+ * its own. */
 const char *weir_tls_failure(void);
-/* Forgets it, before a session. */
-void weir_tls_failure_clear(void);
 
 #endif
