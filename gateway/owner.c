@@ -11,7 +11,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { PAUSE_MS = 200, ASK_MS = 5000, LOG_PAUSE_MS = 10000 };
+enum {
+    PAUSE_MS = 200,
+    ASK_MS = 5000,
+    /* Well beyond ASK_MS: librdkafka (2.0.2, and by its source later ones) aborts the process when it learns
+     * of a group's coordinator after the request that looked for it has timed out. So none may time out:
+     * without an answer in ASK_MS the handle is closed. */
+    REQUEST_MS = 60000,
+    LOG_PAUSE_MS = 10000,
+};
 
 typedef char weir_owner_url[WEIR_OWNER_URL_BYTES];
 
@@ -19,7 +27,7 @@ struct weir_owner {
     const struct weir_gateway *gateway;
     void (*learnt)(void *context);
     void *context;
-    rd_kafka_t *handle; /* NULL with the dev broker */
+    rd_kafka_t *handle; /* the asking thread's; NULL with the dev broker and after no answer */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     weir_owner_url **urls; /* [collection][partition]; "" when unknown */
@@ -36,11 +44,10 @@ bool weir_owner_find(struct weir_owner *owner, const struct weir_gateway_collect
     int32_t partition, char out[static WEIR_OWNER_URL_BYTES])
 {
     const char *fixed = owner->gateway->settings.store_url;
-    out[0] = '\0';
-    if (owner->gateway->deployment->kafka.dev)
+    if (owner->gateway->deployment->kafka.dev) {
         snprintf(out, WEIR_OWNER_URL_BYTES, "%s", fixed != NULL ? fixed : "");
-    if (owner->handle == NULL)
         return out[0] != '\0';
+    }
     pthread_mutex_lock(&owner->lock);
     memcpy(out, owner->urls[collection->index][partition], WEIR_OWNER_URL_BYTES);
     pthread_mutex_unlock(&owner->lock);
@@ -143,20 +150,45 @@ static int read_answer(
     return learn_group(owner, service, groups[0], err);
 }
 
-static int ask(struct weir_owner *owner, const struct weir_service *service, struct weir_error *err)
+static int make_handle(struct weir_owner *owner, struct weir_error *err)
 {
-    const char *group = service->group;
+    rd_kafka_conf_t *conf = NULL;
+    int rc =
+        weir_kafka_conf(owner->gateway->deployment, WEIR_KAFKA_ADMIN, "weir-gateway-owner", NULL, &conf, err);
+    return rc < 0 ? rc : weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, &owner->handle, err);
+}
+
+static void close_handle(struct weir_owner *owner)
+{
+    if (owner->handle != NULL)
+        rd_kafka_destroy(owner->handle);
+    owner->handle = NULL;
+}
+
+static rd_kafka_event_t *put_question(struct weir_owner *owner, const char *group)
+{
     rd_kafka_queue_t *queue = rd_kafka_queue_new(owner->handle);
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(owner->handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    rd_kafka_AdminOptions_set_request_timeout(options, ASK_MS, NULL, 0);
+    rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_MS, NULL, 0);
     rd_kafka_DescribeConsumerGroups(owner->handle, &group, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ASK_MS + 1000);
-    int rc = read_answer(owner, service->name, event, err);
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ASK_MS);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
+    return event;
+}
+
+static int ask(struct weir_owner *owner, const struct weir_service *service, struct weir_error *err)
+{
+    int rc = owner->handle == NULL ? make_handle(owner, err) : 0;
+    if (rc == 0) {
+        rd_kafka_event_t *event = put_question(owner, service->group);
+        rc = read_answer(owner, service->name, event, err);
+        if (event != NULL)
+            rd_kafka_event_destroy(event);
+        else
+            close_handle(owner);
+    }
     weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
     return rc;
 }
@@ -229,20 +261,13 @@ static int make_urls(struct weir_owner *owner, struct weir_error *err)
     return owner->urls != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
-static int make_handle(struct weir_owner *owner, struct weir_error *err)
-{
-    rd_kafka_conf_t *conf = NULL;
-    int rc =
-        weir_kafka_conf(owner->gateway->deployment, WEIR_KAFKA_ADMIN, "weir-gateway-owner", NULL, &conf, err);
-    return rc < 0 ? rc : weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, &owner->handle, err);
-}
-
 static int start(struct weir_owner *owner, struct weir_error *err)
 {
     int rc = make_urls(owner, err);
-    if (rc == 0 && !owner->gateway->deployment->kafka.dev)
-        rc = make_handle(owner, err);
-    if (rc < 0 || owner->handle == NULL)
+    if (rc < 0 || owner->gateway->deployment->kafka.dev)
+        return rc;
+    rc = make_handle(owner, err);
+    if (rc < 0)
         return rc;
     owner->wanted = true; /* the first look takes longest: before the first read */
     if (pthread_create(&owner->thread, NULL, run, owner) != 0)
@@ -297,8 +322,7 @@ void weir_owner_close(struct weir_owner *owner)
     if (owner == NULL)
         return;
     stop(owner);
-    if (owner->handle != NULL)
-        rd_kafka_destroy(owner->handle);
+    close_handle(owner);
     for (size_t i = 0; owner->urls != NULL && i < owner->gateway->collection_count; i++)
         free(owner->urls[i]);
     free(owner->urls);
