@@ -113,6 +113,7 @@ static const struct rule {
     {"api.version.*", ANYWHERE, .reason = "transactions need it as it is"},
     {"broker.version.fallback", ANYWHERE, .reason = "transactions need it as it is"},
     {"metadata.broker.list", ANYWHERE, .reason = "the brokers are written as [kafka] bootstrap.servers"},
+    {"topic.blacklist", ANYWHERE, .reason = "a topic would be missing without a word"},
     {"plugin.library.paths", ANYWHERE, .reason = "foreign code could change what is written"},
     {"enabled_events", ANYWHERE, .reason = "the programs choose what they are told"},
     {"log.queue", ANYWHERE, .reason = "the log would stand still"},
@@ -200,11 +201,12 @@ static int check_value(const char *name, const char *value, struct weir_error *e
 {
     int code = weir_kafka_property_check(name, value, err);
 
-    if (code == WEIR_E_CONFIG && is_secret(name))
+    if (code == 0 || code == WEIR_E_NOT_FOUND)
+        return code;
+    if (is_secret(name))
         return weir_error_set(err, WEIR_E_CONFIG, "%s = ***: librdkafka does not take it", name);
-    if (code < 0 && err != NULL)
-        err->code = WEIR_E_CONFIG;
-    return code < 0 ? WEIR_E_CONFIG : 0;
+    weir_error_prefix(err, "%s = %.80s", name, value);
+    return code;
 }
 
 /* The environment overrides the file. */
@@ -246,20 +248,33 @@ static int take_property(
     return code < 0 ? code : put_property_take(part, name, weir_steal(value), err);
 }
 
+/* What librdkafka does not know either may be a key of our own, misspelt: then 1 makes the table suggest it.
+ */
+static int refuse_unknown(const struct part *part, const char *key, struct weir_error *err)
+{
+    if (part->where == CLIENTS && weir_option_nearest(&weir_kafka_options, key) != NULL)
+        return 1;
+    if (err != NULL)
+        err->code = WEIR_E_CONFIG;
+    return WEIR_E_CONFIG;
+}
+
 static int take_key(void *context, const char *key, const char *value, struct weir_error *err)
 {
-    return take_property(context, key, value, true, err);
+    int code = take_property(context, key, value, true, err);
+    return code == WEIR_E_NOT_FOUND ? refuse_unknown(context, key, err) : code;
 }
 
 /* The variables of Kubernetes' service links (a Service named weir-kafka makes WEIR_KAFKA_PORT and others)
  * are none of ours. */
-static bool is_service_link(const char *rest)
+static bool is_service_link(struct weir_bytes rest)
 {
     static const char *const words[] = {"SERVICE_HOST", "SERVICE_PORT", "PORT"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         size_t len = strlen(words[i]);
-        if (strncmp(rest, words[i], len) == 0 && (rest[len] == '\0' || rest[len] == '_'))
+        if (rest.len >= len && memcmp(rest.data, words[i], len) == 0 &&
+            (rest.len == len || rest.data[len] == '_'))
             return true;
     }
     return false;
@@ -293,9 +308,12 @@ static int take_variable(const struct part *part, const char *rest, size_t len, 
     if (code < 0 || value == NULL)
         return code;
     code = take_property(part, name, value, false, err);
-    if (code < 0)
-        weir_error_prefix(err, "%s", variable);
-    return code;
+    if (code == 0)
+        return 0;
+    weir_error_prefix(err, "%s", variable);
+    if (err != NULL)
+        err->code = WEIR_E_CONFIG;
+    return WEIR_E_CONFIG;
 }
 
 static const char producer_prefix[] = "WEIR_KAFKA_PRODUCER_", consumer_prefix[] = "WEIR_KAFKA_CONSUMER_",
@@ -326,7 +344,7 @@ static int take_environment(const struct part *part, struct weir_error *err)
     for (char **variable = environ; *variable != NULL && code == 0; variable++) {
         const char *rest = rest_of_variable(part, *variable);
         size_t len = rest != NULL ? strcspn(rest, "=") : 0;
-        if (len > 0 && !is_service_link(rest))
+        if (len > 0 && !is_service_link(weir_bytes(rest, len)))
             code = take_variable(part, rest, len, err);
     }
     return code;
@@ -358,10 +376,10 @@ static int check_replicas(const struct weir_deployment *deployment, struct weir_
     if (kafka->min_insync_replicas <= kafka->replication_factor)
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,
-        "%s: min.insync.replicas = %" PRId64 ": more than replication.factor = %" PRId64
+        "%s: replication.factor = %" PRId64 " is less than min.insync.replicas = %" PRId64
         ", so that no record could ever be written",
-        weir_config_where(deployment->config, "kafka", "min.insync.replicas"), kafka->min_insync_replicas,
-        kafka->replication_factor);
+        weir_config_where(deployment->config, "kafka", "replication.factor"), kafka->replication_factor,
+        kafka->min_insync_replicas);
 }
 
 int weir_deployment_load_kafka(struct weir_deployment *deployment, struct weir_error *err)

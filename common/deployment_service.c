@@ -171,6 +171,16 @@ static int check_topic(const struct weir_config *config, const char *section, ch
     return 0;
 }
 
+static int name_topic(const struct weir_deployment *deployment, const char *section,
+    const struct weir_service *service, size_t i, struct weir_error *err)
+{
+    int code =
+        weir_deployment_topic_name(deployment, service->topics[i], "", &service->source_topics[i], err);
+    if (code < 0)
+        weir_error_prefix(err, "%s: topics", weir_config_where(deployment->config, section, "topics"));
+    return code;
+}
+
 static int name_topics(const struct weir_deployment *deployment, const char *section,
     struct weir_service *service, struct weir_error *err)
 {
@@ -185,8 +195,7 @@ static int name_topics(const struct weir_deployment *deployment, const char *sec
     for (size_t i = 0; i < count && code == 0; i++) {
         code = check_topic(deployment->config, section, service->topics, i, err);
         if (code == 0)
-            code = weir_deployment_topic_name(
-                deployment, service->topics[i], "", &service->source_topics[i], err);
+            code = name_topic(deployment, section, service, i, err);
     }
     return code;
 }
