@@ -95,35 +95,34 @@ static bool is_control(const char *at, size_t step)
     return byte < ' ' || byte == 0x7f || (step == 2 && byte == 0xc2 && (unsigned char)at[1] < 0xa0);
 }
 
-static void put_hex(struct line *line, const char *at, size_t len)
+/* A byte as \xNN; in JSON that backslash is escaped itself. */
+static void put_hex(struct line *line, char byte, bool json)
 {
     static const char digits[] = "0123456789abcdef";
+    const char text[] = {'\\', '\\', 'x', digits[(unsigned char)byte >> 4], digits[byte & 15]};
 
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)at[i];
-        char text[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-        put(line, text, sizeof(text));
-    }
+    put(line, json ? text : text + 1, json ? sizeof(text) : sizeof(text) - 1);
 }
 
-/* Text as people read it: what is no printable UTF-8 becomes \xNN; in JSON that backslash is escaped once
- * more. */
+static void put_escaped(struct line *line, char byte)
+{
+    const char text[] = {'\\', byte};
+    put(line, text, sizeof(text));
+}
+
+/* Text as people read it: what is no printable UTF-8 becomes \xNN. Each step is put whole or not at all. */
 static void put_clean(struct line *line, struct weir_bytes text, bool json)
 {
     for (size_t at = 0, step; at < text.len && !line->cut; at += step) {
         const char *here = text.data + at;
         step = weir_utf8_next(weir_bytes(here, text.len - at));
-        if (step > 0 && !is_control(here, step)) {
-            if (json && (here[0] == '"' || here[0] == '\\'))
-                put(line, "\\", 1);
+        if (step == 0 || is_control(here, step)) {
+            step = 1; /* what follows of a control character is no beginning, and becomes \xNN too */
+            put_hex(line, here[0], json);
+        } else if (json && (here[0] == '"' || here[0] == '\\')) {
+            put_escaped(line, here[0]);
+        } else {
             put(line, here, step);
-            continue;
-        }
-        step = step > 0 ? step : 1;
-        for (size_t i = 0; i < step; i++) {
-            if (json)
-                put(line, "\\", 1);
-            put_hex(line, here + i, 1);
         }
     }
 }

@@ -87,6 +87,8 @@ static size_t label_span(const char *text)
 
 static bool are_labels(const char *text)
 {
+    if (!weir_utf8_valid(weir_bytes_str(text)))
+        return false;
     while (*text != '\0') {
         size_t span = label_span(text);
         if (span == 0)
@@ -97,7 +99,7 @@ static bool are_labels(const char *text)
         else if (*text != '\0')
             return false;
     }
-    return weir_utf8_valid(weir_bytes_str(text));
+    return true;
 }
 
 static int compare(const struct weir_metric *metric, const char *name, const char *labels)

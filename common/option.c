@@ -182,8 +182,8 @@ static int set_list(const struct weir_option *row, void *settings, const char *t
 
     if (list == NULL)
         return refuse_memory(err);
-    if (!weir_utf8_valid(weir_bytes_str(text)) || weir_option_text_has_control(text))
-        return weir_option_text_refuse(row, text, err, "holds a control character or is not UTF-8");
+    if (!weir_utf8_valid(weir_bytes_str(text)))
+        return weir_option_text_refuse(row, text, err, "is not UTF-8");
     for (const char *rest = text; rest != NULL; used++) {
         struct weir_bytes entry = next_entry(&rest);
         if (entry.len == 0)
@@ -192,9 +192,11 @@ static int set_list(const struct weir_option *row, void *settings, const char *t
         list[used] = weir_bytes_dup(entry);
         if (list[used] == NULL)
             return refuse_memory(err);
+        if (weir_option_text_has_control(list[used]))
+            return weir_option_text_refuse(row, text, err, "holds a control character");
     }
     if (!is_within(row, (int64_t)count))
-        return refuse_range(row, text, "the number of entries has to be ", err);
+        return refuse_range(row, text, "has to be of ", err);
     free_list(*place);
     *place = weir_steal(list);
     return 0;
