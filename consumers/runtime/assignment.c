@@ -226,6 +226,14 @@ void weir_assignment_stop(struct weir_runtime *runtime, struct weir_partition *p
         partition->topic, partition->partition, why);
 }
 
+void weir_assignment_commit_plainly(
+    struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *offsets)
+{
+    rd_kafka_resp_err_t failed = rd_kafka_commit(runtime->consumer, offsets, 0);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        weir_log(WEIR_LOG_WARNING, "assignment.commit", "reason=%s", rd_kafka_err2name(failed));
+}
+
 void weir_assignment_done(struct weir_runtime *runtime)
 {
     remove_all(runtime);

@@ -36,6 +36,11 @@ void weir_assignment_retake(struct weir_runtime *runtime, struct weir_partition 
 /* Nothing more is handed out of it until the next rebalance; says why, once. */
 void weir_assignment_stop(struct weir_runtime *runtime, struct weir_partition *partition, const char *why);
 
+/* The dev broker forgets offsets that were sent to a transaction; after its end they are committed once more.
+ */
+void weir_assignment_commit_plainly(
+    struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *offsets);
+
 void weir_assignment_done(struct weir_runtime *runtime);
 
 #endif

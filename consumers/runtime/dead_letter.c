@@ -54,6 +54,8 @@ static void put_added(struct weir_emitted *letter, struct weir_arena *arena, con
     put(letter, WEIR_HEADER_DISPOSITION, slot->why.disposition);
     put(letter, WEIR_HEADER_ERROR_TYPE, slot->why.error_type);
     put(letter, WEIR_HEADER_ORIGINAL_TIMESTAMP, weir_arena_printf(arena, "%" PRId64, record->timestamp_ms));
+    if (weir_header_find(record->headers, record->header_count, WEIR_HEADER_REDRIVE_COUNT).data == NULL)
+        put(letter, WEIR_HEADER_REDRIVE_COUNT, "0");
 }
 
 static const char *digest(struct weir_arena *arena, struct weir_bytes value)

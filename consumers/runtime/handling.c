@@ -362,6 +362,8 @@ static int commit(struct weir_runtime *runtime, struct weir_error *err)
         aborted(runtime, &why);
         return 0;
     }
+    if (runtime->deployment->kafka.dev)
+        weir_assignment_commit_plainly(runtime, offsets);
     committed(runtime);
     return weir_transaction_is_suspect(runtime->transaction) ? renew(runtime, err) : 0;
 }
