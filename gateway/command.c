@@ -31,6 +31,9 @@ static enum weir_step take_body_key(struct weir_request *request, json_t *member
     struct weir_bytes key = weir_bytes(json_string_value(member), json_string_length(member));
     if (weir_key_check(key, &err) < 0)
         return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field, "%s", err.text);
+    if (weir_bytes_is(key, ".") || weir_bytes_is(key, ".."))
+        return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field,
+            "no URL can name the key %s: it would be a dot segment", field);
     memcpy(request->path.key, key.data, key.len);
     request->key = weir_bytes(request->path.key, key.len);
     return WEIR_STEP_SUSPENDED;

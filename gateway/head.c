@@ -33,6 +33,7 @@ static const struct field fields[] = {
 struct walk {
     struct weir_head *head;
     struct weir_error *err;
+    const char *next; /* where the next field has to begin; NULL: not looked at */
     int rc;
 };
 
@@ -71,9 +72,22 @@ static const struct field *find_field(const char *name, size_t len)
     return NULL;
 }
 
+/* libmicrohttpd 0.9 takes a bare LF for a line's end and shows a value only up to a NUL. It leaves all text
+ * where it came in, so that what it does not show is seen as a gap: after each value come CR and LF and then
+ * the next name, and nothing else. (1.x refuses such requests itself, and may lay text out in other ways.) */
+static bool is_whole(struct walk *walk, const char *name, const char *value, size_t value_len)
+{
+    bool whole = walk->next == NULL || walk->next == name;
+    if (walk->next != NULL)
+        walk->next = value + value_len + 2;
+    return whole;
+}
+
 static int take_field(
     struct walk *walk, const char *name, size_t name_len, const char *value, size_t value_len)
 {
+    if (!is_whole(walk, name, value, value_len))
+        return weir_error_set(walk->err, WEIR_E_INVALID, "a header line holds a NUL or ends in a bare LF");
     if (!is_token(name, name_len))
         return weir_error_set(walk->err, WEIR_E_INVALID, "a header name holds a byte that is not allowed");
     if (has_control_byte(value, value_len))
@@ -133,19 +147,50 @@ static int check_framing(struct weir_head *head, const char *version, struct wei
     return 0;
 }
 
-int weir_head_read(struct MHD_Connection *connection, const char *version, struct weir_head *ret_head,
-    struct weir_error *err)
+/* Where the first field has to begin, NULL when the library looks after this itself. Between method, target
+ * and version stands one space each, which the library has made a NUL. */
+static int check_line(const struct weir_request_line *line, const char **ret_next, struct weir_error *err)
+{
+    *ret_next = NULL;
+    if (MHD_get_version()[0] != '0')
+        return 0;
+    if (line->target != line->method + strlen(line->method) + 1 ||
+        line->version != line->target + line->target_len + 1)
+        return weir_error_set(err, WEIR_E_INVALID, "the request line holds a NUL or a space too many");
+    *ret_next = line->version + strlen(line->version) + 2;
+    return 0;
+}
+
+/* After the last field comes an empty line, and there ends what the library counts as header. */
+static int check_end(
+    struct MHD_Connection *connection, const char *begin, const char *next, struct weir_error *err)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (next == NULL || (info != NULL && begin + info->header_size == next + 2))
+        return 0;
+    return weir_error_set(err, WEIR_E_INVALID, "a header line holds a NUL or ends in a bare LF");
+}
+
+int weir_head_read(struct MHD_Connection *connection, const struct weir_request_line *line,
+    struct weir_head *ret_head, struct weir_error *err)
 {
     *ret_head = (struct weir_head){0};
     struct walk walk = {.head = ret_head, .err = err};
+    int rc = check_line(line, &walk.next, err);
+    if (rc < 0)
+        return rc;
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_field, &walk);
     if (walk.rc < 0)
         return walk.rc;
-    if (strcmp(version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
+    rc = check_end(connection, line->method, walk.next, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(line->version, MHD_HTTP_VERSION_1_1) != 0 && strcmp(line->version, MHD_HTTP_VERSION_1_0) != 0)
         return weir_error_set(err, WEIR_E_INVALID, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     if (ret_head->host.data == NULL || ret_head->host.len == 0)
         return weir_error_set(err, WEIR_E_INVALID, "the header Host is missing");
-    return check_framing(ret_head, version, err);
+    return check_framing(ret_head, line->version, err);
 }
 
 bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type)

@@ -19,9 +19,15 @@ struct weir_head {
     int64_t body_bytes; /* as announced; 0: none; -1: chunked, not known */
 };
 
-/* Reads and checks all fields. WEIR_E_INVALID: 400 and the connection is closed. */
-int weir_head_read(struct MHD_Connection *connection, const char *version, struct weir_head *ret_head,
-    struct weir_error *err);
+/* The parts of the request line, where libmicrohttpd has them. */
+struct weir_request_line {
+    const char *method, *target, *version;
+    size_t target_len; /* with the query, which the library cuts off in place */
+};
+
+/* Reads and checks line and fields. WEIR_E_INVALID: 400 and the connection is closed. */
+int weir_head_read(struct MHD_Connection *connection, const struct weir_request_line *line,
+    struct weir_head *ret_head, struct weir_error *err);
 
 /* Whether the Content-Type is that media type, whatever its parameters. Case does not matter. */
 bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type);

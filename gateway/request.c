@@ -18,7 +18,7 @@ struct weir_request *weir_request_new(
     struct weir_request *request = calloc(1, sizeof(*request));
     if (request == NULL)
         return NULL;
-    request->target = strdup(target);
+    request->target = strdup(target != NULL ? target : "");
     if (request->target == NULL) {
         free(request);
         return NULL;
@@ -27,6 +27,7 @@ struct weir_request *weir_request_new(
     request->gateway = gateway;
     request->connection = connection;
     request->method = "-";
+    request->raw_target = target;
     request->started_us = weir_clock_us();
     request->started_wall_ms = weir_clock_wall_ms();
     weir_id_v7(request->id);
@@ -122,8 +123,14 @@ static enum weir_step refuse_length(struct weir_request *request)
 static bool pass_gate(struct weir_request *request, const char *version)
 {
     struct weir_error err;
+    const struct weir_request_line line = {
+        .method = request->method,
+        .target = request->raw_target,
+        .target_len = strlen(request->target),
+        .version = version,
+    };
     if (weir_target_check(request->target, &err) < 0 ||
-        weir_head_read(request->connection, version, &request->head, &err) < 0) {
+        weir_head_read(request->connection, &line, &request->head, &err) < 0) {
         refuse_close(request, MHD_HTTP_BAD_REQUEST, err.text);
         return false;
     }

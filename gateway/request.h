@@ -68,8 +68,9 @@ struct weir_request {
     bool refused; /* outcome stands; the body is read and thrown away */
     int64_t started_us, started_wall_ms;
     char id[WEIR_ID_BYTES];
-    char *target;       /* as it came */
-    const char *method; /* libmicrohttpd's, or "-" */
+    char *target;           /* as it came */
+    const char *raw_target; /* where libmicrohttpd has it; only its place counts */
+    const char *method;     /* libmicrohttpd's, or "-" */
     const struct weir_route *route;
     const struct weir_gateway_collection *collection;
     struct weir_target path;

@@ -1,0 +1,205 @@
+"""GET and HEAD: through the store that owns the key."""
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from stage import PARTITIONS, Stage, check, check_problem, equal, murmur2_partition, request, wait_for
+
+BODY = b'{"orderID":"o-1","total":19.99}'
+
+
+def case_document():
+    with Stage().start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY, '"e-7"')
+        reply = stage.call("GET", "/v1/orders/o-1")
+        equal(reply.status, 200, "status")
+        equal(reply.body, BODY, "the document, byte for byte")
+        equal(reply.headers["content-type"], "application/json", "content type")
+        equal(reply.headers["etag"], '"e-7"', "ETag")
+        equal(reply.headers["last-modified"], "Sat, 21 Nov 2026 06:40:20 GMT", "Last-Modified")
+        check(reply.headers["x-request-id"], "X-Request-Id")
+
+
+def case_head():
+    with Stage().start() as stage, stage.client() as client:
+        stage.store.put("/documents/orders/o-1", BODY)
+        reply = client.send(request("HEAD", "/v1/orders/o-1")).reply(head_only=True)
+        equal((reply.status, reply.headers["content-length"]), (200, str(len(BODY))), "status and length")
+        equal(client.send(request("GET", "/v1/orders/o-1")).reply().body, BODY, "the next answer")
+
+
+def case_not_modified():
+    rows = [('"e-7"', 304), ('W/"e-7"', 304), ('"e-6", "e-7"', 304), ("*", 304), ('"e-6"', 200), ("e-7", 200), ('"a,"e-7"', 200), ("", 200)]
+    with Stage().start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY, '"e-7"')
+        for tag, status in rows:
+            reply = stage.call("GET", "/v1/orders/o-1", headers=[("If-None-Match", tag)])
+            equal((tag, reply.status), (tag, status), "status")
+            equal(reply.headers["etag"], '"e-7"', "ETag")
+            equal(reply.body, b"" if status == 304 else BODY, "body")
+
+
+def case_missing():
+    with Stage().start() as stage:
+        check_problem(stage.call("GET", "/v1/orders/o-2"), 404, "no such document")
+        check_problem(stage.call("GET", "/v1/products/p-1"), 404, "no store")
+
+
+def case_key_is_escaped():
+    """The key reaches the store as it is: escaped again, and never as a path of its own."""
+    keys = {"a b": "a%20b", "a/../b": "a%2F%2E%2E%2Fb", "..": "%2E%2E", "é?#": "%C3%A9%3F%23", "o-1_~": "o-1_~"}
+    with Stage().start() as stage:
+        for key, escaped in keys.items():
+            stage.store.put(f"/documents/orders/{escaped}", BODY)
+            path = "/v1/orders/" + "".join(f"%{byte:02x}" for byte in key.encode())
+            if key == "..":
+                check_problem(stage.call("GET", path), 400)
+            else:
+                equal(stage.call("GET", path).status, 200, f"status of {key!r}, store saw {stage.store.seen[-1:]}")
+
+
+def case_peer_secret():
+    with Stage(["store.peer.secret = s3cret"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        equal(stage.call("GET", "/v1/orders/o-1").status, 200, "status")
+        equal(stage.store.seen[-1][1].get("Weir-Peer"), "s3cret", "Weir-Peer")
+        check("s3cret" not in stage.log(), "the secret is in the log")
+
+
+def case_store_restoring():
+    """A store that is not ready is asked again; then 503 with Retry-After."""
+    with Stage(["read.wait = 1s"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.status = 503
+        started = time.monotonic()
+        reply = stage.call("GET", "/v1/orders/o-1")
+        check_problem(reply, 503, "not ready")
+        check(reply.headers.get("retry-after"), "Retry-After")
+        check(0.5 < time.monotonic() - started < 3, "answered within the wait")
+        check(len(stage.store.seen) > 2, "asked more than twice")
+
+
+def case_store_comes_back():
+    with Stage(["read.wait = 8s"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.status = 503
+        with stage.client() as client:
+            client.send(request("GET", "/v1/orders/o-1"))
+            wait_for("two tries", 5, lambda: len(stage.store.seen) >= 2)
+            stage.store.status = None
+            equal(client.reply().status, 200, "status")
+
+
+def case_store_down():
+    with Stage(["read.wait = 500ms"]).start() as stage:
+        stage.store.close()
+        check_problem(stage.call("GET", "/v1/orders/o-1"), 503, "can't be reached")
+
+
+def case_store_silent():
+    """A store that takes the request and never answers: 504 in time."""
+    with Stage(["read.wait = 500ms"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.delay_s = 5
+        started = time.monotonic()
+        check_problem(stage.call("GET", "/v1/orders/o-1"), 504)
+        check(time.monotonic() - started < 3, "answered in time")
+
+
+def case_many_at_once():
+    """Reads wait side by side: 200 of them at a store that takes 300 ms each end within a few seconds."""
+    with Stage().start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.delay_s = 0.3
+        statuses = []
+        threads = [threading.Thread(target=lambda: statuses.append(stage.call("GET", "/v1/orders/o-1").status)) for _ in range(200)]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        equal(statuses, [200] * 200, "statuses")
+        check(time.monotonic() - started < 8, "they waited for each other")
+
+
+class Kafka:
+    """Real Kafka, with the topics and a consumer group whose members advertise URLs, as stores do."""
+
+    def __init__(self, folder):
+        root = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "kafka"))
+        self.folder, self.root = folder, root
+        done = subprocess.run([f"{root}/up", "--dir", folder, "--for", str(os.getpid())], stdout=subprocess.PIPE, check=False)
+        if done.returncode == 77:
+            print("SKIPPED: Apache Kafka cannot be had here")
+            sys.exit(77)
+        done.check_returncode()
+        text = open(f"{folder}/env").read()
+        self.bootstrap = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)["KAFKA"].strip("'")
+
+    def member(self, url):
+        return subprocess.Popen(
+            ["kcat", "-b", self.bootstrap, "-G", "store", "-X", f"client.id=weir-consumer/store {url}", "-X", "session.timeout.ms=6000", "orders"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def down(self):
+        subprocess.run([f"{self.root}/down", self.folder], check=False, stdout=subprocess.DEVNULL)
+
+
+def case_kafka_owner_discovery():
+    """On real Kafka each read goes to the member of the store's group that has the key's partition, also after the
+    partition has moved; without any member it is 503."""
+    from stage import Store, find_program
+
+    with Stage(kafka=["dev = false", "replication.factor = 1", "min.insync.replicas = 1"], broker=False, gateway=["read.wait = 8s"]) as stage:
+        kafka = Kafka(str(stage.folder / "kafka"))
+        stores, members = [Store(), Store()], []
+        try:
+            stage.bootstrap = kafka.bootstrap
+            stage.write_conf()
+            subprocess.run([find_program("weirctl"), "--config", stage.conf, "topics", "apply"], check=True, stdout=subprocess.DEVNULL)
+            stage.start()
+            keys = [f"o-{i}" for i in range(40)]
+            for store in stores:
+                for key in keys:
+                    store.put(f"/documents/orders/{key}", BODY)
+            members = [kafka.member(stores[0].url)]
+            equal({stage.call("GET", f"/v1/orders/{key}").status for key in keys}, {200}, "statuses with one member")
+            members.append(kafka.member(stores[1].url))
+            wait_for("the second store is asked", 30, lambda: spread(stage, stores, keys))
+            for store in stores:
+                store.seen.clear()
+            equal({stage.call("GET", f"/v1/orders/{key}").status for key in keys}, {200}, "statuses with two members")
+            check_owners(stores)
+            members.pop().terminate()
+            stores[1].status = 503
+            equal({stage.call("GET", f"/v1/orders/{key}").status for key in keys}, {200}, "statuses after one left")
+            members.pop().terminate()
+            stores[0].status = 503
+            check_problem(stage.call("GET", "/v1/orders/o-1"), 503)
+        finally:
+            for member in members:
+                member.kill()
+            kafka.down()
+
+
+def spread(stage, stores, keys):
+    """Makes the gateway look again, as a store does that lost the partition, until both stores are asked."""
+    stores[0].status = 503
+    with stage.client() as client:
+        client.send(request("GET", f"/v1/orders/{keys[0]}"))
+        time.sleep(0.3)
+        stores[0].status = None
+        client.reply()
+    for key in keys:
+        stage.call("GET", f"/v1/orders/{key}")
+    return bool(stores[1].seen)
+
+
+def check_owners(stores):
+    """No partition was read from both stores."""
+    seen = [{murmur2_partition(path.rsplit("/", 1)[1]) for path, _ in store.seen} for store in stores]
+    check(not seen[0] & seen[1] and len(seen[0] | seen[1]) == PARTITIONS, f"partitions by store: {seen}")

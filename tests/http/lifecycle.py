@@ -1,0 +1,187 @@
+"""Start, refusal to start, readiness, shutdown, access log, metrics."""
+import re
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+from stage import Stage, call, check, check_problem, equal, find_program, request, wait_for
+
+EX_USAGE, EX_CONFIG = 64, 78
+
+
+def ends_with(stage, code, *parts, arguments=()):
+    argv = [find_program("weir-gateway"), "--config", stage.conf, *arguments]
+    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+    text = done.stdout.decode(errors="replace")
+    equal(done.returncode, code, f"exit code; it said {text}")
+    for part in parts:
+        check(part in text, f"{part!r} in {text!r}")
+
+
+def case_refuses_to_start_open():
+    """Beyond this machine without credentials only when that is written out."""
+    with Stage(broker=False) as stage:
+        text = stage.conf.read_text()
+        for address in ("0.0.0.0", "[::]"):
+            stage.conf.write_text(text.replace(f"listen = 127.0.0.1:{stage.port}", f"listen = {address}:{stage.port}", 1))
+            ends_with(stage, EX_CONFIG, "auth = none", "weir.conf:")
+        stage.conf.write_text(stage.conf.read_text().replace("[gateway]", "[gateway]\nauth = none"))
+        ends_with(stage, 0, arguments=["--check-config"])
+
+
+def case_configuration_errors():
+    rows = [
+        ("boddy.max = 1KiB", "boddy.max", "body.max"),
+        ("body.max = 5", "body.max", "64KiB"),
+        ("timeout = 10", "timeout"),
+        ("threads = 1", "threads", "2"),
+    ]
+    for line, *parts in rows:
+        with Stage([line], broker=False) as stage:
+            ends_with(stage, EX_CONFIG, "weir.conf:", *parts)
+    with Stage(kafka=["dev = false"], gateway=["store.url = http://127.0.0.1:1"], broker=False) as stage:
+        ends_with(stage, EX_CONFIG, "store.url", "weir.conf:")
+    with Stage(broker=False) as stage:
+        ends_with(stage, EX_USAGE, arguments=["--nosuch"])
+        ends_with(stage, EX_USAGE, arguments=["surplus"])
+        ends_with(stage, 0, "weir-gateway", arguments=["--version"])
+        ends_with(stage, 0, "body.max", arguments=["--help"])
+
+
+def case_port_in_use():
+    with Stage(broker=False) as stage, socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", stage.port))
+        taken.listen()
+        argv = [find_program("weir-gateway"), "--config", stage.conf]
+        done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+        check(done.returncode != 0 and str(stage.port) in done.stdout.decode(), f"{done}")
+
+
+def case_management_pages():
+    with Stage().start() as stage:
+        equal(call(stage.management, "GET", "/livez").status, 200, "livez")
+        ready = stage.readyz()
+        equal((ready.status, ready.json["ready"], ready.json["kafka"]), (200, True, "up"), "readyz")
+        equal(ready.json["topics"], {"orders": "ok", "products": "ok"}, "topics")
+        equal(call(stage.management, "GET", "/v1/orders/o-1").status, 404, "nothing else is served there")
+        check_problem(stage.call("GET", "/metrics"), 404)
+
+
+def case_metrics():
+    with Stage().start() as stage:
+        for number in range(3):
+            stage.call("PUT", f"/v1/orders/o-{number}", "{}")
+        stage.call("PUT", "/v1/orders/o-1", "{")
+        stage.call("GET", "/v1/nosuch")
+
+        def text():
+            return call(stage.management, "GET", "/metrics").body.decode()
+
+        def has(line):
+            return re.search("^" + re.escape(line) + "$", text(), re.M)
+
+        item = 'route="/v1/{collection}/{key}",method="PUT"'
+        wait_for("three taken", 5, lambda: has("weir_gateway_requests_total{%s,status=\"202\"} 3" % item))
+        check(has("weir_gateway_requests_total{%s,status=\"400\"} 1" % item), "one refused")
+        check(has('weir_gateway_requests_total{route="-",method="-",status="404"} 1'), "one without a route")
+        check(has('weir_gateway_deliveries_total{end="written"} 3'), "three written")
+        check(has("weir_gateway_suspended_requests 0"), "none is suspended")
+        check(re.search(r"^weir_gateway_request_duration_seconds_count\{.*PUT.*\} 4$", text(), re.M), "four measured")
+
+
+def lines_of(stage, request_id):
+    return [line for line in stage.log().splitlines() if "http.request" in line and request_id in line]
+
+
+def case_access_log():
+    with Stage().start() as stage:
+        reply = stage.call("PUT", "/v1/orders/secret-key", '{"n":1}')
+        wanted = reply.json["request_id"]
+        wait_for("the line", 5, lambda: lines_of(stage, wanted))
+        (line,) = lines_of(stage, wanted)
+        for part in ("method=PUT", "route=/v1/{collection}/{key}", "status=202", f"bytes={len(reply.body)}", "duration_us=", "principal="):
+            check(part in line, f"{part} in {line}")
+        check("secret-key" not in line, "the key is nobody's business")
+        missing = stage.call("FOO", "/v1/x%0Ahttp.request").headers["x-request-id"]
+        wait_for("the line", 5, lambda: lines_of(stage, missing))
+        check("method=- route=- status=404" in lines_of(stage, missing)[0], "a line without the client's words")
+
+
+def case_access_log_off():
+    with Stage(["access.log = off"]).start() as stage:
+        stage.call("PUT", "/v1/orders/o-1", "{}")
+        equal(stage.gateway.stop(), 0, "exit code")
+        check("http.request" not in stage.log(), "no access line")
+
+
+def case_stops_idle():
+    with Stage().start() as stage, stage.client() as client:
+        equal(client.send(request("PUT", "/v1/orders/o-1", "{}")).reply().status, 202, "status")
+        started = time.monotonic()
+        equal(stage.gateway.stop(), 0, "exit code")
+        check(time.monotonic() - started < 3, "stopped at once")
+        check(client.is_closed(), "the kept connection is closed")
+
+
+def case_stops_without_broker():
+    with Stage(broker=False).start(ready=False) as stage:
+        equal(stage.gateway.stop(10), 0, "exit code")
+
+
+def case_stop_answers_what_is_in_flight():
+    """SIGTERM while a request waits for the broker: no new connection, no new command, and the one in flight gets its 202."""
+    with Stage().start() as stage, stage.client() as client, stage.client() as other:
+        equal(other.send(request("PUT", "/v1/orders/o-0", "{}")).reply().status, 202, "status before")
+        stage.broker.signal(signal.SIGSTOP)
+        client.send(request("PUT", "/v1/orders/o-1", "{}"))
+        wait_for("suspended", 5, lambda: stage.gateway.metric("weir_gateway_suspended_requests") == 1)
+        stage.gateway.signal(signal.SIGTERM)
+        wait_for("draining", 5, lambda: stage.readyz().json["draining"])
+        reply = other.send(request("PUT", "/v1/orders/o-2", "{}")).reply()
+        check_problem(reply, 503, "shutting down")
+        check(reply.headers.get("retry-after") and reply.headers.get("connection") == "close", f"{reply}")
+        stage.broker.signal(signal.SIGCONT)
+        equal(client.reply().status, 202, "the one in flight")
+        equal(stage.gateway.wait_ended(10), 0, "exit code")
+        keys = [record["key"] for record in stage.records()]
+        equal(sorted(keys), ["o-0", "o-1"], "keys on the topic")
+
+
+def case_stop_with_5000_suspended():
+    """5,000 requests wait for a paused broker at SIGTERM: each gets an answer that is true, and the exit is clean."""
+    count = 5000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
+    with Stage(["timeout = 12s", "drain.timeout = 3s", "connections = 6000"]).start() as stage:
+        equal(stage.call("PUT", "/v1/orders/o-0", "{}").status, 202, "status before")
+        stage.broker.signal(signal.SIGSTOP)
+        clients = []
+        for number in range(count):
+            clients.append(stage.client())
+            clients[-1].send(request("PUT", f"/v1/orders/o-{number}", "{}"))
+        wait_for("all suspended", 30, lambda: stage.gateway.metric("weir_gateway_suspended_requests") == count)
+        stage.gateway.signal(signal.SIGTERM)
+        equal(stage.gateway.wait_ended(30), 0, "exit code")
+        statuses = {}
+        for client in clients:
+            status = client.reply().status
+            statuses[status] = statuses.get(status, 0) + 1
+            client.close()
+        equal(sum(statuses.get(status, 0) for status in (503, 504)), count, f"answers {statuses}")
+
+
+def case_clients_that_leave():
+    """Clients that go away while they wait leave nothing behind."""
+    with Stage(["timeout = 2s"]).start() as stage:
+        stage.broker.signal(signal.SIGSTOP)
+        for number in range(200):
+            with stage.client() as client:
+                client.send(request("PUT", f"/v1/orders/o-{number}", "{}"))
+        wait_for("none is suspended", 10, lambda: stage.gateway.metric("weir_gateway_suspended_requests") == 0)
+        stage.broker.signal(signal.SIGCONT)
+        wait_for("no connection", 10, lambda: stage.gateway.metric("weir_gateway_connections") == 0)
+        wait_for("orders are taken", 20, lambda: stage.call("PUT", "/v1/orders/o-1", "{}").status == 202)
+        equal(stage.gateway.stop(), 0, "exit code")
