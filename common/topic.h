@@ -43,4 +43,8 @@ int weir_topic_plan(const struct weir_deployment *deployment, struct weir_topic_
     struct weir_error *err);
 void weir_topic_plan_free(struct weir_topic_plan *plan, size_t count);
 
+/* The largest batch of records that every planned topic takes: Kafka's max.message.bytes bounds the batch, not the
+ * record, and refuses a larger one whole. */
+int weir_topic_batch_bytes(const struct weir_deployment *deployment, int64_t *ret_bytes, struct weir_error *err);
+
 #endif

@@ -89,13 +89,16 @@ static int skip_key(void *context, const char *key, const char *value, struct we
     return 0;
 }
 
-static int read_limits(struct planner *planner)
+/* A deployment made by hand, as tests do, has no file to read. */
+static int read_document_bytes(
+    const struct weir_deployment *deployment, int64_t *ret_bytes, struct weir_error *err)
 {
     struct limits limits = {0};
 
-    int code = weir_config_bind(
-        planner->deployment->config, "gateway", NULL, &limit_table, skip_key, NULL, &limits, planner->err);
-    planner->document_bytes = limits.body_max;
+    int code = deployment->config == NULL ? weir_option_defaults(&limit_table, &limits, err)
+                                          : weir_config_bind(deployment->config, "gateway", NULL,
+                                                &limit_table, skip_key, NULL, &limits, err);
+    *ret_bytes = limits.body_max;
     weir_option_free(&limit_table, &limits);
     return code;
 }
@@ -258,7 +261,7 @@ int weir_topic_plan(const struct weir_deployment *deployment, struct weir_topic_
 {
     struct planner planner = {.deployment = deployment, .err = err};
 
-    int code = read_limits(&planner);
+    int code = read_document_bytes(deployment, &planner.document_bytes, err);
     if (code == 0)
         code = add_collections(&planner);
     if (code == 0)
@@ -270,6 +273,17 @@ int weir_topic_plan(const struct weir_deployment *deployment, struct weir_topic_
     *ret_plan = planner.topics;
     *ret_count = planner.count;
     return 0;
+}
+
+int weir_topic_batch_bytes(
+    const struct weir_deployment *deployment, int64_t *ret_bytes, struct weir_error *err)
+{
+    int64_t document_bytes = 0;
+
+    int code = read_document_bytes(deployment, &document_bytes, err);
+    if (code == 0) /* the least of all roles: COMMAND_BYTES */
+        *ret_bytes = document_bytes + HEADER_BYTES;
+    return code;
 }
 
 void weir_topic_plan_free(struct weir_topic_plan *plan, size_t count)

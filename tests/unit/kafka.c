@@ -93,6 +93,25 @@ static void consumers_commit_nothing_by_themselves(void **state)
     }
 }
 
+/* A larger batch would be refused whole by the topics that weirctl makes (max.message.bytes). */
+static void batches_fit_the_topics(void **state)
+{
+    (void)state;
+    WEIR_CLEANUP(kafka_conf) rd_kafka_conf_t *conf = conf_of(WEIR_KAFKA_PRODUCER, NULL);
+    struct weir_property large[] = {{"batch.size", "327681"}};
+    const struct weir_deployment deployment = deployment_of(large, 1);
+    rd_kafka_conf_t *none = NULL;
+    struct weir_error err = {0};
+
+    conf_is(conf, "batch.size", "327680");
+    assert_int_equal(
+        weir_kafka_conf(&deployment, WEIR_KAFKA_TRANSACTIONAL, "test", "id", &none, &err), WEIR_E_CONFIG);
+    assert_non_null(strstr(err.text, "batch.size = 327681"));
+    assert_null(none);
+    assert_int_equal(weir_kafka_conf(&deployment, WEIR_KAFKA_ADMIN, "test", NULL, &none, &err), 0);
+    rd_kafka_conf_destroy(none);
+}
+
 /* rd_kafka_new checks what the single settings can't: that they fit together. */
 static void every_role_starts(void **state)
 {
@@ -211,6 +230,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_producer_waits_for_all_replicas),
     cmocka_unit_test(a_transactional_producer_keeps_its_times_in_order),
     cmocka_unit_test(consumers_commit_nothing_by_themselves),
+    cmocka_unit_test(batches_fit_the_topics),
     cmocka_unit_test(every_role_starts),
     cmocka_unit_test(a_bad_property_is_named),
     cmocka_unit_test(a_conf_that_does_not_fit_is_an_error),
