@@ -153,29 +153,19 @@ static void long_lines_are_cut(void **state)
     }
 }
 
-static void errno_stays(void **state)
-{
-    (void)state;
-    weir_log_init(WEIR_LOG_INFO, WEIR_LOG_TEXT);
-    errno = ENOENT;
-    CAPTURED(text, {
-        errno = EDOM;
-        weir_log(WEIR_LOG_INFO, "a.b", "x=1");
-        assert_int_equal(errno, EDOM);
-    });
-    assert_non_null(strstr(text, "a.b"));
-}
-
-static void closed_stderr_is_no_harm(void **state)
+static void closed_stderr_is_no_harm_nor_is_errno_touched(void **state)
 {
     int saved = dup(STDERR_FILENO);
 
     (void)state;
     weir_log_init(WEIR_LOG_INFO, WEIR_LOG_TEXT);
     close(STDERR_FILENO);
-    weir_log(WEIR_LOG_ERROR, "a.b", "x=1");
+    errno = EDOM;
+    weir_log(WEIR_LOG_ERROR, "a.b", "x=1"); /* fails with EBADF */
+    int number = errno;
     dup2(saved, STDERR_FILENO);
     close(saved);
+    assert_int_equal(number, EDOM);
 }
 
 static void journal_is_found_by_its_stream(void **state)
@@ -248,8 +238,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(hostile_text_cannot_forge_a_line),
     cmocka_unit_test(lower_levels_are_left_out),
     cmocka_unit_test(long_lines_are_cut),
-    cmocka_unit_test(errno_stays),
-    cmocka_unit_test(closed_stderr_is_no_harm),
+    cmocka_unit_test(closed_stderr_is_no_harm_nor_is_errno_touched),
     cmocka_unit_test(journal_is_found_by_its_stream),
     cmocka_unit_test(threads_do_not_mix_lines),
 };

@@ -135,6 +135,7 @@ static void numbers(void **state)
     refused(
         "count", "9223372036854775808", "count = 9223372036854775808: is out of range; allowed is -5 to 100");
     refused("free", "-9223372036854775809", "free = -9223372036854775809: is out of range; allowed is any");
+    refused("free", "30000000000000000000", "free = 30000000000000000000: is out of range; allowed is any");
     refused("count", "", "count = : expected a whole number");
     static const char *const bad[] = {"1.5", "0x10", "1e3", "+1", " 1", "1 ", "--1", "-", "1k", "٣"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -380,14 +381,17 @@ static void credentials_come_from_systemd(void **state)
     assert_string_equal(settings.secret, "from systemd");
     static const char *const bad[] = {
         "@credential:", "@credential:..", "@credential:../etc/hostname", "@credential:/etc/hostname"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(set(&settings, "secret", bad[i], NULL), WEIR_E_CONFIG);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(set(&settings, "secret", bad[i], &err), WEIR_E_CONFIG);
+        assert_non_null(strstr(err.text, "is no name of a credential"));
+    }
 }
 
 static void nearest_name_is_found(void **state)
 {
     (void)state;
     assert_string_equal(weir_option_nearest(&table, "lsiten"), "listen"); /* swapped */
+    assert_string_equal(weir_option_nearest(&table, "no"), "on");         /* one swap, but two replacements */
     assert_string_equal(weir_option_nearest(&table, "topic"), "topics");
     assert_string_equal(weir_option_nearest(&table, "secrets"), "secret");
     assert_string_equal(weir_option_nearest(&table, "cuont"), "count");

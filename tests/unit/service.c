@@ -7,7 +7,10 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -112,10 +115,26 @@ static int stop_from_thread(void)
     return 0;
 }
 
-static void *wait_long(void *unused)
+static _Atomic pid_t waiters[8];
+
+static void *wait_long(void *place)
 {
-    (void)unused;
+    atomic_store((_Atomic pid_t *)place, gettid());
     return weir_service_wait(PATIENCE_MS) ? (void *)1 : NULL;
+}
+
+/* proc(5): the letter behind the name of a thread that waits is S. */
+static bool sleeps(pid_t thread)
+{
+    char path[64], text[512] = "";
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+    FILE *file = thread != 0 ? fopen(path, "r") : NULL;
+    size_t len = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    const char *letter = len > 0 ? strrchr(text, ')') : NULL;
+    return letter != NULL && letter[2] == 'S';
 }
 
 static int wake_all(void)
@@ -125,7 +144,10 @@ static int wake_all(void)
 
     CHECK(weir_service_signals_init() == 0);
     for (size_t i = 0; i < 8; i++)
-        CHECK(pthread_create(&threads[i], NULL, wait_long, NULL) == 0);
+        CHECK(pthread_create(&threads[i], NULL, wait_long, &waiters[i]) == 0);
+    for (size_t i = 0; i < 8; i++)
+        while (!sleeps(atomic_load(&waiters[i])) && weir_clock_ms() - begin_ms < PATIENCE_MS)
+            sched_yield();
     kill(getpid(), SIGTERM);
     for (size_t i = 0; i < 8; i++) {
         void *stopped = NULL;
@@ -231,17 +253,24 @@ static int notify(void)
     return stop_listening();
 }
 
+/* Called all the time, it tells the supervisor every quarter of its patience; the shortest of several pauses
+ * counts, as this machine may be busy. */
 static int feed_watchdog(void)
 {
+    int64_t last_us = 0, shortest_us = INT64_MAX;
+
     CHECK(listen_as_supervisor() == 0);
     setenv("WATCHDOG_USEC", "400000", 1);
-    int64_t begin_us = weir_clock_us();
-    int fed = 0;
-    while (weir_clock_us() - begin_us < 350000) {
+    for (int fed = 0; fed < 5;) {
         weir_service_alive();
-        fed += next_message(1)[0] != '\0';
+        if (next_message(1)[0] == '\0')
+            continue;
+        int64_t now_us = weir_clock_us();
+        if (fed++ > 0 && now_us - last_us < shortest_us)
+            shortest_us = now_us - last_us;
+        last_us = now_us;
     }
-    CHECK(fed >= 2 && fed <= 4); /* every 100 ms, however often it is called */
+    CHECK(shortest_us > 90000 && shortest_us < 160000);
     return stop_listening();
 }
 
