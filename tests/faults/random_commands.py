@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""Thousands of random commands, good, odd and broken, put on the topic itself: store and judge must agree on each.
+
+random_commands.py [--seed N] [--commands N] [--crash]: the seed is printed, so that a disagreement can be had again.
+--crash: the store dies between produce and commit, then between commit and apply, before it comes to the end.
+"""
+import argparse
+import json
+import random
+import signal
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+import confluent_kafka as ck
+from harness import Failed, Stage, main, say
+from history import partition_of
+from watch import Watch
+
+SECTIONS = {"service store": ["batch.max = 100"], "kafka.consumer": ["session.timeout.ms = 6000"]}
+PARTITIONS, KEYS, COMMANDS = 6, 40, 4000
+NUMBERS = ("0", "-0", "1", "19.99", "1.0", "1e2", "1E+2", "-12.50", "9223372036854775807", "0.1000", "123456789.123456789")
+STRINGS = ('""', '"a"', '"\\u00e9"', '"é\U0001f600"', '"\\ud83d\\ude00"', '"\\"\\\\\\/\\n"', '"line\\u2028"', '"' + "x" * 300 + '"')
+SPACES = ("", "", "", " ", "\n", "\t ", "\r\n")
+NAMES = ("a", "b", "total", "note", "items", "\\u0062", "orderid", "é", "")
+BROKEN = (
+    b"",
+    b"{",
+    b"nonsense",
+    b"[1,2]",
+    b'"text"',
+    b"{} {}",
+    b'{"a":1,}',
+    b'{"a":1,"a":2}',
+    b'{"a":01}',
+    b'{"a":"\x01"}',
+    b'{"a":"\xff"}',
+    b"\xef\xbb\xbf{}",
+    b'{"a":"\\u0000"}',
+    b'{"a":"\\ud800"}',
+    b'{"a":NaN}',
+    b'{"a":1e999}',
+    b'{"a":9223372036854775808}',
+    b'{"a":' + b"[" * 32 + b"]" * 32 + b"}",
+)
+
+
+class Commands:
+    """Makes random commands; knows what ids it gave to which key."""
+
+    def __init__(self, seed):
+        self.random, self.count = random.Random(seed), 0
+        self.keys = [f"k-{i}" for i in range(KEYS - 3)] + ["ключ/ä b", 'quote"\\', "x" * 255]
+        self.ids = {key: [] for key in self.keys}
+
+    def space(self):
+        return self.random.choice(SPACES)
+
+    def value(self, depth=0):
+        kind = self.random.random()
+        if depth > 3 or kind < 0.4:
+            return self.random.choice(NUMBERS)
+        if kind < 0.6:
+            return self.random.choice(STRINGS)
+        if kind < 0.75:
+            return self.random.choice(("true", "false", "null"))
+        if kind < 0.85:
+            return "[" + ",".join(self.space() + self.value(depth + 1) for _ in range(self.random.randrange(4))) + "]"
+        return self.object([], depth + 1)
+
+    def object(self, members, depth=0):
+        """An object of the given members and random ones; no name twice."""
+        names = self.random.sample([n for n in NAMES if n != "\\u0062" or "b" not in NAMES], self.random.randrange(5))
+        members = members + [f'"{name}"{self.space()}:{self.space()}{self.value(depth)}' for name in names]
+        self.random.shuffle(members)
+        return "{" + ",".join(self.space() + m + self.space() for m in members) + self.space() + "}"
+
+    def body(self, key, op):
+        if self.random.random() < 0.08:
+            return self.random.choice(BROKEN)
+        members, luck = [], self.random.random()
+        if luck < 0.6:
+            members = [f'"orderID":{json.dumps(key, ensure_ascii=luck < 0.3)}']
+        elif luck < 0.66:
+            members = [f'"orderID":{self.random.choice(("1", "null", STRINGS[1], "[]"))}']
+        return (self.space() + self.object(members) + self.space()).encode()
+
+    def conditions(self, key):
+        tags = self.ids[key][-3:] + ["*", "nobody"]
+        found = []
+        for name in ("weir-if-match", "weir-if-none-match"):
+            if self.random.random() < 0.08:
+                tag = self.random.choice(tags)
+                forms = (f'"{tag}"', tag, f'W/"{tag}"', f'"x", "{tag}"')
+                found.append((name, "*" if tag == "*" else self.random.choice(forms)))
+        return found
+
+    def next(self):
+        """(partition, key bytes, value bytes or None, headers)"""
+        self.count += 1
+        key, luck = self.random.choice(self.keys), self.random.random()
+        op = self.random.choice(("create", "replace", "replace", "merge", "merge", "delete"))
+        value = None if op == "delete" else self.body(key, op)
+        request = f"r-{self.count}"
+        headers = [("ce_id", request), ("ce_type", f"weir.orders.{op}"), *self.conditions(key)]
+        raw = key.encode()
+        partition = partition_of(raw, PARTITIONS)
+        if luck < 0.03:
+            partition = (partition + 1) % PARTITIONS
+        elif luck < 0.06:
+            raw = self.random.choice((None, b"", b"\xff\xfe", b"x" * 256, b"a\nb", b"a\x7f"))
+            partition = partition_of(raw or b"", PARTITIONS)
+        elif luck < 0.09:
+            headers = []
+        elif luck < 0.11:
+            headers[1] = ("ce_type", self.random.choice(("weir.orders.explode", "weir.carts.create", "", "create")))
+        elif luck < 0.13 and op != "delete":
+            value = None
+        self.ids[key].append(request)
+        return partition, raw, value, headers
+
+
+def put(kafka, seed, count):
+    commands, failed = Commands(seed), []
+    # The topic takes small batches only.
+    producer = ck.Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "batch.size": 65536})
+    for _ in range(count):
+        partition, key, value, headers = commands.next()
+        producer.produce(
+            "orders",
+            partition=partition,
+            key=key,
+            value=value,
+            headers=headers,
+            on_delivery=lambda error, _m: error and failed.append(error),
+        )
+        producer.poll(0)
+    producer.flush(60)
+    if failed:
+        raise Failed(f"could not put the commands: {failed[0]}")
+
+
+def run(seed, count, crash):
+    say(f"seed {seed}")
+    with Stage() as stage:
+        kafka = stage.kafka()
+        weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash else None)
+        put(kafka, seed, count)
+        weir.start("gateway").wait_ready()
+        for point in ("before-commit:3", "before-apply:5") if crash else ():
+            code = weir.start("store", WEIR_CRASH_AT=point).wait_ended(60)
+            if code != -signal.SIGKILL:
+                raise Failed(f"the store ended with {code} instead of {point}")
+        store = weir.start("store").wait_ready()
+        with Watch(kafka) as watch:
+            watch.wait_settled(60, [store])
+        code, counts = weir.judge()
+        say(f"judge: exit {code}, {counts}")
+        if code != 0:
+            raise Failed(f"store and judge disagree (seed {seed})")
+        kinds = ("changes", "dead_letters", "outcome_rejected", "outcome_unchanged", "letter_wrong-partition", "tombstones")
+        if counts["commands"] != count or not all(counts.get(kind) for kind in kinds):
+            raise Failed(f"the commands were not the mixture they were to be: {counts}")
+        weir.stop()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--commands", type=int, default=COMMANDS)
+    parser.add_argument("--crash", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    options = arguments()
+    main(lambda: run(options.seed, options.commands, options.crash))
