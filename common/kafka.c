@@ -25,8 +25,6 @@ static const struct role_setting {
     const char *name, *value;
 } role_settings[] = {
     {EVERYONE, "socket.nagle.disable", "true"},
-    {EVERYONE, "allow.auto.create.topics",
-        "false"}, /* a topic with a wrong partition count is worse than none */
     {EVERYONE, "reconnect.backoff.max.ms", "2000"},
     {EVERYONE, "log.connection.close", "false"},
     {PRODUCERS, "enable.idempotence", "true"},
@@ -251,6 +249,9 @@ static int set_deployment(rd_kafka_conf_t *conf, const struct weir_kafka_setting
 {
     int code = set(conf, "bootstrap.servers", kafka->bootstrap_servers, err);
 
+    if (code ==
+        0) /* a topic with a wrong partition count is worse than none; the mock cluster can't be told */
+        code = set(conf, "allow.auto.create.topics", kafka->dev ? "true" : "false", err);
     if (code == 0)
         code = set_all(conf, kafka->properties, kafka->property_count, err);
     if (code == 0 && (ROLE(role) & PRODUCERS))
