@@ -4,11 +4,15 @@
 
 #include "common/bytes.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS };
+
+/* max.poll.interval.ms of common/kafka.c, unless it is set. */
+enum { POLL_INTERVAL_MS = 300000 };
 
 static const struct weir_option rows[] = {
     {.key = "plugin",
@@ -259,9 +263,39 @@ static int check_name(
         weir_config_where(config, section, NULL), section);
 }
 
-static int bind_service(const struct weir_config *config, const char *section, struct weir_service *service,
-    struct weir_error *err)
+/* As librdkafka will have it for the group's consumer: [kafka.consumer] comes behind [kafka]. */
+static int64_t poll_interval_ms(const struct weir_kafka_settings *kafka)
 {
+    static const char name[] = "max.poll.interval.ms";
+    int64_t interval_ms = POLL_INTERVAL_MS;
+
+    for (size_t i = 0; i < kafka->property_count; i++)
+        if (strcmp(kafka->properties[i].name, name) == 0)
+            interval_ms = strtoll(kafka->properties[i].value, NULL, 10);
+    for (size_t i = 0; i < kafka->consumer_property_count; i++)
+        if (strcmp(kafka->consumer_properties[i].name, name) == 0)
+            interval_ms = strtoll(kafka->consumer_properties[i].value, NULL, 10);
+    return interval_ms;
+}
+
+/* Nothing polls while a plugin handles a batch. */
+static int check_handle_timeout(const struct weir_deployment *deployment, const char *section,
+    const struct weir_service *service, struct weir_error *err)
+{
+    int64_t interval_ms = poll_interval_ms(&deployment->kafka);
+
+    if (service->handle_timeout_ms <= interval_ms / 2)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: handle.timeout is longer than half of max.poll.interval.ms (%" PRId64
+        " ms): Kafka would take the partitions away during a batch",
+        weir_config_where(deployment->config, section, "handle.timeout"), interval_ms);
+}
+
+static int bind_service(const struct weir_deployment *deployment, const char *section,
+    struct weir_service *service, struct weir_error *err)
+{
+    const struct weir_config *config = deployment->config;
     WEIR_CLEANUP(free) char *plugin = NULL;
 
     int code = read_plugin(config, section, &plugin, err);
@@ -270,7 +304,9 @@ static int bind_service(const struct weir_config *config, const char *section, s
     if (code == 0)
         code = weir_config_bind(
             config, section, NULL, &weir_service_options, leave_plugin_key, plugin, service, err);
-    return code < 0 ? code : check_backoff(config, section, service, err);
+    if (code == 0)
+        code = check_backoff(config, section, service, err);
+    return code < 0 ? code : check_handle_timeout(deployment, section, service, err);
 }
 
 static int load_service(const struct weir_deployment *deployment, const char *name,
@@ -283,7 +319,7 @@ static int load_service(const struct weir_deployment *deployment, const char *na
         return refuse_memory(err);
     int code = check_name(deployment->config, section, name, err);
     if (code == 0)
-        code = bind_service(deployment->config, section, service, err);
+        code = bind_service(deployment, section, service, err);
     if (code == 0)
         code = name_topics(deployment, section, service, err);
     return code < 0 ? code : fill_derived(service, err);
