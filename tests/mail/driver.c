@@ -82,6 +82,8 @@ static int take_record(struct input *input, const char *line, struct weir_error 
         .key = text_of(object, "key"),
         .value = text_of(object, "value")};
     take_headers(record, json_object_get(object, "headers"));
+    if (record->partition < 0 || record->partition >= FAKE_PARTITIONS)
+        return weir_error_set(err, WEIR_E_INVALID, "partition %d", (int)record->partition);
     return 0;
 }
 
@@ -120,26 +122,18 @@ static bool has_ended(const struct fake_verdict *verdict)
     return verdict->given && (verdict->verdict == WEIR_DONE || verdict->verdict == WEIR_REJECT);
 }
 
-/* Whether the position of its partition passes the record. */
-static bool is_passed(const struct weir_batch *batch, size_t index)
-{
-    for (size_t i = 0; i <= index; i++)
-        if (batch->records[i].partition == batch->records[index].partition && !has_ended(&batch->verdicts[i]))
-            return false;
-    return true;
-}
-
-/* The records of the next round, in place. */
+/* The records of the next round, in place: of each partition those that its position does not pass. */
 static size_t rewind_batch(const struct weir_batch *batch, struct weir_record *records)
 {
-    struct weir_record *kept = calloc(batch->count + 1, sizeof(*kept));
+    bool stopped[FAKE_PARTITIONS] = {false};
     size_t left = 0;
 
-    for (size_t i = 0; i < batch->count; i++)
-        if (!is_passed(batch, i))
-            kept[left++] = batch->records[i];
-    memcpy(records, kept, left * sizeof(*kept));
-    free(kept);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct weir_record record = records[i];
+        stopped[record.partition] |= !has_ended(&batch->verdicts[i]);
+        if (stopped[record.partition])
+            records[left++] = record;
+    }
     return left;
 }
 

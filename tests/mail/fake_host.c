@@ -14,20 +14,11 @@ static struct weir_metric metrics[32];
 static size_t metric_count;
 
 /* As in plugin.h: what lies behind a record of its partition that had RETRY or WAIT is left out. */
-static bool is_behind_failure(const struct weir_batch *batch, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (batch->verdicts[i].given && batch->records[i].partition == batch->records[index].partition &&
-            (batch->verdicts[i].verdict == WEIR_RETRY || batch->verdicts[i].verdict == WEIR_WAIT))
-            return true;
-    return false;
-}
-
 static const struct weir_record *next(struct weir_batch *batch)
 {
     while (batch->next < batch->count) {
         size_t index = batch->next++;
-        if (is_behind_failure(batch, index))
+        if (batch->stopped[batch->records[index].partition])
             continue;
         batch->verdicts[index].handed_out = true;
         return &batch->records[index];
@@ -56,6 +47,7 @@ static void fail(struct weir_batch *batch, const struct weir_record *record, enu
 {
     struct fake_verdict *given = open_verdict(batch, record);
     given->verdict = verdict;
+    batch->stopped[record->partition] |= verdict == WEIR_RETRY || verdict == WEIR_WAIT;
     snprintf(given->disposition, sizeof(given->disposition), "%s",
         why->disposition != NULL ? why->disposition : "");
     snprintf(given->error_type, sizeof(given->error_type), "%s", why->error_type);

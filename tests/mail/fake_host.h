@@ -10,10 +10,13 @@ struct fake_verdict {
     char disposition[32], error_type[32], text[1024];
 };
 
+enum { FAKE_PARTITIONS = 16 };
+
 struct weir_batch {
     const struct weir_record *records;
     struct fake_verdict *verdicts; /* as many */
     size_t count, next;
+    bool stopped[FAKE_PARTITIONS]; /* by partition */
 };
 
 /* The host table; its log goes to stderr. `deployment` may be NULL. */

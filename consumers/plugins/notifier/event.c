@@ -124,7 +124,7 @@ int weir_event_read(const struct weir_record *record, struct weir_event *ret_eve
 {
     struct weir_event *event = ret_event;
     *event = (struct weir_event){0};
-    int code = weir_json_parse_object(record->value, &event->root, err);
+    int code = weir_json_parse_event(record->value, &event->root, err);
     if (code == 0)
         code = read_operation(event, err);
     if (code == 0)

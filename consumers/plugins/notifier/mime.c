@@ -75,6 +75,8 @@ struct qp_line {
     struct weir_buffer *out;
     const unsigned char *text;
     size_t len;
+    char row[LINE_BYTES +
+             2]; /* of the output, gathered because a call for each byte costs more than the rest */
     size_t column;
 };
 
@@ -89,15 +91,10 @@ static bool is_literal(const struct qp_line *line, size_t at)
     return c > ' ' && c < 0x7f && c != '=';
 }
 
-static void append_piece(struct qp_line *line, const char *piece, size_t len)
+static void end_row(struct qp_line *line, const char *end)
 {
-    weir_buffer_append(line->out, piece, len);
-    line->column += len;
-}
-
-static void break_softly(struct qp_line *line)
-{
-    weir_buffer_append_str(line->out, "=\r\n");
+    weir_buffer_append(line->out, line->row, line->column);
+    weir_buffer_append_str(line->out, end);
     line->column = 0;
 }
 
@@ -107,15 +104,17 @@ static void append_line(struct qp_line *line)
 
     for (size_t i = 0; i < line->len; i++) {
         if (line->column + 3 > LINE_BYTES - 1)
-            break_softly(line);
+            end_row(line, "=\r\n");
         unsigned char c = line->text[i];
-        char encoded[3] = {'=', digits[c >> 4], digits[c & 15]};
-        if (is_literal(line, i))
-            append_piece(line, (const char *)&line->text[i], 1);
-        else
-            append_piece(line, encoded, sizeof(encoded));
+        if (is_literal(line, i)) {
+            line->row[line->column++] = (char)c;
+            continue;
+        }
+        line->row[line->column++] = '=';
+        line->row[line->column++] = digits[c >> 4];
+        line->row[line->column++] = digits[c & 15];
     }
-    weir_buffer_append_str(line->out, "\r\n");
+    end_row(line, "\r\n");
 }
 
 void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text)
@@ -128,7 +127,11 @@ void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text)
         size_t len = (size_t)(stop - at);
         if (feed != NULL && len > 0 && at[len - 1] == '\r')
             len--;
-        struct qp_line line = {.out = out, .text = (const unsigned char *)at, .len = len};
+        struct qp_line line;
+        line.out = out;
+        line.text = (const unsigned char *)at;
+        line.len = len;
+        line.column = 0;
         append_line(&line);
         at = feed != NULL ? feed + 1 : end;
     }

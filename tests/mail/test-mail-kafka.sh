@@ -1,0 +1,171 @@
+#!/bin/bash
+# The notifier in weir-consumer on real Kafka: one mail for each event, whatever the mail server does meanwhile.
+. "${WEIR_SOURCE:?}/tests/integration/lib/check.sh"
+. "$WEIR_SOURCE/tests/integration/lib/kafka.sh"
+BIN=${WEIR_BUILD:?}/bin
+
+# A configuration whose mail server is $SMTP.
+configure() { # KAFKA
+  local ports
+  [[ -x $BIN/weir-consumer && -x $BIN/weirctl ]] || fail "$BIN holds no programs"
+  work_dir
+  read -ra ports <<<"$("$WEIR_SOURCE/tests/kafka/free-ports" 2)"
+  SMTP=127.0.0.1:${ports[0]} MANAGEMENT=127.0.0.1:${ports[1]}
+  cat >"$WORK/weir.conf" <<CONF
+[kafka]
+bootstrap.servers = $1
+replication.factor = 1
+min.insync.replicas = 1
+[collection orders]
+key = orderID
+partitions = 6
+[service notifier]
+plugin = notifier
+topics = orders.changes
+management.listen = $MANAGEMENT
+state.dir = $WORK/notifier
+retry.backoff = 200ms
+retry.backoff.max = 500ms
+notifier.smtp = $SMTP
+notifier.from = weir@example.com
+notifier.to = team@example.org
+notifier.hostname = host.example.com
+CONF
+  mkdir "$WORK/notifier"
+}
+
+# A cluster with its topics, and the configuration.
+begin() {
+  kafka_up --brokers 1
+  configure "$KAFKA"
+  "$BIN/weirctl" --config "$WORK/weir.conf" topics apply >"$WORK/topics.log" 2>&1 || fail "$(cat "$WORK/topics.log")"
+}
+
+start_sink() {
+  "$WEIR_SOURCE/deploy/mail-sink" --listen "$SMTP" --maildir "$WORK/mail" --address-file "$WORK/address" >"$WORK/sink.log" 2>&1 &
+  SINK=$!
+  at_exit "kill $SINK 2>/dev/null"
+  eventually 20 test -s "$WORK/address"
+}
+
+start_notifier() {
+  "$BIN/weir-consumer" --service notifier --config "$WORK/weir.conf" >>"$WORK/notifier.log" 2>&1 &
+  NOTIFIER=$!
+  at_exit "kill -9 $NOTIFIER 2>/dev/null"
+}
+
+stop_notifier() {
+  kill -TERM "$NOTIFIER"
+  wait "$NOTIFIER" || fail "the notifier ended with $?: $(tail -3 "$WORK/notifier.log")"
+}
+
+# events FIRST COUNT OP: change events of keys o-FIRST…; a delete has its tombstone behind it.
+events() {
+  local i
+  for ((i = $1; i < $1 + $2; i++)); do
+    if [[ $3 == d ]]; then
+      printf 'o-%d\t{"op":"d","collection":"orders","key":"o-%d","version":2,"request":"req-%s-%d","ts_ms":1795243220123}\n' $i $i "$3" $i
+      printf 'o-%d\t\n' $i
+    else
+      printf 'o-%d\t{"op":"%s","collection":"orders","key":"o-%d","version":1,"request":"req-%s-%d","ts_ms":1795243220123,"after":{"orderID":"o-%d","total":19.99}}\n' $i "$3" $i "$3" $i $i
+    fi
+  done
+}
+
+produce() { kcat -P -Z -b "$KAFKA" -t orders.changes -K '\t' -X topic.partitioner=murmur2_random; }
+mails() { find "$WORK/mail/new" -type f 2>/dev/null | wc -l; }
+has_mails() { (($(mails) >= $1)); }
+dead_letters() { kcat -C -b "$KAFKA" -t orders.changes.notifier.dlq -e -q -f '%h\n'; }
+has_dead_letters() { (($(dead_letters | wc -l) >= $1)); }
+metric() { curl -s "http://$MANAGEMENT/metrics" | sed -n "s/^$1 //p"; }
+lag_is_zero() { [[ $(curl -s "http://$MANAGEMENT/metrics" | awk '/^weir_lag\{/{n++; sum+=$2} END{print n ":" sum}') == 6:0 ]]; }
+message_ids() { grep -h '^Message-ID:' "$WORK"/mail/new/* | sort -u | wc -l; }
+
+test_one_mail_an_event() {
+  begin
+  events 0 1000 c | produce
+  events 0 200 d | produce
+  start_sink
+  start_notifier
+  eventually 60 has_mails 1200
+  eventually 30 lag_is_zero
+  equals "mails" 1200 "$(mails)"
+  equals "different Message-IDs" 1200 "$(message_ids)"
+  equals "dead letters" 0 "$(dead_letters | wc -l)"
+  stop_notifier
+  # What was committed is not mailed again.
+  events 5000 50 c | produce
+  start_notifier
+  eventually 60 has_mails 1250
+  eventually 30 lag_is_zero
+  equals "mails after a restart" 1250 "$(mails)"
+  stop_notifier
+}
+
+test_an_outage_loses_nothing() {
+  begin
+  events 0 300 c | produce
+  start_notifier
+  eventually 60 grep -q smtp.blocked "$WORK/notifier.log"
+  contains "the log" "Connection refused" "$(grep smtp.blocked "$WORK/notifier.log")"
+  start_sink
+  eventually 60 has_mails 300
+  eventually 30 lag_is_zero
+  equals "mails" 300 "$(mails)"
+  equals "different Message-IDs" 300 "$(message_ids)"
+  equals "dead letters" 0 "$(dead_letters | wc -l)"
+  kill -TERM $SINK
+  wait $SINK || fail "the sink ended with $?"
+  rm "$WORK/address"
+  events 1000 100 c | produce
+  eventually 60 eval '[[ $(grep -c smtp.blocked "$WORK/notifier.log") -ge 2 ]]'
+  start_sink
+  eventually 60 has_mails 400
+  eventually 30 lag_is_zero
+  equals "mails" 400 "$(mails)"
+  equals "dead letters" 0 "$(dead_letters | wc -l)"
+  stop_notifier
+}
+
+test_no_event_is_a_dead_letter() {
+  begin
+  { events 0 20 c && printf 'o-3\t{"op":\no-4\t{"op":"c","collection":"orders","key":"a\\r\\nBcc: x@example.org","version":1,"ts_ms":1,"after":{}}\n' && events 100 20 c; } | produce
+  start_sink
+  start_notifier
+  eventually 60 has_mails 40
+  eventually 30 has_dead_letters 2
+  eventually 30 lag_is_zero
+  equals "mails" 40 "$(mails)"
+  equals "dead letters" 2 "$(dead_letters | wc -l)"
+  contains "dead letter" "weir-disposition=invalid" "$(dead_letters)"
+  contains "dead letter" "weir-error-type=event" "$(dead_letters)"
+  stop_notifier
+}
+
+test_a_refused_mail_is_a_dead_letter() {
+  begin
+  "$WEIR_SOURCE/tests/mail/refusing-server" "$SMTP" "550 5.1.1 no such user" >"$WORK/address" &
+  at_exit "kill $! 2>/dev/null"
+  eventually 20 test -s "$WORK/address"
+  events 0 30 c | produce
+  start_notifier
+  eventually 60 has_dead_letters 30
+  eventually 30 lag_is_zero
+  equals "dead letters" 30 "$(dead_letters | wc -l)"
+  contains "dead letter" "weir-error-type=smtp-550" "$(dead_letters)"
+  contains "dead letter" "no such user" "$(dead_letters)"
+  stop_notifier
+}
+
+test_hostile_settings_are_refused() {
+  configure 127.0.0.1:1
+  local recipient
+  for recipient in 'a@example.org>' 'a b@example.org' 'no-at' 'ä@example.org'; do
+    sed -i "s/^notifier.to = .*/notifier.to = team@example.org,$recipient/" "$WORK/weir.conf"
+    exits 78 "$BIN/weir-consumer" --service notifier --config "$WORK/weir.conf" --check-config
+    contains "the error" "notifier.to" "$output"
+    contains "the error" "weir.conf:" "$output"
+  done
+}
+
+run_case "$@"
