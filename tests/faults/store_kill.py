@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Kills the store six times while 64 connections post orders; the judge must find the invariant whole.
 
-store_kill.py [--wipe] [--orders N]: --wipe removes the store's documents before each restart, as a lost disk would.
+store_kill.py [--wipe] [--short] [--orders N]: --wipe removes the store's documents before each restart, as a lost disk
+would; --short is three kills and fewer orders.
 Five of the kills must meet lag above 0 and a commit under 1 s old, two of them from inside, between produce and
 commit (WEIR_CRASH_AT in a test build); the sixth comes between commit and apply.
 """
@@ -17,12 +18,13 @@ from harness import Failed, Stage, main, say, wait_for
 from load import Load, Workload
 from watch import Watch
 
-ORDERS = 20000
+ORDERS, SHORT_ORDERS = 20000, 6000
 MAX_COMMIT_AGE_S = 1.0
 # Orders at a time for a store that has to reach its crash point.
 FEED = 100
 # None: from outside, at any moment. Else the point, and how often it is reached before it counts.
 KILLS = (None, "after-produce:4", None, "before-commit:4", None, "before-apply:4")
+SHORT_KILLS = (None, "before-commit:4", "before-apply:4")
 # Here its records lie in the log already, in a transaction without an end.
 OPEN, COMMITTED = ("after-produce:4", "before-commit:4"), "before-apply:4"
 # Small batches: many transactions, so that a kill rarely finds a moment without one.
@@ -78,23 +80,23 @@ def kill(number, point, watch, store, load):
         raise Failed(f"kill {number} met a store whose last commit was {age:.2f} s old")
 
 
-def run(orders, wipe):
+def run(orders, wipe, kills):
     with Stage() as stage:
         kafka = stage.kafka()
         weir = stage.weir(kafka, sections=SECTIONS)
         gateway, store = weir.start("gateway"), weir.program("store")
-        store.start(**environment(KILLS[0]))
+        store.start(**environment(kills[0]))
         gateway.wait_ready(), store.wait_ready()
-        log, step = weir.folder / "accepted.jsonl", orders // len(KILLS)
+        log, step = weir.folder / "accepted.jsonl", orders // len(kills)
         load = Load(weir.url, Workload(orders), log, limit=0).start()
         with Watch(kafka) as watch:
-            for number, point in enumerate(KILLS, 1):
+            for number, point in enumerate(kills, 1):
                 load.raise_limit(max(load.sent, number * step))
                 load.wait("orders accepted", 60, lambda c, n=number: c["2xx"] >= (n - 1) * step + step // 8)
                 kill(number, point, watch, store, load)
                 if wipe:
                     weir.wipe_store()
-                store.start(**environment((*KILLS, None)[number]))
+                store.start(**environment((*kills, None)[number]))
                 watch.wait_commit(60, [gateway])
             load.raise_limit(None)
             load.wait_idle(120)
@@ -123,10 +125,12 @@ def check(counts, code, judged, orders):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wipe", action="store_true")
-    parser.add_argument("--orders", type=int, default=ORDERS)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--orders", type=int)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = arguments()
-    main(lambda: run(options.orders, options.wipe))
+    orders = options.orders or (SHORT_ORDERS if options.short else ORDERS)
+    main(lambda: run(orders, options.wipe, SHORT_KILLS if options.short else KILLS))
