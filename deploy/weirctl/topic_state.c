@@ -82,7 +82,8 @@ static char *entry_value(const rd_kafka_ConfigEntry_t **entries, size_t count, c
     return NULL;
 }
 
-/* A broker that does not know a fresh topic yet answers so: then it is not there yet. */
+/* Asked for absent topics too: a principal without rights sees none, and "missing" would be the wrong word
+ * for that. A broker that does not know a fresh topic yet says that there is none. */
 static int take_settings(
     struct topic_state *topic, const rd_kafka_ConfigResource_t *resource, struct weir_error *err)
 {
@@ -146,10 +147,9 @@ static int read_settings(struct weirctl *ctl, struct topic_states *states, struc
 
     if (resources == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    for (size_t i = 0; i < states->count; i++)
-        if (states->topics[i].exists)
-            resources[count++] =
-                rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, states->topics[i].plan->name);
+    for (; count < states->count; count++)
+        resources[count] =
+            rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, states->topics[count].plan->name);
     if (count > 0) {
         rd_kafka_event_t *event = ask_settings(ctl, resources, count);
         code = take_answer(states, event, err);

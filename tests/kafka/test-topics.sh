@@ -108,6 +108,23 @@ test_waits_for_a_broker_that_comes_late() {
   equals "partitions" 3 "$(partitions orders)"
 }
 
+secure_conf() { # PRINCIPAL
+  write_conf 3 1 "$(sed -n 's/^\(security\|ssl\|sasl\)\([^=]*\)=/\1\2 = /p' "$KAFKA_CLIENTS/$1-mtls.conf")"
+}
+
+test_a_principal_without_rights_is_told_so() {
+  up --secure
+  secure_conf weirctl
+  exits 78 weirctl topics check
+  contains "error" "authorization" "$output"
+  lacks "error" "missing" "$output"
+  exits 78 weirctl topics apply
+  contains "error" "authorization" "$output"
+  secure_conf admin
+  exits 0 weirctl topics apply
+  exits 0 weirctl topics check
+}
+
 test_three_brokers_hold_three_copies() {
   up --brokers 3
   write_conf 3 3
