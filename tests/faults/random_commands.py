@@ -156,7 +156,7 @@ def run(seed, count, crash):
         store = weir.start("store").wait_ready()
         with Watch(kafka) as watch:
             watch.wait_settled(60, [store])
-        code, counts = weir.judge()
+        code, counts = weir.judge(store=True)
         say(f"judge: exit {code}, {counts}")
         if code != 0:
             raise Failed(f"store and judge disagree (seed {seed})")

@@ -210,6 +210,7 @@ class Weir:
     def _conf(self, partitions, more):
         """`more` adds lines to sections: {"kafka": "…", "gateway": "…", "store": "…"}."""
         sections = {
+            "log": ["level = notice"],
             "kafka": [
                 f"bootstrap.servers = {self.kafka.bootstrap}",
                 "replication.factor = 1",
@@ -266,10 +267,10 @@ class Weir:
         shutil.rmtree(self.store_path.parent)
         self.store_path.parent.mkdir()
 
-    def judge(self, log=None, gateway=True, settle=60, more=()):
-        """Runs the judge; (exit code, counts)."""
-        argv = [JUDGE / "judge", "--kafka", self.kafka.bootstrap, "--settle", str(settle), *more]
-        argv += ["--gateway", self.url] if gateway else []
+    def judge(self, log=None, store=False, settle=60):
+        """Runs the judge, with each document read through the gateway, and from the store too if asked; (exit code, counts)."""
+        argv = [JUDGE / "judge", "--kafka", self.kafka.bootstrap, "--settle", str(settle), "--gateway", self.url]
+        argv += ["--store", f"http://{self.address['store']}"] if store else []
         argv += ["--log", log] if log else []
         done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, check=False)
         out = done.stdout.decode().strip()
