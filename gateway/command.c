@@ -8,8 +8,6 @@
 #include "gateway/request.h"
 
 #include <inttypes.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LATE "Kafka did not acknowledge the command in time; whether it was written is not known"
@@ -55,14 +53,12 @@ static enum weir_step compare_body_key(struct weir_request *request, json_t *mem
 static enum weir_step refuse_json(struct weir_request *request, const char *text)
 {
     static const char begin[] = "(pointer \"";
-    struct weir_outcome *outcome = &request->outcome;
     const char *pointer = strstr(text, begin);
     const char *end = pointer != NULL ? strstr(pointer, "\"): ") : NULL;
-    weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, NULL, "%s", text);
+    struct weir_bytes place = weir_bytes("", 0);
     if (end != NULL)
-        snprintf(outcome->pointer, sizeof(outcome->pointer), "%.*s",
-            (int)(end - pointer - (ptrdiff_t)strlen(begin)), pointer + strlen(begin));
-    return WEIR_STEP_ANSWER;
+        place = weir_bytes(pointer + strlen(begin), (size_t)(end - pointer) - strlen(begin));
+    return weir_request_refuse_body(request, MHD_HTTP_BAD_REQUEST, place, "%s", text);
 }
 
 /* WEIR_STEP_SUSPENDED here means: the body is good, go on. */

@@ -429,10 +429,9 @@ static int look(struct weir_produce *produce, struct weir_error *err)
 {
     if (atomic_load(&produce->up) && weir_clock_ms() < produce->next_check_ms)
         return 0;
-    /* First the question that makes the dev broker hang up, then those that find it there again. */
-    int rc = check_dev(produce, err);
+    int rc = check_topics(produce, err);
     if (rc == 0)
-        rc = check_topics(produce, err);
+        rc = check_dev(produce, err);
     if (rc == 0 && !atomic_exchange(&produce->up, true))
         weir_log(WEIR_LOG_INFO, "kafka.up", "brokers=%s", produce->deployment->kafka.bootstrap_servers);
     if (rc == WEIR_E_CONFIG)

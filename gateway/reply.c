@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the body of most 202 answers fits into. */
+enum { ACCEPTED_BYTES = 250 };
+
 /* What a header needs beyond the body; text is borrowed until it was added. */
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -20,24 +23,26 @@ static struct MHD_Response *response_copy(struct weir_request *request, struct w
     return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
 }
 
-static void write_errors(const struct weir_outcome *outcome, struct weir_buffer *out)
+static void write_errors(const struct weir_problem *problem, struct weir_buffer *out)
 {
     weir_buffer_append_str(out, ",\"errors\":[{\"detail\":");
-    weir_buffer_append_json_string(out, weir_bytes_str(outcome->detail));
+    weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
     weir_buffer_append_str(out, ",\"pointer\":");
-    weir_buffer_append_json_string(out, weir_bytes_str(outcome->pointer));
+    weir_buffer_append_json_string(out, weir_bytes_str(problem->pointer));
     weir_buffer_append_str(out, "}]");
 }
 
 static void write_problem(const struct weir_request *request, struct weir_buffer *out)
 {
+    static const struct weir_problem none = {.detail = ""};
     const struct weir_outcome *outcome = &request->outcome;
+    const struct weir_problem *problem = outcome->problem != NULL ? outcome->problem : &none;
     weir_buffer_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
         weir_http_reason(outcome->status), outcome->status);
-    weir_buffer_append_json_string(out, weir_bytes_str(outcome->detail));
+    weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
     weir_buffer_printf(out, ",\"instance\":\"urn:uuid:%s\"", request->id);
-    if (outcome->has_pointer)
-        write_errors(outcome, out);
+    if (problem->has_pointer)
+        write_errors(problem, out);
     weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
 }
 
@@ -75,6 +80,7 @@ static struct MHD_Response *accepted_response(struct weir_request *request)
         weir_position_write(
             request->collection->config->command_topic, outcome->partition, outcome->offset, position);
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    weir_buffer_reserve(&body, ACCEPTED_BYTES);
     weir_buffer_append_str(&body, "{\"request_id\":\"");
     weir_buffer_append_str(&body, request->id);
     weir_buffer_append_str(&body, "\",\"status\":\"accepted\",\"key\":");

@@ -46,6 +46,7 @@ void weir_request_unref(struct weir_request *request)
         return;
     weir_buffer_done(&request->body);
     weir_buffer_done(&request->outcome.document);
+    free(request->outcome.problem);
     free(request->target);
     free(request);
 }
@@ -53,9 +54,13 @@ void weir_request_unref(struct weir_request *request)
 static enum weir_step refuse(
     struct weir_request *request, unsigned status, const char *format, va_list arguments)
 {
-    request->outcome.kind = WEIR_OUTCOME_PROBLEM;
-    request->outcome.status = status;
-    vsnprintf(request->outcome.detail, sizeof(request->outcome.detail), format, arguments);
+    struct weir_outcome *outcome = &request->outcome;
+    outcome->kind = WEIR_OUTCOME_PROBLEM;
+    outcome->status = status;
+    if (outcome->problem == NULL)
+        outcome->problem = calloc(1, sizeof(*outcome->problem));
+    if (outcome->problem != NULL)
+        vsnprintf(outcome->problem->detail, sizeof(outcome->problem->detail), format, arguments);
     return WEIR_STEP_ANSWER;
 }
 
@@ -65,6 +70,25 @@ enum weir_step weir_request_refuse(struct weir_request *request, unsigned status
     va_start(arguments, format);
     enum weir_step step = refuse(request, status, format, arguments);
     va_end(arguments);
+    return step;
+}
+
+static void set_pointer(struct weir_problem *problem, struct weir_bytes pointer)
+{
+    if (problem == NULL)
+        return;
+    problem->has_pointer = true;
+    snprintf(problem->pointer, sizeof(problem->pointer), "%.*s", (int)pointer.len, pointer.data);
+}
+
+enum weir_step weir_request_refuse_body(
+    struct weir_request *request, unsigned status, struct weir_bytes pointer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    enum weir_step step = refuse(request, status, format, arguments);
+    va_end(arguments);
+    set_pointer(request->outcome.problem, pointer);
     return step;
 }
 
@@ -85,13 +109,13 @@ static void write_pointer(const char *member, char *out, size_t size)
 enum weir_step weir_request_refuse_member(
     struct weir_request *request, unsigned status, const char *member, const char *format, ...)
 {
+    char pointer[WEIR_REQUEST_POINTER_BYTES];
     va_list arguments;
     va_start(arguments, format);
     enum weir_step step = refuse(request, status, format, arguments);
     va_end(arguments);
-    request->outcome.has_pointer = true;
-    if (member != NULL)
-        write_pointer(member, request->outcome.pointer, sizeof(request->outcome.pointer));
+    write_pointer(member, pointer, sizeof(pointer));
+    set_pointer(request->outcome.problem, weir_bytes_str(pointer));
     return step;
 }
 

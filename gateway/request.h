@@ -32,15 +32,20 @@ enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCO
 
 enum { WEIR_REQUEST_TAG_BYTES = 80, WEIR_REQUEST_POINTER_BYTES = 256 };
 
+/* What is told of a request that failed. Kept apart, so that the memory of those that do not fail stays
+ * small. */
+struct weir_problem {
+    char detail[WEIR_ERROR_TEXT_BYTES];
+    bool has_pointer; /* the body is at fault: at `pointer` (RFC 6901), "" being all of it */
+    char pointer[WEIR_REQUEST_POINTER_BYTES];
+};
+
 /* How a request ended. */
 struct weir_outcome {
     enum weir_outcome_kind kind;
     unsigned status;
-    bool close; /* the connection can't be trusted or used any more */
-    /* PROBLEM */
-    char detail[WEIR_ERROR_TEXT_BYTES];
-    char pointer[WEIR_REQUEST_POINTER_BYTES]; /* JSON Pointer; "" for none is told by has_pointer */
-    bool has_pointer;
+    bool close;                   /* the connection can't be trusted or used any more */
+    struct weir_problem *problem; /* PROBLEM; NULL when memory is out */
     /* ACCEPTED */
     int32_t partition;
     int64_t offset; /* < 0: Kafka did not say */
@@ -95,7 +100,10 @@ enum MHD_Result weir_request_step(struct weir_request *request, const char *meth
 /* Ends the request with a problem (RFC 9457). Answers WEIR_STEP_ANSWER. */
 enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same with err's text, and the member of the body at fault (NULL: the body as a whole). */
+/* The same for a body that is at fault, at a JSON Pointer ("" is all of it). */
+enum weir_step weir_request_refuse_body(struct weir_request *request, unsigned status,
+    struct weir_bytes pointer, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same at a member of the body's object. */
 enum weir_step weir_request_refuse_member(struct weir_request *request, unsigned status, const char *member,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 

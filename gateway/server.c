@@ -164,7 +164,8 @@ static struct MHD_Daemon *start_daemon(struct weir_server *server)
     return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         server->listener, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)settings->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
         server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_END);

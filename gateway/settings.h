@@ -20,6 +20,7 @@ struct weir_gateway_settings {
     int64_t auth; /* enum weir_gateway_auth */
     int64_t threads;
     int64_t connections;
+    int64_t header_max_bytes;
     int64_t body_max_bytes;
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
