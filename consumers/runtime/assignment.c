@@ -123,7 +123,6 @@ static void take_all(
     for (int i = 0; i < partitions->cnt; i++)
         if (add(runtime, &partitions->elems[i]) < 0)
             abort(); /* without its place in memory a partition would be ours and never be handled */
-    runtime->monitor.joined = true;
     weir_log(WEIR_LOG_NOTICE, "assignment.taken", "partitions=%d", partitions->cnt);
 }
 
@@ -141,10 +140,13 @@ void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
 {
     struct weir_runtime *runtime = opaque;
     weir_metric_add(runtime->monitor.rebalances, 1);
-    if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+    bool taken = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    if (taken)
         take_all(runtime, consumer, partitions);
     else
         give_up_all(runtime, consumer);
+    weir_monitor_update(runtime); /* readiness must not speak of the partitions before */
+    runtime->monitor.joined = taken;
 }
 
 static rd_kafka_topic_partition_list_t *list_of(const struct weir_partition *partition)

@@ -132,8 +132,8 @@ static int open_transaction(struct weir_runtime *runtime, struct weir_error *err
         weir_log(WEIR_LOG_WARNING, "limits.unknown",
             "reason=\"%s\" consequence=\"max.message.bytes of Kafka's default is taken for all topics\"",
             refused.text);
-    int rc =
-        weir_transaction_open(runtime->deployment, runtime->limits, runtime->id, &runtime->transaction, err);
+    int rc = weir_transaction_open(runtime->deployment, runtime->limits, runtime->id,
+        &runtime->monitor.reachable, &runtime->transaction, err);
     return rc < 0 ? rc : weir_handle_init_producer(runtime, err);
 }
 

@@ -13,8 +13,9 @@ enum {
     FIXED_VUS = 6,
     DESTROY_LIMIT_MS = 5000,
     FENCE_MEMORY_MS = 120000,
-    BATCH_BYTES_MAX = 1000000, /* librdkafka's batch.size */
-    TRIES_MAX = 3,
+    STEP_MS = 2000,
+    OFFSETS_LIMIT_MS = 10000,
+    ABORT_LIMIT_MS = 5000,
     EXIT_SOFTWARE = 70,
 };
 
@@ -22,6 +23,7 @@ struct weir_transaction {
     const struct weir_deployment *deployment;
     const struct weir_limits *limits;
     const char *id;
+    _Atomic bool *reachable;
     rd_kafka_t *handle;
     struct weir_target **targets;
     size_t target_count;
@@ -50,6 +52,8 @@ static void on_error(rd_kafka_t *handle, int error, const char *reason, void *op
     (void)handle;
     struct weir_transaction *transaction = opaque;
     transaction->broken = true;
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        *transaction->reachable = false;
     weir_log(WEIR_LOG_DEBUG, "kafka.producer", "error=%s reason=\"%s\"",
         rd_kafka_err2name((rd_kafka_resp_err_t)error), reason);
 }
@@ -57,10 +61,12 @@ static void on_error(rd_kafka_t *handle, int error, const char *reason, void *op
 /* A batch is refused as a whole when it is larger than its topic takes, and librdkafka does not split it. */
 static int limit_batches(rd_kafka_conf_t *conf, const struct weir_limits *limits, struct weir_error *err)
 {
-    size_t least = weir_limits_least_bytes(limits);
-    if (least >= BATCH_BYTES_MAX + WEIR_RECORD_OVERHEAD_BYTES)
+    char text[256] = "";
+    size_t size = sizeof(text), least = weir_limits_least_bytes(limits);
+    if (rd_kafka_conf_get(conf, "batch.size", text, &size) == RD_KAFKA_CONF_OK &&
+        strtoull(text, NULL, 10) <= least)
         return 0;
-    char bytes[24], text[256];
+    char bytes[24];
     snprintf(bytes, sizeof(bytes), "%zu", least);
     if (rd_kafka_conf_set(conf, "batch.size", bytes, text, sizeof(text)) != RD_KAFKA_CONF_OK)
         return weir_error_set(err, WEIR_E_CONFIG, "batch.size: %s", text);
@@ -86,7 +92,8 @@ static int handle_new(struct weir_transaction *transaction, struct weir_error *e
 }
 
 int weir_transaction_open(const struct weir_deployment *deployment, const struct weir_limits *limits,
-    const char *id, struct weir_transaction **ret_transaction, struct weir_error *err)
+    const char *id, _Atomic bool *reachable, struct weir_transaction **ret_transaction,
+    struct weir_error *err)
 {
     struct weir_transaction *transaction = calloc(1, sizeof(*transaction));
     if (transaction == NULL)
@@ -94,6 +101,7 @@ int weir_transaction_open(const struct weir_deployment *deployment, const struct
     transaction->deployment = deployment;
     transaction->limits = limits;
     transaction->id = id;
+    transaction->reachable = reachable;
     int rc = handle_new(transaction, err);
     if (rc < 0) {
         free(transaction);
@@ -289,41 +297,60 @@ static enum weir_ending doubtful(struct weir_transaction *transaction)
     return WEIR_ENDING_DOUBTFUL;
 }
 
+/* What an abort can't end in time the next producer's init_transactions ends. */
 static enum weir_ending abort_transaction(struct weir_transaction *transaction)
 {
-    for (int i = 0; i < TRIES_MAX; i++) {
-        rd_kafka_error_t *error = rd_kafka_abort_transaction(transaction->handle, WEIR_TRANSACTION_LIMIT_MS);
-        if (error == NULL)
-            return WEIR_ENDING_ABORTED;
-        bool again = rd_kafka_error_is_retriable(error);
-        struct weir_error err;
-        weir_kafka_error_take(error, "abort_transaction", &err);
-        weir_log(WEIR_LOG_WARNING, "transaction.abort_failed", "reason=\"%s\"", err.text);
-        if (!again)
-            break;
-    }
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(transaction->handle, ABORT_LIMIT_MS);
+    if (error == NULL)
+        return WEIR_ENDING_ABORTED;
+    struct weir_error err;
+    weir_kafka_error_take(error, "abort_transaction", &err);
+    weir_log(WEIR_LOG_WARNING, "transaction.abort_failed", "reason=\"%s\"", err.text);
     return doubtful(transaction);
+}
+
+/* Between the steps of a call that takes long: the supervisor sees life, readiness the brokers' absence. */
+static void breathe(struct weir_transaction *transaction)
+{
+    weir_service_alive();
+    rd_kafka_poll(transaction->handle, 0);
 }
 
 static int send_offsets(
     struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
 {
-    for (int i = 0;; i++) {
-        rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(
-            transaction->handle, input->offsets, input->group, WEIR_TRANSACTION_LIMIT_MS / TRIES_MAX);
+    int64_t until_ms = weir_clock_ms() + OFFSETS_LIMIT_MS;
+    for (;;) {
+        rd_kafka_error_t *error =
+            rd_kafka_send_offsets_to_transaction(transaction->handle, input->offsets, input->group, STEP_MS);
         if (error == NULL)
             return 0;
-        bool again = rd_kafka_error_is_retriable(error) && i + 1 < TRIES_MAX;
+        bool again = rd_kafka_error_is_retriable(error) && weir_clock_ms() < until_ms;
         weir_kafka_error_take(error, "send_offsets_to_transaction", err);
         if (!again)
             return err->code;
+        breathe(transaction);
+    }
+}
+
+/* Resumed once all records are delivered, the call may have two requests to end the transaction on their way:
+ * that makes the producer suspect. */
+static rd_kafka_error_t *commit_in_steps(struct weir_transaction *transaction)
+{
+    for (int64_t until_ms = transaction->began_ms + WEIR_TRANSACTION_LIMIT_MS;;) {
+        rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->handle, STEP_MS);
+        if (error == NULL || !rd_kafka_error_is_retriable(error) || weir_clock_ms() >= until_ms)
+            return error;
+        rd_kafka_error_destroy(error);
+        breathe(transaction);
+        transaction->broken |= rd_kafka_outq_len(transaction->handle) == 0;
     }
 }
 
 static enum weir_ending commit(struct weir_transaction *transaction, struct weir_error *err)
 {
     transaction->broken = false;
-    rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->handle, WEIR_TRANSACTION_LIMIT_MS);
+    rd_kafka_error_t *error = commit_in_steps(transaction);
     if (error == NULL) {
         transaction->suspect |= transaction->broken;
         return WEIR_ENDING_COMMITTED;

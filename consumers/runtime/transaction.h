@@ -17,10 +17,12 @@ enum weir_ending {
 
 struct weir_transaction;
 
-/* Makes the producer; does not reach for the broker. Deployment, limits and id are borrowed. The caller
+/* Makes the producer; does not reach for the broker. Deployment, limits, id and reachable
+ * (set to false when all brokers went away) are borrowed. The caller
  * closes it. */
 int weir_transaction_open(const struct weir_deployment *deployment, const struct weir_limits *limits,
-    const char *id, struct weir_transaction **ret_transaction, struct weir_error *err);
+    const char *id, _Atomic bool *reachable, struct weir_transaction **ret_transaction,
+    struct weir_error *err);
 /* Ends what a producer of the same id left open and fences it. WEIR_E_UNAVAILABLE and WEIR_E_TIMEOUT may be
  * tried again. */
 int weir_transaction_init(struct weir_transaction *transaction, int timeout_ms, struct weir_error *err);

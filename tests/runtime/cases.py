@@ -1,0 +1,408 @@
+#!/usr/bin/python3
+"""The consumer host on real Kafka; `cases.py CASE` runs one."""
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from stage import (
+    LETTERS,
+    PARTITIONS,
+    ROOT,
+    SOURCE,
+    TARGET,
+    Echo,
+    Failed,
+    Stage,
+    check_same,
+    keys_on,
+    main,
+    put,
+    readiness,
+    say,
+    wait_for,
+)
+
+SMALL = ["batch.max = 100"]
+
+
+def numbered(count, keys=50):
+    return [(f"k-{i % keys}", f"{i}") for i in range(count)]
+
+
+def crash_at(point, count=1500):
+    """Killed at a point of its third transaction, started again: nothing double, nothing missing."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=SMALL)
+        put(kafka, numbered(count))
+        one = echo.instance().start(WEIR_CRASH_AT=f"{point}:3")
+        if one.wait_ended(60) != -signal.SIGKILL:
+            raise Failed(f"no crash at {point}\n{one.tail()}")
+        one.start()  # two batches of 100 at most are done: the rest is left
+        echo.settle(alive=[one])
+        check_same(echo, count)
+        if one.stop() != 0:
+            raise Failed(f"it did not end well\n{one.tail()}")
+
+
+def test_crash_before_produce():
+    crash_at("before-produce")
+
+
+def test_crash_after_produce():
+    crash_at("after-produce")
+
+
+def test_crash_before_commit():
+    crash_at("before-commit")
+
+
+def test_crash_after_commit():
+    crash_at("after-commit")
+
+
+def test_poison_record():
+    """One dead letter with its headers; the records behind it are handled."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        bad, (before, after) = keys_on(1, 1, "reject")[0], keys_on(1, 2)
+        put(kafka, [(before, "1"), (bad, "{"), (after, "2")], ce_id=b"r-1")
+        one = echo.instance().start().wait_ready()
+        echo.settle(alive=[one])
+        found = echo.read(TARGET, LETTERS)
+        if [r.key_text for r in found[TARGET]] != [before, after]:
+            raise Failed(f"handled: {[r.key_text for r in found[TARGET]]}")
+        if len(found[LETTERS]) != 1:
+            raise Failed(f"{len(found[LETTERS])} dead letters")
+        letter = found[LETTERS][0]
+        wanted = {
+            "ce_id": "r-1",
+            "__dlq.errors.topic": SOURCE,
+            "__dlq.errors.partition": "1",
+            "__dlq.errors.offset": "1",
+            "__dlq.errors.group": "echo",
+            "__dlq.errors.delivery.count": "1",
+            "__dlq.errors.message": "the key asks for it",
+            "weir-disposition": "invalid",
+            "weir-error-type": "echo",
+        }
+        told = {name: letter.header(name) for name in wanted}
+        if told != wanted or letter.partition != 1 or letter.value != b"{":
+            raise Failed(f"the letter: {told} on {letter.partition}")
+        if one.metric("weir_dead_letters_total") != 1:
+            raise Failed("the metric does not count it")
+
+
+def test_too_large_record():
+    """What a plugin emits beyond the target's limit costs that record only."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        put(kafka, [("k-1", "1"), ("large-1", "2"), ("k-2", "3")])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        found = echo.read(TARGET, LETTERS)
+        if sorted(r.key_text for r in found[TARGET]) != ["k-1", "k-2"]:
+            raise Failed("the others were not handled")
+        if [r.header("weir-disposition") for r in found[LETTERS]] != ["too-large"]:
+            raise Failed("no dead letter of it")
+
+
+def test_retry_keeps_order():
+    """A record that fails twice is done at its third execution; nothing of its partition overtakes it."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        hard, easy = keys_on(0, 3, "retry2"), keys_on(0, 30)
+        records = [(key, str(i)) for i, key in enumerate(easy[:10] + hard + easy[10:])]
+        put(kafka, records + [(key, "other") for key in keys_on(1, 20)])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        check_same(echo, len(records) + 20)
+        if one.metric("weir_dead_letters_total"):
+            raise Failed("a dead letter of a record that could be handled")
+
+
+def test_attempts_are_bounded():
+    """A record that always fails: three executions, then one letter; the partition goes on."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        bad, good = keys_on(2, 3, "fail"), keys_on(2, 10)
+        put(kafka, [(key, "x") for key in good[:5] + bad + good[5:]])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        found = echo.read(TARGET, LETTERS)
+        if [r.key_text for r in found[TARGET]] != good or [r.key_text for r in found[LETTERS]] != bad:
+            raise Failed("not each as it should be, in order")
+        for letter in found[LETTERS]:
+            told = letter.header("weir-disposition"), letter.header("__dlq.errors.delivery.count")
+            if told != ("max-attempts", "3"):
+                raise Failed(f"the letter says {told}")
+
+
+def test_records_not_reached_are_handed_out_again():
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        keys = keys_on(0, 5)
+        skipped = keys_on(0, 1, "skip")
+        put(kafka, [(key, "x") for key in keys[:2] + skipped + keys[2:]])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        check_same(echo, 6)
+
+
+def test_wait_stops_one_partition():
+    """The outside world is down: its partition stands and spends no attempt, others flow; then all is handled."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        echo.gate.touch()
+        waiting, behind = keys_on(0, 1, "wait"), keys_on(0, 20)
+        put(kafka, [(key, "x") for key in waiting + behind] + [(key, "x") for key in keys_on(1, 20)])
+        one = echo.instance().start()
+        wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 20, [one])
+        wait_for("ten probes", 30, lambda: (one.metric('weir_records_total') or 0) >= 30, [one])
+        if readiness(one)["waiting"] != 1:
+            raise Failed(f"readiness does not tell: {readiness(one)}")
+        if len(echo.read(TARGET)[TARGET]) != 20:
+            raise Failed("something went past the gate")
+        echo.gate.unlink()
+        echo.settle(alive=[one])
+        check_same(echo, 41)
+        if one.metric("weir_dead_letters_total"):
+            raise Failed("an outage filled the dead-letter topic")
+
+
+def test_handler_errors_lose_nothing():
+    """handle() fails for a while: the batch comes again, whole."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        echo.gate.touch()
+        put(kafka, numbered(100) + [("error-1", "x")] + numbered(100))
+        one = echo.instance().start()
+        wait_for("a failed batch", 30, lambda: "batch.failed" in one.log.read_text(), [one])
+        echo.gate.unlink()
+        echo.settle(alive=[one])
+        check_same(echo, 201)
+
+
+def test_drain_on_sigterm():
+    """Under load: the open batch is finished, the group left, exit 0 within drain.timeout, nothing double after it."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=[*SMALL, "drain.timeout = 10s"])
+        put(kafka, numbered(20000))
+        one, two = echo.instance("one").start(), echo.instance("two")
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 3 if one.is_ready() else 0, [one])
+        began = time.monotonic()
+        code = one.stop(15)
+        took = time.monotonic() - began
+        left = echo.lag()
+        say(f"ended with {code} after {took:.2f} s, {left} records left")
+        if code != 0 or took > 10 or left == 0:
+            raise Failed("it should end well, in time, before all is done")
+        began = time.monotonic()
+        two.start().wait_ready(20)
+        took = time.monotonic() - began
+        if took > 5:
+            raise Failed(f"the next one had to wait {took:.1f} s: the group was not left")
+        echo.settle(120, [two])
+        check_same(echo, 20000)
+
+
+def test_two_instances_share():
+    """The second takes over a part, the first's death the rest; nothing double, nothing missing."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=SMALL)
+        one, two = echo.instance("one").start(), echo.instance("two")
+        put(kafka, numbered(3000))
+        one.wait_ready()
+        two.start().wait_ready()
+        one.wait_ready()
+        owned = [readiness(p)["partitions"] for p in (one, two)]
+        if 0 in owned or sum(owned) != PARTITIONS:
+            raise Failed(f"partitions are shared {owned}")
+        put(kafka, numbered(3000))
+        one.kill()
+        echo.settle(60, [two])
+        check_same(echo, 6000)
+
+
+def test_a_twin_is_fenced():
+    """Two processes of one instance name: one ends with 78 and says why; nothing double, nothing missing."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=SMALL)
+        one, twin = echo.instance("one"), echo.instance("twin")
+        twin.argv[twin.argv.index("twin")] = "one"
+        one.start().wait_ready()
+        twin.start()
+        total, ended = 0, []
+        deadline = time.monotonic() + 60
+        while not ended and time.monotonic() < deadline:
+            put(kafka, numbered(200))
+            total += 200
+            ended = [p for p in (one, twin) if not p.running]
+            time.sleep(0.1)
+        if not ended:
+            raise Failed("both live on")
+        code, text = ended[0].wait_ended(1), ended[0].log.read_text()
+        if code != 78 or "echo.one" not in text or "--instance" not in text:
+            raise Failed(f"exit {code}\n{ended[0].tail()}")
+        echo.settle(60)
+        check_same(echo, total)
+
+
+def test_a_woken_zombie_writes_nothing():
+    """Stopped beyond its session, replaced, woken again: its open batch is refused."""
+    with Stage() as stage:
+        kafka = stage.kafka("--set", "group.min.session.timeout.ms=1000")
+        echo = Echo(stage, kafka, echo=SMALL)
+        one, two = echo.instance("one").start().wait_ready(), echo.instance("two")
+        put(kafka, numbered(20000))
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 3, [one])
+        one.signal(signal.SIGSTOP)
+        two.start()
+        wait_for("the other takes all", 40, lambda: two.is_ready() and readiness(two)["partitions"] == PARTITIONS, [two])
+        one.signal(signal.SIGCONT)
+        echo.settle(120, [two])
+        wait_for("the woken one takes part again", 60, one.is_ready, [one])
+        check_same(echo, 20000)
+
+
+def test_a_paused_broker():
+    """The broker stands for 20 s in the middle of the load: the producer is renewed, nothing double, nothing missing."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["batch.max = 20"])
+        put(kafka, numbered(5000))
+        one = echo.instance().start()
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 10 if one.is_ready() else 0, [one])
+        kafka.broker("stop")
+        time.sleep(20)  # the fault itself: longer than the transaction's timeout
+        kafka.broker("cont")
+        echo.settle(90, [one])
+        check_same(echo, 5000)
+        say(f"producers renewed: {one.metric('weir_producer_renewals_total')}")
+        wait_for("ready again", 30, one.is_ready, [one])
+
+
+def test_a_killed_broker():
+    """kill -9 of the only broker under load: it waits, not ready, and goes on by itself."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=SMALL)
+        put(kafka, numbered(20000))
+        one = echo.instance().start()
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 3 if one.is_ready() else 0, [one])
+        kafka.broker("kill")
+        wait_for("not ready", 60, lambda: not one.is_ready(), [one])
+        kafka.broker("start")
+        wait_for("ready again", 90, one.is_ready, [one])
+        echo.settle(120, [one])
+        check_same(echo, 20000)
+
+
+def tool(kafka, *arguments):
+    """One of Kafka's own tools; what it prints."""
+    argv = [ROOT / "tests/kafka/tool", arguments[0], "--bootstrap-server", kafka.bootstrap, *arguments[1:]]
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout.decode()
+
+
+def delete_records(kafka, partition, offset):
+    request = {"partitions": [{"topic": SOURCE, "partition": partition, "offset": offset}], "version": 1}
+    path = Path(kafka.folder) / "delete.json"
+    path.write_text(json.dumps(request))
+    tool(kafka, "delete-records", "--offset-json-file", path)
+
+
+def test_a_lost_range_stops_its_partition():
+    """Records that were deleted before they were handled: the partition stops and names them; others flow."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        put(kafka, [(key, "x") for key in keys_on(0, 10) + keys_on(1, 10)])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        one.stop()
+        put(kafka, [(key, "y") for key in keys_on(0, 10) + keys_on(1, 10)])
+        delete_records(kafka, 0, 15)
+        one.start()
+        wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 30, [one])
+        wait_for("the partition stops", 30, lambda: readiness(one)["stopped"] == 1, [one])
+        if one.is_ready() or "records 10 to 14 are lost" not in one.log.read_text():
+            raise Failed(f"it does not name what is lost\n{one.tail()}")
+
+
+def test_a_lost_offset_is_not_begun_anew():
+    """No committed offset, but the service has written before: it stops, until --from-beginning says otherwise."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        put(kafka, [(key, "x") for key in keys_on(0, 3)])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        one.stop()
+        tool(kafka, "groups", "--delete", "--group", "echo")
+        one.start()
+        wait_for("the partition stops", 30, lambda: "--from-beginning" in one.log.read_text(), [one])
+        one.stop()
+        if len(echo.read(TARGET)[TARGET]) != 3:
+            raise Failed("it began anew")
+        again = echo.instance("again", "weir-consumer", "--from-beginning").start()
+        wait_for("handled again", 30, lambda: len(echo.read(TARGET)[TARGET]) == 6, [again])
+
+
+def test_it_waits_for_the_broker():
+    """No broker yet: alive, not ready, told every 10 s; joined as soon as it is there. SIGTERM ends the waiting."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        kafka.broker("kill")
+        one, two = echo.instance("one").start(), echo.instance("two").start()
+        wait_for("it tells", 30, lambda: "kafka.waiting" in one.log.read_text(), [one])
+        if one.is_ready():
+            raise Failed("ready without a broker")
+        if two.stop(10) != 0:
+            raise Failed("SIGTERM while it waits")
+        kafka.broker("start")
+        one.wait_ready(60)
+
+
+def test_a_topic_of_another_size_is_refused():
+    """The partition count is part of the data."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        conf = echo.weir.conf
+        conf.write_text(conf.read_text().replace(f"partitions = {PARTITIONS}", "partitions = 4"))
+        one = echo.instance().start()
+        code = one.wait_ended(30)
+        if code != 78 or "has 3 partitions" not in one.log.read_text():
+            raise Failed(f"exit {code}\n{one.tail()}")
+
+
+def test_the_group_names_the_advertised_url():
+    """client.id of the member is the URL that the plugin advertises."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["echo.advertise = http://127.0.0.1:8090"])
+        echo.instance().start().wait_ready()
+        told = tool(kafka, "groups", "--describe", "--group", "echo", "--members")
+        if "http://127.0.0.1:8090" not in told:
+            raise Failed(told)
+
+
+if __name__ == "__main__":
+    case = globals().get("test_" + (sys.argv[1] if len(sys.argv) > 1 else ""))
+    if case is None:
+        sys.exit(f"{sys.argv[0]}: no case named {sys.argv[1:]}")
+    main(case)
