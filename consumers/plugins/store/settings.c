@@ -13,7 +13,7 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
                 "start"},
     {.key = "memory",
         .type = WEIR_OPTION_SIZE,
-        .fallback = "128MiB",
+        .fallback = "64MiB",
         .offset = offsetof(struct weir_store_settings, memory_bytes),
         .min = 8LL << 20,
         .max = 1LL << 40,
