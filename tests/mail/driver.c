@@ -4,11 +4,12 @@
  *
  * Settings as in the configuration, without "notifier."; handle.timeout_ms=N is the service's. A record is
  * one line of JSON: {"key", "value", "partition", "offset", "topic", "headers": {…}}; key and value are
- * strings or null. Every round calls handle once, with what a host that rewinds would hand out: on each
- * partition, from the first record on that has not ended (DONE or REJECT); and prints a line of JSON for
- * each:
- * {"round", "offset", "verdict": "done|retry|reject|wait|none", "disposition", "error_type", "text"}; at the
- * end one with the totals. Exit 0, or that of the error. */
+ * strings or null. A round calls handle as a host does: again with what was not reached, until all have a
+ * verdict, one has RETRY or WAIT, or none came. The next round begins, on each partition, with the first
+ * record that has not ended (DONE or REJECT). Each record's verdict in a round is a line {"round", "offset",
+ * "verdict": "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line holds the
+ * totals. Exit 0, or that of the error.
+ */
 #include "mail/fake_host.h"
 
 #include "common/clock.h"
@@ -123,43 +124,94 @@ static bool has_ended(const struct fake_verdict *verdict)
 }
 
 /* The records of the next round, in place: of each partition those that its position does not pass. */
-static size_t rewind_batch(const struct weir_batch *batch, struct weir_record *records)
+static size_t rewind_batch(const struct fake_verdict *verdicts, struct weir_record *records, size_t count)
 {
     bool stopped[FAKE_PARTITIONS] = {false};
     size_t left = 0;
 
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct weir_record record = records[i];
-        stopped[record.partition] |= !has_ended(&batch->verdicts[i]);
+        stopped[record.partition] |= !has_ended(&verdicts[i]);
         if (stopped[record.partition])
             records[left++] = record;
     }
     return left;
 }
 
-static int run_round(
-    const struct weir_plugin *plugin, void *instance, struct input *input, int round, struct weir_error *err)
-{
-    struct fake_verdict *verdicts = calloc(input->count + 1, sizeof(*verdicts));
-    struct weir_batch batch = {.records = input->records, .verdicts = verdicts, .count = input->count};
-    int code = plugin->handle(instance, &batch, err);
+/* What the calls of one round share. */
+struct round {
+    const struct weir_record *records;
+    struct fake_verdict *verdicts; /* of all calls */
+    size_t *open;                  /* records without a verdict, by index */
+    size_t open_count;
+};
 
-    for (size_t i = 0; code == 0 && i < input->count; i++)
-        tell(round, &input->records[i], &verdicts[i]);
-    input->count = rewind_batch(&batch, input->records);
+struct totals {
+    int64_t handles, longest_ms;
+};
+
+/* One call of handle with the records that have no verdict. *ret_again: it gave some, and all of them ended.
+ */
+static int call_handle(const struct weir_plugin *plugin, void *instance, struct round *round,
+    struct totals *totals, bool *ret_again, struct weir_error *err)
+{
+    struct weir_record *records = calloc(round->open_count + 1, sizeof(*records));
+    struct fake_verdict *verdicts = calloc(round->open_count + 1, sizeof(*verdicts));
+    struct weir_batch batch = {.records = records, .verdicts = verdicts, .count = round->open_count};
+    int64_t began_ms = weir_clock_ms();
+    size_t left = 0;
+
+    for (size_t i = 0; i < batch.count; i++)
+        records[i] = round->records[round->open[i]];
+    int code = plugin->handle(instance, &batch, err);
+    *ret_again = true;
+    for (size_t i = 0; i < batch.count; i++) {
+        round->verdicts[round->open[i]] = verdicts[i];
+        *ret_again = *ret_again && (has_ended(&verdicts[i]) || !verdicts[i].given);
+        if (!verdicts[i].given)
+            round->open[left++] = round->open[i];
+    }
+    *ret_again = *ret_again && left > 0 && left < batch.count;
+    round->open_count = left;
+    totals->handles++;
+    if (weir_clock_ms() - began_ms > totals->longest_ms)
+        totals->longest_ms = weir_clock_ms() - began_ms;
+    free(records);
     free(verdicts);
     return code;
 }
 
-static void tell_totals(const struct weir_plugin *plugin, void *instance, int64_t elapsed_ms)
+static int run_round(const struct weir_plugin *plugin, void *instance, struct input *input, int number,
+    struct totals *totals, struct weir_error *err)
+{
+    struct round round = {.records = input->records, .open_count = input->count};
+    bool again = true;
+    int code = 0;
+
+    round.verdicts = calloc(input->count + 1, sizeof(*round.verdicts));
+    round.open = calloc(input->count + 1, sizeof(*round.open));
+    for (size_t i = 0; i < input->count; i++)
+        round.open[i] = i;
+    while (code == 0 && again)
+        code = call_handle(plugin, instance, &round, totals, &again, err);
+    for (size_t i = 0; code == 0 && i < input->count; i++)
+        tell(number, &input->records[i], &round.verdicts[i]);
+    input->count = rewind_batch(round.verdicts, input->records, input->count);
+    free(round.verdicts);
+    free(round.open);
+    return code;
+}
+
+static void tell_totals(const struct weir_plugin *plugin, void *instance, const struct totals *totals)
 {
     struct weir_buffer detail = {0};
     bool healthy = plugin->health(instance, &detail);
 
-    printf("{\"mails\":%lld,\"sessions\":%lld,\"elapsed_ms\":%lld,\"healthy\":%s,\"detail\":{%s}}\n",
+    printf("{\"mails\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,\"healthy\":%s,\"detail\":"
+           "{%s}}\n",
         (long long)fake_host_counter("weir_notifier_mails_total"),
-        (long long)fake_host_counter("weir_notifier_sessions_total"), (long long)elapsed_ms,
-        healthy ? "true" : "false", detail.data);
+        (long long)fake_host_counter("weir_notifier_sessions_total"), (long long)totals->handles,
+        (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
     weir_buffer_done(&detail);
 }
 
@@ -193,13 +245,13 @@ static int run(const struct weir_plugin *plugin, const void *settings,
         memcpy(all, input.records, count * sizeof(*all));
     if (code == 0)
         code = plugin->open(fake_host(deployment), settings, &instance, err);
-    int64_t began_ms = weir_clock_ms();
+    struct totals totals = {0};
     for (int round = 1; code == 0 && round <= rounds; round++) {
-        code = run_round(plugin, instance, &input, round, err);
+        code = run_round(plugin, instance, &input, round, &totals, err);
         fflush(stdout);
     }
     if (instance != NULL) {
-        tell_totals(plugin, instance, weir_clock_ms() - began_ms);
+        tell_totals(plugin, instance, &totals);
         plugin->close(instance);
     }
     input_done(&input, all, count);

@@ -78,6 +78,7 @@ has_mails() { (($(mails) >= $1)); }
 dead_letters() { kcat -C -b "$KAFKA" -t orders.changes.notifier.dlq -e -q -f '%h\n'; }
 has_dead_letters() { (($(dead_letters | wc -l) >= $1)); }
 metric() { curl -s "http://$MANAGEMENT/metrics" | sed -n "s/^$1 //p"; }
+# Of the six partitions, all of them taken.
 lag_is_zero() { [[ $(curl -s "http://$MANAGEMENT/metrics" | awk '/^weir_lag\{/{n++; sum+=$2} END{print n ":" sum}') == 6:0 ]]; }
 message_ids() { grep -h '^Message-ID:' "$WORK"/mail/new/* | sort -u | wc -l; }
 
@@ -154,6 +155,44 @@ test_a_refused_mail_is_a_dead_letter() {
   equals "dead letters" 30 "$(dead_letters | wc -l)"
   contains "dead letter" "weir-error-type=smtp-550" "$(dead_letters)"
   contains "dead letter" "no such user" "$(dead_letters)"
+  stop_notifier
+}
+
+# A refusal for now delays a mail and costs none; the mails of a key keep their order.
+test_a_delayed_mail_arrives_in_order() {
+  begin
+  "$WEIR_SOURCE/tests/mail/refusing-server" "$SMTP" "451 4.7.1 come again" 2 >"$WORK/address" &
+  at_exit "kill $! 2>/dev/null"
+  eventually 20 test -s "$WORK/address"
+  { events 0 1 c && events 0 1 u && events 0 1 d && events 10 30 c; } | produce
+  start_notifier
+  eventually 60 eval '(($(sort -u "$WORK/address" | grep -c "^taken") >= 33))'
+  eventually 30 lag_is_zero
+  equals "order" "created updated deleted " "$(sed -n 's/^taken: orders o-0 //p' "$WORK/address" | tr '\n' ' ')"
+  equals "mails" 33 "$(grep -c '^taken' "$WORK/address")"
+  equals "dead letters" 0 "$(dead_letters | wc -l)"
+  stop_notifier
+}
+
+# Killed again and again: no mail is lost, and what is repeated is what one session had sent.
+test_a_kill_loses_nothing() {
+  begin
+  events 0 3000 c | produce
+  start_sink
+  local kills=2 wanted i
+  for ((i = 1; i <= kills; i++)); do
+    start_notifier
+    wanted=$(($(mails) + 250))
+    eventually 70 has_mails "$wanted"
+    kill -9 "$NOTIFIER"
+    { wait "$NOTIFIER" || :; } 2>/dev/null
+  done
+  start_notifier
+  eventually 90 eval '(($(message_ids) >= 3000))'
+  eventually 30 lag_is_zero
+  equals "different Message-IDs" 3000 "$(message_ids)"
+  (($(mails) <= 3000 + kills * 100)) || fail "$(($(mails) - 3000)) mails were repeated by $kills kills"
+  equals "dead letters" 0 "$(dead_letters | wc -l)"
   stop_notifier
 }
 

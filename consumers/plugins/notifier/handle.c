@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARGIN_MS = 2000 /* of handle.timeout, for what is not SMTP */ };
+/* After so much time or a full session, handle ends and what was sent is committed: this is what a crash may
+ * repeat. */
+enum { COMMIT_MS = 1000 };
 
 /* A record that was asked for and has no verdict yet. */
 struct pending {
@@ -27,6 +29,7 @@ struct round {
     struct pending *pending;
     size_t count, capacity;
     const struct weir_record *ahead; /* asked for, but of a key that the round holds already */
+    size_t mails;                    /* of all sessions so far */
     bool blocked;
 };
 
@@ -273,6 +276,7 @@ static int run_round(struct round *round, struct weir_error *err)
     int code = collect(round, err);
     if (code == 0 && round->count > 0)
         transmit(round);
+    round->mails += weir_session_count(round->session);
     weir_session_unref(round->session);
     return code;
 }
@@ -280,13 +284,13 @@ static int run_round(struct round *round, struct weir_error *err)
 int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err)
 {
     struct round round = {.notifier = notifier, .batch = batch};
-    int64_t last_ms =
-        weir_clock_ms() + notifier->handle_timeout_ms - notifier->settings->timeout_ms - MARGIN_MS;
+    int64_t end_ms = weir_clock_ms() + COMMIT_MS;
     int code = 0;
 
     do
         code = run_round(&round, err);
-    while (code == 0 && round.count > 0 && !round.blocked && weir_clock_ms() < last_ms &&
+    while (code == 0 && round.count > 0 && !round.blocked &&
+           round.mails < (size_t)notifier->settings->batch && weir_clock_ms() < end_ms &&
            !notifier->host->stopping());
     free(round.pending);
     return code;

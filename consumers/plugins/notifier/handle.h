@@ -23,15 +23,15 @@ struct weir_notifier {
     struct weir_message_sender sender;
     struct weir_smtp *smtp;
     struct weir_sent *sent;
-    int64_t handle_timeout_ms;
     struct weir_notifier_metrics metrics;
     pthread_mutex_t health_lock;
     char trouble[WEIR_OUTCOME_TEXT_BYTES]; /* why the last session got nothing through; "" when it did. Under
                                               health_lock */
 };
 
-/* Asks for records, sends their mails in sessions of at most smtp.batch, gives the verdicts in order. Records
- * are not reached once a session was blocked, or when no time is left for another session. */
+/* Asks for records, sends their mails in one session of smtp.batch, or in several for a second (a key occurs
+ * once in a session), and gives the verdicts in order. The rest is not reached: what was sent is committed
+ * first. */
 int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err);
 
 #endif

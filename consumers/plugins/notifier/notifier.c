@@ -68,7 +68,6 @@ static int open_notifier(
     notifier->sender.from = notifier->settings->from;
     notifier->sender.domain = weir_notifier_domain(settings);
     notifier->sender.service = host->service;
-    notifier->handle_timeout_ms = weir_notifier_handle_timeout_ms(host->deployment, host->service);
     notifier->sent = weir_sent_new();
     int code = notifier->sent != NULL ? open_smtp(notifier, err)
                                       : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");

@@ -123,14 +123,6 @@ bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings)
            (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(settings));
 }
 
-int64_t weir_notifier_handle_timeout_ms(const struct weir_deployment *deployment, const char *service)
-{
-    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
-        if (strcmp(deployment->services[i].name, service) == 0)
-            return deployment->services[i].handle_timeout_ms;
-    return HANDLE_TIMEOUT_MS;
-}
-
 static int check_recipients(char *const *to, struct weir_error *err)
 {
     size_t count = 0;
@@ -163,10 +155,19 @@ static int check_security(const struct weir_notifier_settings *settings, struct 
     return 0;
 }
 
+/* How long one call of handle may take; from the deployment, or its default. */
+static int64_t handle_timeout_ms_of(const struct weir_deployment *deployment, const char *service)
+{
+    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
+        if (strcmp(deployment->services[i].name, service) == 0)
+            return deployment->services[i].handle_timeout_ms;
+    return HANDLE_TIMEOUT_MS;
+}
+
 static int check_timeout(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, struct weir_error *err)
 {
-    int64_t handle_ms = weir_notifier_handle_timeout_ms(deployment, service);
+    int64_t handle_ms = handle_timeout_ms_of(deployment, service);
     if (settings->timeout_ms * 2 <= handle_ms)
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,

@@ -32,9 +32,6 @@ extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT
 int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, struct weir_error *err);
 
-/* How long one call of handle may take; from the deployment, or its default. */
-int64_t weir_notifier_handle_timeout_ms(const struct weir_deployment *deployment, const char *service);
-
 /* The right side of Message-IDs and the name in EHLO: hostname, else the domain of `from`. Borrowed. */
 const char *weir_notifier_domain(const struct weir_notifier_settings *settings);
 
