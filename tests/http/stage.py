@@ -186,10 +186,10 @@ class Stage:
         self.bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
         self._lines = {"gateway": list(gateway), "kafka": list(kafka)}
         self._more = more
+        self.gateway = self.broker = None
         self.write_conf()
         if broker:
             self.start_broker()
-        self.gateway = None
 
     def write_conf(self):
         self.conf.write_text(
@@ -272,15 +272,28 @@ class Stage:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return self
 
+    def _stop_gateway(self):
+        """A gateway that lives at the end of a good case has to end well, too: sanitizers speak up at exit."""
+        self.broker.signal(signal.SIGCONT) if self.broker and self.broker.running else None
+        if self.gateway and self.gateway.running:
+            equal(self.gateway.stop(20), 0, f"exit code at the end of the case\n{self.gateway.tail(40)}")
+
     def __exit__(self, kind, *_):
-        if kind is not None and kind is not SystemExit:
-            sys.stderr.write("".join(program.tail(40) for program in self.programs))
+        try:
+            if kind is None:
+                self._stop_gateway()
+            elif kind is not SystemExit:
+                sys.stderr.write("".join(program.tail(40) for program in self.programs))
+        finally:
+            self._end_all(keep=kind is not None and os.environ.get("WEIR_KEEP"))
+
+    def _end_all(self, keep):
         for program in self.programs:
             if program.running:
                 program.process.send_signal(signal.SIGCONT)
                 program.kill()
         self.store.close()
-        if kind is None or os.environ.get("WEIR_KEEP") is None:
+        if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
