@@ -38,31 +38,44 @@ static bool count_entry(void *context, struct weir_bytes key, struct weir_bytes 
 {
     (void)key;
     (void)value;
-    (*(unsigned *)context)++;
+    (*(unsigned long *)context)++;
     return true;
+}
+
+/* "NUMBER PARTITIONS" of a collection's entry. */
+static bool read_numbers(const char *text, unsigned long *ret_number, unsigned long *ret_partitions)
+{
+    char *end = NULL;
+
+    *ret_number = strtoul(text, &end, 10);
+    if (*end != ' ')
+        return false;
+    *ret_partitions = strtoul(end + 1, &end, 10);
+    return *end == '\0' && *ret_number <= UINT16_MAX;
 }
 
 int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer name = {0}, known = {0};
-    unsigned number = 0;
-    int32_t partitions = 0;
+    unsigned long number = 0, partitions = 0;
     char fallback[64];
 
     int r = weir_db_each(store->db, weir_bytes_str("mcollection/"), count_entry, &number, err);
     if (r < 0)
         return r;
-    snprintf(fallback, sizeof(fallback), "%u %" PRId32, number, source->partition_count);
+    snprintf(fallback, sizeof(fallback), "%lu %" PRId32, number, source->partition_count);
     weir_buffer_printf(&name, "collection/%s", source->changes_topic);
+    if (name.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     r = load_or_make(store, name.data, fallback, &known, err);
     if (r < 0)
         return r;
-    if (sscanf(known.data, "%5u %6" SCNd32, &number, &partitions) != 2 || number > UINT16_MAX)
+    if (!read_numbers(known.data, &number, &partitions))
         return weir_error_set(err, WEIR_E_CORRUPT, "%s: the entry of %s is damaged", store->path, name.data);
-    if (partitions != source->partition_count)
+    if (partitions != (unsigned long)source->partition_count)
         return weir_error_set(err, WEIR_E_CONFIG,
-            "[collection %s] partitions = %" PRId32 ", but %s was filled with %" PRId32
-            "; a collection's partition count never changes",
+            "[collection %s] partitions = %" PRId32
+            ", but %s was filled with %lu; a collection's partition count never changes",
             source->collection->name, source->partition_count, store->path, partitions);
     source->number = (uint16_t)number;
     return 0;
