@@ -288,6 +288,16 @@ def case_starttls_plain_bytes_behind_the_reply():
                      "smtp-tls", "plain text")
 
 
+def case_starttls_without_a_home():
+    """libesmtp looks for a client certificate below HOME, which a service may not have."""
+    with Certificates() as certificates:
+        server = Server(tls=tls_context(*certificates.good))
+        for name in ("HOME", "XDG_CONFIG_HOME"):
+            os.environ.pop(name, None)
+        result = run(server.address, records(1), smtp_starttls="required", smtp_ca=certificates.ca)
+        equal(result.verdicts(), ["done"], "verdict without HOME")
+
+
 def with_password(password):
     path = os.path.join(tempfile.mkdtemp(), "password")
     with open(path, "w") as stream:
