@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -185,6 +186,20 @@ void weir_plugin_unload(struct weir_plugin_loaded *loaded)
     free(loaded);
 }
 
+/* A plugin's error begins with the key it is about; the file and line of that key, or of the section, go
+ * before it. */
+static void add_place(
+    const struct weir_deployment *deployment, const struct weir_service *service, struct weir_error *err)
+{
+    char section[128], key[128];
+
+    snprintf(section, sizeof(section), "service %s", service->name);
+    snprintf(key, sizeof(key), "%.*s", (int)strcspn(err->text, ": ="), err->text);
+    const char *where = weir_config_where(deployment->config, section, key);
+    if (where != NULL)
+        weir_error_prefix(err, "%s", where);
+}
+
 static int load_and_check(
     const struct weir_deployment *deployment, const struct weir_service *service, struct weir_error *err)
 {
@@ -192,7 +207,10 @@ static int load_and_check(
     int rc = weir_plugin_load(deployment, service, &loaded, err);
     if (rc < 0 || loaded->plugin.check == NULL)
         return rc;
-    return loaded->plugin.check(loaded->settings, deployment, service->name, err);
+    rc = loaded->plugin.check(loaded->settings, deployment, service->name, err);
+    if (rc < 0 && err->code != 0)
+        add_place(deployment, service, err);
+    return rc;
 }
 
 static void try_and_tell(const struct weir_deployment *deployment, const struct weir_service *service, int fd)
