@@ -54,7 +54,7 @@ void weir_batch_begin(struct weir_batch *batch)
 {
     batch->cursor = 0;
     batch->handed = 0;
-    batch->burying = false;
+    batch->burying = batch->any_dropped = false;
     batch->emitted_count = batch->plugin_count = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct weir_slot *slot = &batch->slots[i];
@@ -121,7 +121,7 @@ static void drop_emitted(struct weir_batch *batch, struct weir_slot *slot)
     }
     for (size_t i = batch->emitted_count; slot->output_count > 0 && i-- > 0;) {
         if (batch->emitted[i].cause == slot && !batch->emitted[i].dropped) {
-            batch->emitted[i].dropped = true;
+            batch->emitted[i].dropped = batch->any_dropped = true;
             slot->output_count--;
         }
     }
@@ -285,10 +285,17 @@ static bool settle_slot(struct weir_slot *slot)
     return slot->finished;
 }
 
-static void drop_unfinished(struct weir_batch *batch)
+/* Only what is going to be committed stays, in its order. */
+static void keep_finished(struct weir_batch *batch)
 {
-    for (size_t i = 0; i < batch->emitted_count; i++)
-        batch->emitted[i].dropped |= !batch->emitted[i].cause->finished;
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->emitted_count; i++) {
+        if (batch->emitted[i].dropped || !batch->emitted[i].cause->finished)
+            continue;
+        batch->emitted[kept] = batch->emitted[i];
+        batch->outputs[kept++] = batch->outputs[i];
+    }
+    batch->emitted_count = kept;
 }
 
 size_t weir_batch_settle(struct weir_batch *batch)
@@ -296,8 +303,8 @@ size_t weir_batch_settle(struct weir_batch *batch)
     size_t finished = 0;
     for (size_t i = 0; i < batch->count; i++)
         finished += settle_slot(&batch->slots[i]);
-    if (finished < batch->count)
-        drop_unfinished(batch);
+    if (finished < batch->count || batch->any_dropped)
+        keep_finished(batch);
     batch->burying = true;
     return finished;
 }

@@ -49,7 +49,7 @@ struct weir_emitted {
     struct weir_bytes key, value;
     struct weir_header *headers;
     size_t header_count;
-    bool dropped;
+    bool dropped; /* its record failed; gone after settle */
 };
 
 /* What the batch asks of its surroundings. */
@@ -70,9 +70,10 @@ struct weir_batch {
 
     struct weir_slot *slots;
     size_t count, bytes;
-    size_t cursor;   /* of next() */
-    uint32_t handed; /* records that next() answered */
-    bool burying;    /* between handle and the transaction: emit() is for dead letters */
+    size_t cursor;    /* of next() */
+    uint32_t handed;  /* records that next() answered */
+    bool any_dropped; /* before settle: some of emitted are */
+    bool burying;     /* between handle and the transaction: emit() is for dead letters */
 
     struct weir_emitted *emitted;
     struct weir_output *outputs; /* same index as emitted */

@@ -288,7 +288,7 @@ static enum evidence weigh(struct weir_runtime *runtime, const rd_kafka_topic_pa
 static bool are_offsets_known(const struct weir_batch *batch)
 {
     for (size_t i = 0; i < batch->emitted_count; i++)
-        if (!batch->emitted[i].dropped && batch->outputs[i].offset < 0)
+        if (batch->outputs[i].offset < 0)
             return false;
     return true;
 }
@@ -317,14 +317,19 @@ static int tell_twin(const struct weir_runtime *runtime, struct weir_error *err)
         runtime->instance, runtime->service->name, runtime->id, FENCES_MAX);
 }
 
+static int renew_unless_fenced(struct weir_runtime *runtime, struct weir_error *err)
+{
+    return weir_transaction_fences(runtime->transaction) < FENCES_MAX ? renew(runtime, err)
+                                                                      : tell_twin(runtime, err);
+}
+
 /* The end of a doubtful transaction is read, not guessed: init_transactions ends it, then the stable offsets
  * say how. */
 static int doubtful(struct weir_runtime *runtime, const struct weir_error *why, struct weir_error *err)
 {
     weir_log(WEIR_LOG_WARNING, "transaction.doubtful", "reason=\"%s\"", why->text);
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_offsets(runtime);
-    int rc = weir_transaction_fences(runtime->transaction) < FENCES_MAX ? renew(runtime, err)
-                                                                        : tell_twin(runtime, err);
+    int rc = renew_unless_fenced(runtime, err);
     if (rc < 0 || weir_service_stopping() || !read_offsets(runtime, list)) {
         give_up(runtime);
         return rc;
@@ -342,8 +347,71 @@ static int doubtful(struct weir_runtime *runtime, const struct weir_error *why, 
     return 0;
 }
 
+static rd_kafka_topic_partition_list_t *list_beginnings(const struct weir_runtime *runtime)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)runtime->assignment.count);
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (partition->stage == WEIR_STAGE_FLOWING && !partition->was_committed)
+            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset =
+                partition->position;
+    }
+    return list;
+}
+
+static void each_beginning(struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *list,
+    void (*act)(struct weir_runtime *runtime, struct weir_partition *partition))
+{
+    for (int i = 0; i < list->cnt; i++)
+        act(runtime,
+            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition));
+}
+
+static void mark_committed(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    (void)runtime;
+    partition->was_committed = true;
+}
+
+static void retake_now(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    weir_assignment_retake(runtime, partition, 0);
+}
+
+/* A partition that begins anew has its beginning committed before anything is written for it. So a missing
+ * offset is a lost one, also when the first transaction that wrote was aborted and left its traces in the
+ * topics. *ret_go_on is false when the batch was given up. */
+static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, struct weir_error *err)
+{
+    struct weir_error why = {.text = "the last commit was interrupted"};
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_beginnings(runtime);
+    *ret_go_on = list->cnt == 0;
+    if (*ret_go_on)
+        return 0;
+    struct weir_transaction_input input = {.offsets = list, .group = runtime->assignment.group};
+    enum weir_ending ending = weir_transaction_commit_offsets(runtime->transaction, &input, &why);
+    if (ending == WEIR_ENDING_COMMITTED) {
+        each_beginning(runtime, list, mark_committed);
+        if (runtime->deployment->kafka.dev)
+            weir_assignment_commit_plainly(runtime, list);
+        *ret_go_on = !weir_transaction_is_suspect(runtime->transaction);
+    }
+    if (*ret_go_on)
+        return 0;
+    int rc = ending == WEIR_ENDING_ABORTED ? 0 : renew_unless_fenced(runtime, err);
+    aborted(runtime, &why);
+    if (ending == WEIR_ENDING_DOUBTFUL)
+        each_beginning(runtime, list, retake_now);
+    return rc;
+}
+
 static int commit(struct weir_runtime *runtime, struct weir_error *err)
 {
+    bool go_on = false;
+    int rc = commit_beginnings(runtime, &go_on, err);
+    if (rc < 0 || !go_on)
+        return rc;
+
     struct weir_error why = {0};
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *offsets = list_offsets(runtime);
     struct weir_transaction_input input = {

@@ -231,6 +231,7 @@ static int consume(const struct arguments *arguments, struct weir_error *err)
     if (rc < 0)
         return rc;
     runtime.deployment = deployment;
+    runtime.config = arguments->config;
     runtime.service = find_service(deployment, arguments->service, err);
     if (runtime.service == NULL)
         return err->code;

@@ -18,8 +18,23 @@ static const char *const verdict_labels[] = {
     [WEIR_SLOT_WAIT] = "verdict=\"wait\"",
 };
 
+static struct weir_metric *state_gauge(const char *state)
+{
+    return weir_metric(WEIR_METRIC_GAUGE, "weir_partitions", state,
+        "Partitions of this instance, by state; waiting ones flow too");
+}
+
+static void init_gauges(struct weir_monitor *monitor)
+{
+    monitor->owned_now = state_gauge("state=\"owned\"");
+    monitor->flowing_now = state_gauge("state=\"flowing\"");
+    monitor->stopped_now = state_gauge("state=\"stopped\"");
+    monitor->waiting_now = state_gauge("state=\"waiting\"");
+}
+
 void weir_monitor_init(struct weir_monitor *monitor)
 {
+    init_gauges(monitor);
     for (size_t i = 0; i < sizeof(verdict_labels) / sizeof(verdict_labels[0]); i++)
         monitor->verdicts[i] = weir_metric(WEIR_METRIC_COUNTER, "weir_records_total", verdict_labels[i],
             "Records handed to the plugin, by verdict");
@@ -79,6 +94,10 @@ void weir_monitor_update(struct weir_runtime *runtime)
     monitor->flowing = flowing;
     monitor->stopped = stopped;
     monitor->waiting = waiting;
+    weir_metric_set(monitor->owned_now, (int64_t)monitor->owned);
+    weir_metric_set(monitor->flowing_now, flowing);
+    weir_metric_set(monitor->stopped_now, stopped);
+    weir_metric_set(monitor->waiting_now, waiting);
     say_ready(monitor);
 }
 

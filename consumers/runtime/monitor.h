@@ -14,6 +14,7 @@ struct weir_runtime;
 struct weir_monitor {
     struct weir_metric *verdicts[WEIR_SLOT_WAIT + 1]; /* by slot state */
     struct weir_metric *batches, *batch_records, *commit_seconds, *aborts, *renewals, *rebalances, *restored;
+    struct weir_metric *owned_now, *flowing_now, *stopped_now, *waiting_now;
 
     /* Readiness; written by the loop. */
     _Atomic bool opened, reachable, joined, stopping;

@@ -16,6 +16,7 @@ enum { WEIR_INSTANCE_BYTES = 128, WEIR_CLUSTER_BYTES = 64 };
 struct weir_runtime {
     const struct weir_deployment *deployment;
     const struct weir_service *service;
+    const char *config;               /* the file, read again at SIGHUP */
     const char *instance;             /* --instance or the host's name */
     char id[WEIR_INSTANCE_BYTES * 2]; /* transactional.id: service.instance */
     char cluster[WEIR_CLUSTER_BYTES]; /* "" on the dev broker and until it is known */

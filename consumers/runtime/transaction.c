@@ -252,8 +252,6 @@ static int produce(struct weir_transaction *transaction, struct weir_batch *batc
 {
     for (size_t i = 0; i < batch->emitted_count; i++) {
         const struct weir_emitted *record = &batch->emitted[i];
-        if (record->dropped)
-            continue;
         if (vus_reserve(transaction, FIXED_VUS + record->header_count) < 0 ||
             target_handle(transaction, record->target) < 0)
             return weir_error_set(err, WEIR_E_INTERNAL, "produce to %s: memory is out", record->target->name);
@@ -405,6 +403,17 @@ enum weir_ending weir_transaction_run(
     enum weir_ending ending = run(transaction, input, err);
     transaction->outputs = NULL;
     return ending;
+}
+
+enum weir_ending weir_transaction_commit_offsets(
+    struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
+{
+    transaction->began_ms = weir_clock_ms();
+    if (weir_kafka_error_take(rd_kafka_begin_transaction(transaction->handle), "begin_transaction", err) < 0)
+        return doubtful(transaction);
+    if (send_offsets(transaction, input, err) < 0)
+        return is_beyond_repair(transaction) ? doubtful(transaction) : abort_transaction(transaction);
+    return commit(transaction, err);
 }
 
 bool weir_transaction_is_suspect(const struct weir_transaction *transaction)

@@ -52,6 +52,10 @@ struct weir_transaction_input {
 enum weir_ending weir_transaction_run(
     struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err);
 
+/* Commits the offsets alone; input's batch is not looked at. */
+enum weir_ending weir_transaction_commit_offsets(
+    struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err);
+
 /* The connection broke during the last commit, which yet succeeded: a late request could hit the next
  * transaction (KAFKA-17754), so that the producer is to be renewed first. */
 bool weir_transaction_is_suspect(const struct weir_transaction *transaction);

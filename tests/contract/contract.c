@@ -288,7 +288,7 @@ static void commit(struct stage *stage)
     struct weir_result result = {
         .outputs = batch->outputs, .output_count = batch->plugin_count, .positions = positions};
     for (size_t i = 0; i < batch->emitted_count; i++)
-        batch->outputs[i].offset = batch->emitted[i].dropped ? -1 : stage->next_output++;
+        batch->outputs[i].offset = stage->next_output++;
     for (int i = 0; i < PARTITIONS; i++)
         if (stage->partitions[i].next >= 0)
             positions[result.position_count++] = (struct weir_position){0, i, stage->partitions[i].next};

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """The consumer host on real Kafka; `cases.py CASE` runs one."""
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -375,6 +377,53 @@ def test_it_waits_for_the_broker():
             raise Failed("SIGTERM while it waits")
         kafka.broker("start")
         one.wait_ready(60)
+
+
+def test_the_supervisor_is_told():
+    """sd_notify: READY once the partitions flow, a STATUS line, the watchdog fed, STOPPING at SIGTERM."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            path = str(stage.folder / "notify")
+            supervisor.bind(path)
+            supervisor.settimeout(30)
+            one = echo.instance().start(NOTIFY_SOCKET=path, WATCHDOG_USEC="400000")
+            told = []
+
+            def hear(word):
+                while word not in "\n".join(told):
+                    told.append(supervisor.recv(4096).decode())
+
+            hear("READY=1")
+            if readiness(one)["flowing"] != PARTITIONS:
+                raise Failed(f"ready before all partitions flow: {told}")
+            hear("STATUS=in the group; 3 partitions, 3 flowing")
+            fed = sum("WATCHDOG=1" in line for line in told)
+            began = time.monotonic()
+            while sum("WATCHDOG=1" in line for line in told) < fed + 10:
+                told.append(supervisor.recv(4096).decode())
+            if time.monotonic() - began > 4:
+                raise Failed("the watchdog is not fed in time")
+            one.process.terminate()
+            hear("STOPPING=1")
+            if one.wait_ended(20) != 0:
+                raise Failed(one.tail())
+
+
+def test_reload_changes_the_log_level():
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        conf = echo.weir.conf
+        text = re.sub(r"level = \w+", "level = error", conf.read_text())
+        conf.write_text(text)
+        one = echo.instance().start().wait_ready()
+        if "partition.taken" in one.log.read_text():
+            raise Failed("it tells more than errors")
+        conf.write_text(text.replace("level = error", "level = notice"))
+        one.signal(signal.SIGHUP)
+        wait_for("the new level", 10, lambda: "reload.done" in one.log.read_text(), [one])
 
 
 def test_a_topic_of_another_size_is_refused():

@@ -64,7 +64,7 @@ struct weir_reason {
     const char *text;        /* for people */
 };
 
-/* A record emitted by a batch, after the commit. */
+/* A record that was emitted and is committed. */
 struct weir_output {
     uint32_t cause;   /* index of the record it was emitted for */
     const char *topic;
@@ -81,7 +81,7 @@ struct weir_position {
 
 /* How a finished batch ended. */
 struct weir_result {
-    const struct weir_output *outputs; /* in the order of emit() */
+    const struct weir_output *outputs; /* of finished records and dead letters only, in the order of emit() */
     size_t output_count;
     const struct weir_position *positions;
     size_t position_count;
@@ -118,8 +118,9 @@ struct weir_host {
         const struct weir_reason *why);
 
     /* Queues a record for the batch's transaction, on the partition number of `cause`. Everything is copied. `topic` with
-     * prefix. value.data NULL is a tombstone. Answers 0 and the index into weir_result.outputs' order, or
-     * WEIR_E_TOO_LARGE against the target's max.message.bytes (nothing is queued: fail() the record). */
+     * prefix. value.data NULL is a tombstone. Answers 0 or more, or WEIR_E_TOO_LARGE against the target's
+     * max.message.bytes (nothing is queued: fail() the record), or WEIR_E_USAGE for a record that has failed. What is
+     * emitted for a record that is not finished with this batch is dropped. */
     int (*emit)(struct weir_batch *batch, const struct weir_record *cause, const char *topic, struct weir_bytes key,
         struct weir_bytes value, const struct weir_header *headers, size_t header_count, struct weir_error *err);
 
