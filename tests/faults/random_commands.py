@@ -2,7 +2,8 @@
 """Thousands of random commands, good, odd and broken, put on the topic itself: store and judge must agree on each.
 
 random_commands.py [--seed N] [--commands N] [--crash]: the seed is printed, so that a disagreement can be had again.
---crash: the store dies between produce and commit, then between commit and apply, before it comes to the end.
+--crash: the store dies in its first transaction, in a later one, then between commit and apply, before it comes to
+the end.
 """
 import argparse
 import json
@@ -149,7 +150,7 @@ def run(seed, count, crash):
         weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash else None)
         put(kafka, seed, count)
         weir.start("gateway").wait_ready()
-        for point in ("before-commit:3", "before-apply:5") if crash else ():
+        for point in ("before-commit:1", "before-commit:3", "before-apply:5") if crash else ():
             code = weir.start("store", WEIR_CRASH_AT=point).wait_ended(60)
             if code != -signal.SIGKILL:
                 raise Failed(f"the store ended with {code} instead of {point}")
