@@ -48,6 +48,24 @@ static void newest_value_is_found(void **state)
     weir_overlay_done(&overlay);
 }
 
+static void order_is_that_of_the_keys(void **state)
+{
+    static const char *const keys[] = {"b", "ba", "a", "", "\xff", "b\x01"};
+    static const char *const sorted[] = {"", "a", "b", "b\x01", "ba", "\xff"};
+    struct weir_overlay overlay = {0};
+
+    (void)state;
+    assert_null(weir_overlay_sort(&overlay));
+    for (size_t i = 0; i < 6; i++)
+        weir_overlay_put(&overlay, weir_bytes_str(keys[i]), weir_bytes_str("v"));
+    weir_overlay_put(&overlay, weir_bytes_str("a"), WEIR_BYTES_NULL);
+    const uint32_t *order = weir_overlay_sort(&overlay);
+    assert_int_equal(overlay.count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(weir_bytes_is(weir_overlay_key(&overlay, order[i]), sorted[i]));
+    weir_overlay_done(&overlay);
+}
+
 static void empty_values_are_no_deletions(void **state)
 {
     struct weir_overlay overlay = {0};
@@ -65,6 +83,7 @@ static void empty_values_are_no_deletions(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(newest_value_is_found),
+    cmocka_unit_test(order_is_that_of_the_keys),
     cmocka_unit_test(empty_values_are_no_deletions),
 };
 WEIR_TEST_MAIN(tests)

@@ -86,17 +86,24 @@ void weir_db_overlay_clear(struct weir_db *db)
     weir_overlay_clear(&db->overlay);
 }
 
+static void batch_overlay_entry(struct weir_db *db, size_t index)
+{
+    struct weir_bytes key = weir_overlay_key(&db->overlay, index),
+                      value = weir_overlay_value(&db->overlay, index);
+
+    if (value.data != NULL)
+        weir_db_batch_put(db, key, value);
+    else
+        weir_db_batch_delete(db, key);
+}
+
 int weir_db_overlay_write(struct weir_db *db, struct weir_error *err)
 {
     bool whole = !db->overlay.failed;
+    const uint32_t *order = whole ? weir_overlay_sort(&db->overlay) : NULL;
 
-    for (size_t i = 0; whole && i < db->overlay.count; i++) {
-        struct weir_bytes value = weir_overlay_value(&db->overlay, i);
-        if (value.data != NULL)
-            weir_db_batch_put(db, weir_overlay_key(&db->overlay, i), value);
-        else
-            weir_db_batch_delete(db, weir_overlay_key(&db->overlay, i));
-    }
+    for (size_t i = 0; whole && i < db->overlay.count; i++)
+        batch_overlay_entry(db, order[i]);
     weir_db_overlay_clear(db);
     return whole ? weir_db_batch_write(db, err) : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }

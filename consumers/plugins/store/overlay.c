@@ -73,15 +73,23 @@ static void fill_slots(struct weir_overlay *overlay)
     }
 }
 
+static bool grow_entries(struct weir_overlay *overlay, size_t capacity)
+{
+    struct weir_overlay_entry *entries = realloc(overlay->entries, capacity * sizeof(*entries));
+    if (entries != NULL)
+        overlay->entries = entries;
+    uint32_t *order = realloc(overlay->order, capacity * sizeof(*order));
+    if (order != NULL)
+        overlay->order = order;
+    return entries != NULL && order != NULL;
+}
+
 static bool grow(struct weir_overlay *overlay)
 {
     size_t slot_count = overlay->slot_count > 0 ? overlay->slot_count * 2 : SLOTS_MIN;
-    struct weir_overlay_entry *entries = realloc(overlay->entries, slot_count / 2 * sizeof(*entries));
 
-    if (entries == NULL)
+    if (!grow_entries(overlay, slot_count / 2))
         return false;
-    overlay->entries = entries;
-    overlay->capacity = slot_count / 2;
     uint32_t *slots = calloc(slot_count, sizeof(*slots));
     if (slots == NULL)
         return false;
@@ -121,6 +129,23 @@ void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struc
     overlay->failed = overlay->bytes.failed;
 }
 
+static int compare_keys(const void *left, const void *right, void *context)
+{
+    struct weir_bytes a = weir_overlay_key(context, *(const uint32_t *)left);
+    struct weir_bytes b = weir_overlay_key(context, *(const uint32_t *)right);
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+const uint32_t *weir_overlay_sort(struct weir_overlay *overlay)
+{
+    for (size_t i = 0; i < overlay->count; i++)
+        overlay->order[i] = (uint32_t)i;
+    if (overlay->count > 1)
+        qsort_r(overlay->order, overlay->count, sizeof(*overlay->order), compare_keys, overlay);
+    return overlay->order;
+}
+
 /* After a large batch many small ones may come, so only the slots in use are freed. */
 static void free_slots(struct weir_overlay *overlay)
 {
@@ -147,6 +172,7 @@ void weir_overlay_clear(struct weir_overlay *overlay)
 void weir_overlay_done(struct weir_overlay *overlay)
 {
     free(overlay->slots);
+    free(overlay->order);
     free(overlay->entries);
     weir_buffer_done(&overlay->bytes);
     *overlay = (struct weir_overlay){0};

@@ -21,7 +21,8 @@ struct weir_overlay_entry {
 struct weir_overlay {
     struct weir_buffer bytes;
     struct weir_overlay_entry *entries; /* in the order of their first change */
-    size_t count, capacity;
+    size_t count;
+    uint32_t *order;   /* room for weir_overlay_sort */
     uint32_t *slots;   /* index + 1 of an entry, 0: free */
     size_t slot_count; /* a power of two, at least twice the count */
     uint64_t seed;
@@ -36,6 +37,9 @@ bool weir_overlay_find(
     const struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes *ret_value);
 struct weir_bytes weir_overlay_key(const struct weir_overlay *overlay, size_t index);
 struct weir_bytes weir_overlay_value(const struct weir_overlay *overlay, size_t index);
+/* The indexes of all entries in the order of their keys, as memcmp has it: RocksDB takes sorted writes a
+ * third faster. Good until the next put. */
+const uint32_t *weir_overlay_sort(struct weir_overlay *overlay);
 /* Empties it and keeps the memory. */
 void weir_overlay_clear(struct weir_overlay *overlay);
 void weir_overlay_done(struct weir_overlay *overlay);
