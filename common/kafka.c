@@ -1,6 +1,7 @@
 #include "common/kafka.h"
 
 #include "common/kafka_log.h"
+#include "common/kafka_statistics.h"
 #include "common/topic.h"
 
 #include <inttypes.h>
@@ -24,6 +25,7 @@ static const struct role_setting {
     {EVERYONE, "socket.nagle.disable", "true"},
     {EVERYONE, "reconnect.backoff.max.ms", "2000"},
     {EVERYONE, "log.connection.close", "false"},
+    {EVERYONE, "statistics.interval.ms", WEIR_KAFKA_STATISTICS_MS},
     {PRODUCERS, "enable.idempotence", "true"},
     {PRODUCERS, "acks", "all"},
     {PRODUCERS, "partitioner", "murmur2"},
@@ -172,6 +174,7 @@ int weir_kafka_new_take(
     char text[ERROR_BYTES];
 
     rd_kafka_conf_set_log_cb(conf, weir_kafka_log);
+    rd_kafka_conf_set_stats_cb(conf, weir_kafka_statistics);
     rd_kafka_t *handle = rd_kafka_new(type, conf, text, sizeof(text));
     if (handle == NULL) {
         rd_kafka_conf_destroy(conf);
