@@ -113,14 +113,14 @@ def case_fatal_producer_is_renewed():
 def case_full_queue():
     """A full queue is back-pressure: 503 at once, and what was queued is still delivered."""
     more = "[kafka.producer]\nqueue.buffering.max.messages = 10"
-    with Stage(["timeout = 3s"], more=more).start() as stage:
+    with Stage(["timeout = 10s"], more=more).start() as stage:
         equal(post(stage).status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
         replies, threads = [], []
         for number in range(30):
             threads.append(threading.Thread(target=lambda n=number: replies.append((f"q-{n}", stage.call("PUT", f"/v1/orders/q-{n}", "{}").status))))
             threads[-1].start()
-        wait_for("refusals", 3, lambda: sum(1 for _, status in replies if status == 503) >= 20)
+        wait_for("refusals", 8, lambda: sum(1 for _, status in replies if status == 503) >= 20)
         stage.broker.signal(signal.SIGCONT)
         for thread in threads:
             thread.join()
