@@ -78,7 +78,8 @@ struct note {
 static void append_pairs(struct weir_buffer *lines, const struct note *note)
 {
     weir_buffer_printf(lines,
-        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=anonymous request=%s",
+        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=" WEIR_REQUEST_PRINCIPAL
+        " request=%s",
         note->method, note->route, note->status, note->bytes, note->duration_us, note->id);
 }
 

@@ -4,6 +4,7 @@
 #include "common/envelope.h"
 #include "common/json.h"
 #include "common/topic.h"
+#include "gateway/identity.h"
 #include "gateway/pending.h"
 #include "gateway/request.h"
 
@@ -14,14 +15,13 @@
 
 /* ---- the body ---- */
 
-/* Takes the key out of a create's body, or the request id for one without. */
+/* Takes the key out of a create's body; data NULL for one without. */
 static enum weir_step take_body_key(struct weir_request *request, json_t *member)
 {
     const char *field = request->collection->config->key_field;
-    if (member == NULL) {
-        request->key = weir_bytes_str(request->id);
+    request->key = WEIR_BYTES_NULL;
+    if (member == NULL)
         return WEIR_STEP_SUSPENDED;
-    }
     if (!json_is_string(member))
         return weir_request_refuse_member(
             request, MHD_HTTP_BAD_REQUEST, field, "the key %s is no string", field);
@@ -74,6 +74,17 @@ static enum weir_step check_body(struct weir_request *request)
     return request->route->item ? compare_body_key(request, member) : take_body_key(request, member);
 }
 
+/* A create without a key takes the request id. */
+static enum weir_step identify(struct weir_request *request)
+{
+    struct weir_error err;
+    if (weir_identity_apply(request, request->key, &err) < 0)
+        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    if (request->key.data == NULL)
+        request->key = weir_bytes_str(request->id);
+    return WEIR_STEP_SUSPENDED;
+}
+
 /* ---- the record ---- */
 
 static bool is_text(struct weir_bytes value)
@@ -108,6 +119,7 @@ static void send_record(
     struct weir_request *request, struct weir_produce_record *record, struct weir_error *err, int *ret_rc)
 {
     char time[WEIR_CLOCK_RFC3339_BYTES], traceparent[WEIR_TRACEPARENT_BYTES];
+    char fingerprint[WEIR_FINGERPRINT_BYTES];
     const struct weir_route *route = request->route;
     struct headers headers = {0};
     weir_traceparent(request->head.traceparent, traceparent);
@@ -118,7 +130,9 @@ static void send_record(
     add(&headers, WEIR_HEADER_TIME, weir_bytes_str(weir_clock_rfc3339(request->started_wall_ms, time)));
     add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str(route->media_type));
     add(&headers, WEIR_HEADER_TRACEPARENT, weir_bytes_str(traceparent));
-    add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str("anonymous"));
+    add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str(WEIR_REQUEST_PRINCIPAL));
+    if (request->head.idempotency_key.data != NULL)
+        add(&headers, WEIR_HEADER_FINGERPRINT, weir_identity_fingerprint(record->value, fingerprint));
     add(&headers, WEIR_HEADER_IF_MATCH, request->head.if_match);
     add(&headers, WEIR_HEADER_IF_NONE_MATCH, request->head.if_none_match);
     record->headers = headers.all;
@@ -159,7 +173,8 @@ static void end_written(struct weir_request *request, int32_t partition, int64_t
 
 enum weir_step weir_command_run(struct weir_request *request)
 {
-    if (check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER)
+    if (check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER ||
+        identify(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;
     struct weir_produce_record record = {
         .collection = request->collection,

@@ -21,6 +21,9 @@
 
 struct weir_connection;
 
+/* Who asks, as long as nobody is asked for credentials. */
+#define WEIR_REQUEST_PRINCIPAL "anonymous"
+
 enum weir_stage {
     WEIR_STAGE_HEAD,    /* the header came; nothing is decided yet */
     WEIR_STAGE_BODY,    /* the body is collected, or discarded once the request is refused */

@@ -1,5 +1,6 @@
 """What the gateway takes, and what then stands on the topic."""
 import re
+from hashlib import sha256
 
 from stage import Stage, check, equal, murmur2_partition
 
@@ -99,6 +100,36 @@ def case_keys():
         equal(sorted(records), sorted(keys), "keys on the topic")
         for key, record in records.items():
             equal(record["partition"], murmur2_partition(key), f"partition of {key!r}")
+
+
+def case_idempotency_key():
+    """The same request with the same key has the same id, at any gateway and after any restart, and so the same generated
+    document key; anything else has another."""
+    with Stage().start() as stage:
+
+        def ids(*arguments, key="k-1", **more):
+            reply = stage.call(*arguments, [("Idempotency-Key", key)], **more)
+            equal(reply.status, 202, f"status of {reply}")
+            return reply.json["request_id"], reply.json["key"]
+
+        first = ids("POST", "/v1/orders", '{"total":1}')
+        check(re.match(r"^[0-9a-f-]{14}5", first[0]), f"a UUIDv5: {first}")
+        equal(first[0], first[1], "the generated key is the id")
+        stage.gateway.stop()
+        stage.start()
+        equal(ids("POST", "/v1/orders", '{"total":1}'), first, "the same again")
+        equal(ids("POST", "/v1/orders", '{"total":2}'), first, "another body: the fingerprint will tell")
+        named = ids("PUT", "/v1/orders/a", "{}")[0]
+        equal(ids("PUT", "/v1/orders/%61", "{}")[0], named, "the same key, spelt otherwise")
+        others = [
+            ids("POST", "/v1/orders", "{}", key="k-2")[0],
+            ids("POST", "/v1/products", "{}")[0],
+            ids("PUT", "/v1/orders/b", "{}")[0],
+            ids("PATCH", "/v1/orders/a", "{}", content_type="application/merge-patch+json")[0],
+        ]
+        equal(len({first[0], named, *others}), 6, "other requests have other ids")
+        prints = [record["headers"]["weir-fingerprint"] for record in stage.records() if record["key"] == first[1]]
+        equal(prints, [sha256(b'{"total":1}').hexdigest()] * 2 + [sha256(b'{"total":2}').hexdigest()], "fingerprints")
 
 
 def case_collections():

@@ -106,6 +106,9 @@ BODIES = [
     post(400, "null"),
     row(400, "PATCH", "/v1/orders/o-1", body="[1]", content_type=PATCH),
     post(400, "{}", "If-Match", headers=[("If-Match", "\xe9")]),
+    post(400, "{}", "Idempotency-Key", headers=[("Idempotency-Key", "")]),
+    post(400, "{}", "Idempotency-Key", headers=[("Idempotency-Key", "a b")]),
+    post(400, "{}", "255", headers=[("Idempotency-Key", "k" * 256)]),
     post(400, "{}", "If-None-Match", headers=[("If-None-Match", "x" * 2000)]),
 ]
 
@@ -161,16 +164,17 @@ def case_head_has_no_body():
 
 def case_length_over_the_limit():
     """Refused by Content-Length alone: not a byte of the body was sent, and no 100-continue is told."""
-    for expect in (b"", b"Expect: 100-continue\r\n"):
-        with Stage(["body.max = 4KiB"]).start() as stage, stage.client() as client:
-            client.send(
-                b"POST /v1/orders HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: 4097\r\n"
-                + expect
-                + b"\r\n"
-            )
-            check_problem(client.reply(), 413, "4096", "body.max")
-            check(client.is_closed(), "the connection is closed")
-            equal(stage.records(), [], "records on the topic")
+    with Stage(["body.max = 4KiB"]).start() as stage:
+        for method, path in (("POST", "/v1/orders"), ("PUT", "/v1/orders/o-1"), ("PATCH", "/v1/orders/o-1"), ("DELETE", "/v1/orders/o-1")):
+            for expect in (b"", b"Expect: 100-continue\r\n"):
+                with stage.client(timeout_s=5) as client:
+                    client.send(
+                        f"{method} {path} HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n".encode()
+                        + b"Content-Length: 4097\r\n" + expect + b"\r\n"
+                    )
+                    check_problem(client.reply(), 413, "4096", "body.max")
+                    check(client.is_closed(), f"{method}: the connection is closed")
+        equal(stage.records(), [], "records on the topic")
 
 
 def case_chunks_over_the_limit():

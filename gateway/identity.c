@@ -1,0 +1,48 @@
+#include "gateway/identity.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+enum { IDEMPOTENCY_KEY_BYTES = 255, PATH_BYTES = 80 };
+
+static bool is_visible(struct weir_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] <= 0x20 || text.data[i] >= 0x7f)
+            return false;
+    }
+    return text.len > 0;
+}
+
+int weir_identity_apply(struct weir_request *request, struct weir_bytes key, struct weir_error *err)
+{
+    struct weir_bytes given = request->head.idempotency_key;
+    char path[PATH_BYTES];
+    if (given.data == NULL)
+        return 0;
+    if (given.len > IDEMPOTENCY_KEY_BYTES || !is_visible(given))
+        return weir_error_set(err, WEIR_E_INVALID, "an Idempotency-Key is 1 to %d bytes of visible ASCII",
+            IDEMPOTENCY_KEY_BYTES);
+    /* The collection's own path: spellings of one key in a URL are one request. */
+    snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
+    const struct weir_bytes parts[] = {
+        weir_bytes_str(WEIR_REQUEST_PRINCIPAL),
+        weir_bytes_str(request->route->method),
+        weir_bytes_str(path),
+        key.data != NULL ? key : weir_bytes("", 0),
+        given,
+    };
+    weir_id_v5(parts, sizeof(parts) / sizeof(parts[0]), request->id);
+    return 0;
+}
+
+struct weir_bytes weir_identity_fingerprint(struct weir_bytes body, char out[static WEIR_FINGERPRINT_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_Digest(body.data != NULL ? body.data : "", body.len, digest, &len, EVP_sha256(), NULL) != 1)
+        return WEIR_BYTES_NULL;
+    for (unsigned i = 0; i < len && 2 * i + 2 < WEIR_FINGERPRINT_BYTES; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return weir_bytes(out, 2 * (size_t)len);
+}
