@@ -71,6 +71,12 @@ static bool stopping(void)
     return false;
 }
 
+static const char *cluster_id(void *context)
+{
+    (void)context;
+    return "cluster";
+}
+
 static struct weir_metric *metric(const char *name, const char *labels, const char *help)
 {
     (void)labels;
@@ -119,6 +125,7 @@ const struct weir_host *fake_host(const struct weir_deployment *deployment)
         .histogram = metric,
         .metric_add = metric_add,
         .metric_set = metric_add,
-        .metric_observe_us = metric_observe_us};
+        .metric_observe_us = metric_observe_us,
+        .cluster_id = cluster_id};
     return &host;
 }

@@ -382,6 +382,19 @@ def case_behind_a_failure_not_twice():
           ["orders b created", "orders a created", "orders b updated"], "mails")
 
 
+def case_shared_id():
+    """A producer may put one ce_id into several records, of one batch and of later ones: each is an event."""
+    server = Server()
+    lines = [record(i, event("same" if i < 3 else "other", op, version), headers={"ce_id": "again"})
+             for i, (op, version) in enumerate([("c", 1), ("d", 2), ("c", 1), ("c", 1)])]
+    equal(run(server.address, lines).verdicts(), ["done"] * 4, "verdicts")
+    mails = [parse(mail.content) for mail in server.mails]
+    equal([mail["Subject"] for mail in mails if "same" in mail["Subject"]],
+          ["orders same created", "orders same deleted", "orders same created"], "mails")
+    equal(len({mail["Message-ID"] for mail in mails}), 4, "Message-IDs")
+    equal({mail["X-Weir-Event"] for mail in mails}, {"again"}, "the id that the producer gave")
+
+
 def case_tombstone():
     server = Server()
     lines = [record(0, event("a", "d", 2)), record(1, None, key="a")]

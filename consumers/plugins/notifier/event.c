@@ -107,20 +107,19 @@ static bool is_plain_id(struct weir_bytes id)
     return true;
 }
 
-/* Whatever stands in the record, the id is one word: a foreign one is replaced by a name-based one. */
-static void name_event(const struct weir_record *record, struct weir_event *event)
+/* A ce_id is the producer's: it may stand in several records, and hold anything. */
+static void name_event(const struct weir_record *record, const char *cluster, struct weir_event *event)
 {
+    weir_id_of_record(cluster, record->topic, record->partition, record->offset, event->id);
     struct weir_bytes given = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ID);
     if (!is_plain_id(given))
         given = weir_bytes_str(event->request);
-    if (is_plain_id(given)) {
-        snprintf(event->id, sizeof(event->id), "%.*s", (int)given.len, given.data);
-        return;
-    }
-    weir_id_of_record("", record->topic, record->partition, record->offset, event->id);
+    if (is_plain_id(given))
+        snprintf(event->given, sizeof(event->given), "%.*s", (int)given.len, given.data);
 }
 
-int weir_event_read(const struct weir_record *record, struct weir_event *ret_event, struct weir_error *err)
+int weir_event_read(const struct weir_record *record, const char *cluster, struct weir_event *ret_event,
+    struct weir_error *err)
 {
     struct weir_event *event = ret_event;
     *event = (struct weir_event){0};
@@ -140,7 +139,7 @@ int weir_event_read(const struct weir_record *record, struct weir_event *ret_eve
     if (code == 0)
         code = read_document(record, event, err);
     if (code == 0)
-        name_event(record, event);
+        name_event(record, cluster, event);
     return code;
 }
 

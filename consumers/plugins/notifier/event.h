@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 #include "common/cleanup.h"
+#include "common/envelope.h"
 #include "common/error.h"
 
 #include <weir/plugin.h>
@@ -12,7 +13,7 @@
 
 enum weir_event_operation { WEIR_EVENT_CREATED, WEIR_EVENT_UPDATED, WEIR_EVENT_DELETED };
 
-enum { WEIR_EVENT_ID_BYTES = 72 };
+enum { WEIR_EVENT_GIVEN_BYTES = 65 };
 
 struct weir_event {
     enum weir_event_operation operation;
@@ -22,15 +23,18 @@ struct weir_event {
     int64_t version;        /* from 1 */
     int64_t time_ms;        /* wall clock of the change */
     struct weir_bytes
-        document; /* JSON text after the change, in the record's bytes; data NULL for a delete */
-    char id[WEIR_EVENT_ID_BYTES]; /* names this event in Message-IDs: letters, digits and hyphens only */
-    json_t *root;                 /* owns the texts above */
+        document;           /* JSON text after the change, in the record's bytes; data NULL for a delete */
+    char id[WEIR_ID_BYTES]; /* names this event, by its position: no two events share it */
+    char given[WEIR_EVENT_GIVEN_BYTES]; /* the id in its ce_id or request, which several events may share:
+                                           letters, digits and hyphens only; "" if there is none */
+    json_t *root;                       /* owns the texts above */
 };
 
-/* Reads the value of a change record. The event points into the record, which has to outlive it; the caller
- * frees with weir_event_done(), also after an error. WEIR_E_INVALID: no JSON object, a member missing, of a
- * wrong type or with a value that its rule forbids. Threads: any. */
-int weir_event_read(const struct weir_record *record, struct weir_event *ret_event, struct weir_error *err);
+/* Reads the value of a change record of the Kafka cluster with that id. The event points into the record,
+ * which has to outlive it; the caller frees with weir_event_done(), also after an error. WEIR_E_INVALID: no
+ * JSON object, a member missing, of a wrong type or with a value that its rule forbids. Threads: any. */
+int weir_event_read(const struct weir_record *record, const char *cluster, struct weir_event *ret_event,
+    struct weir_error *err);
 void weir_event_done(struct weir_event *event);
 
 /* "created", "updated", "deleted". */

@@ -16,7 +16,7 @@ struct pending {
     const struct weir_record *record;
     struct weir_outcome outcome; /* final already if `decided` */
     bool decided;
-    char event_id[WEIR_EVENT_ID_BYTES];
+    char event_id[WEIR_ID_BYTES];
     size_t first, count; /* its mails in the session */
 };
 
@@ -91,6 +91,7 @@ static int add_mails(
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
 static int prepare(struct round *round, struct pending *pending, struct weir_error *err)
 {
+    const struct weir_host *host = round->notifier->host;
     struct weir_event event = {0};
     struct weir_error fault;
     int code = 0;
@@ -98,7 +99,7 @@ static int prepare(struct round *round, struct pending *pending, struct weir_err
     pending->first = weir_session_count(round->session);
     if (pending->record->value.data == NULL)
         return 0;
-    code = weir_event_read(pending->record, &event, &fault);
+    code = weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault);
     if (code == 0)
         code = add_mails(round, pending, &event, &fault);
     weir_event_done(&event);

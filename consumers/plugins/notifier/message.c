@@ -109,7 +109,8 @@ static int append_headers(const struct weir_event *event, const struct weir_mess
     if (code < 0)
         return code;
     weir_buffer_printf(out, "Date: %s\r\nMessage-ID: <%s>\r\n", weir_mime_date(event->time_ms, date), id);
-    weir_buffer_printf(out, "Auto-Submitted: auto-generated\r\nX-Weir-Event: %s\r\n", event->id);
+    weir_buffer_printf(out, "Auto-Submitted: auto-generated\r\nX-Weir-Event: %s\r\n",
+        event->given[0] != '\0' ? event->given : event->id);
     weir_buffer_printf(
         out, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n", boundary);
     return 0;
