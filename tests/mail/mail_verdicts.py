@@ -76,8 +76,28 @@ def case_content_too_large():
 
 
 def case_content_refused_for_now():
-    result = run(Server({".": "452 4.3.1 disk full"}).address, records(1))
-    equal((result.only()["verdict"], result.only()["error_type"]), ("retry", "smtp-452"), "verdict")
+    result = run(Server({".": "451 4.3.0 not now"}).address, records(1))
+    equal((result.only()["verdict"], result.only()["error_type"]), ("retry", "smtp-451"), "verdict")
+
+
+def case_outage_costs_no_execution():
+    """A server that has no room, shuts down or hangs up is out for every mail: none of them may count a failure."""
+    for what in ("RCPT", "DATA", "."):
+        for reply in ("452 4.3.1 disk full", "452 no room", "421 4.3.2 shutting down", CLOSE):
+            result = run(Server({what: reply}).address, records(3), rounds=2)
+            word = "lost" if reply is CLOSE else reply[:3]
+            for number in (1, 2):
+                equal(set(result.verdicts(number)), {"wait"}, "verdicts on %r to %s" % (reply, what))
+            equal(result.lines[0]["error_type"], "smtp-" + word, "reason of %r to %s" % (reply, what))
+            equal(result.totals["healthy"], False, "health")
+
+
+def case_full_mailbox_is_no_outage():
+    for extensions in (["PIPELINING"], ["PIPELINING", "ENHANCEDSTATUSCODES"]):
+        server = Server(at("RCPT", 2, "452 4.2.2 mailbox full"), extensions=extensions)
+        result = run(server.address, records(3))
+        equal(result.verdicts(), ["done", "retry", "done"], "verdicts with %r" % extensions)
+        equal(result.lines[1]["error_type"], "smtp-452", "reason")
 
 
 def case_data_refused():
@@ -89,7 +109,7 @@ def case_odd_success_is_no_success():
     """Only 250 to 259 takes responsibility."""
     for reply in ("299 hm", "354 more", "199 hm", "220 hello", "9999 hm", "abc hm"):
         verdict = run(Server({".": reply}).address, records(1)).only()["verdict"]
-        equal(verdict, "retry", "verdict on %r" % reply)
+        equal(verdict, "wait", "verdict on %r" % reply)
 
 
 def case_sender_refused():
@@ -141,14 +161,14 @@ def case_hangs_up_midway():
     """The mail in flight is tried again, those after it were not reached, those before it are done."""
     server = Server(at(".", 3, CLOSE))
     result = run(server.address, records(6), rounds=2)
-    equal(result.verdicts(1), ["done", "done", "retry", "none", "none", "none"], "verdicts")
+    equal(result.verdicts(1), ["done", "done", "wait", "none", "none", "none"], "verdicts")
     equal(result.lines[2]["error_type"], "smtp-lost", "reason")
     equal(result.verdicts(2)[0:2], ["done", "done"], "verdicts of the second round")
 
 
 def case_hangs_up_at_recipient():
     result = run(Server(at("RCPT", 2, CLOSE)).address, records(4))
-    equal(result.verdicts(), ["done", "retry", "none", "none"], "verdicts")
+    equal(result.verdicts(), ["done", "wait", "none", "none"], "verdicts")
 
 
 def case_silent_server():
@@ -161,7 +181,7 @@ def case_silent_server():
 
 def case_silent_midway():
     result = run(Server(at(".", 2, SILENCE)).address, records(4), smtp_timeout="1s")
-    equal(result.verdicts(), ["done", "retry", "none", "none"], "verdicts")
+    equal(result.verdicts(), ["done", "wait", "none", "none"], "verdicts")
 
 
 def case_dripping_server():

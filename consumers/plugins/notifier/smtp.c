@@ -175,6 +175,16 @@ static void copy_reply(const smtp_status_t *status, char out[static WEIR_REPLY_B
     snprintf(out, WEIR_REPLY_BYTES, "%s%s", enhanced, text);
 }
 
+/* libesmtp takes the enhanced code apart only if the server has announced them. */
+static bool is_personal(const smtp_status_t *status)
+{
+    const char *text = status->text != NULL ? status->text : "";
+
+    if (status->enh_class != 0)
+        return status->enh_subject == 1 || status->enh_subject == 2;
+    return strncmp(text, "4.1.", 4) == 0 || strncmp(text, "4.2.", 4) == 0;
+}
+
 static void take_result(const struct transfer *transfer)
 {
     const smtp_status_t *sender = smtp_reverse_path_status(transfer->message);
@@ -183,7 +193,8 @@ static void take_result(const struct transfer *transfer)
     const struct weir_replies replies = {.sender = sender->code,
         .recipient = recipient->code,
         .message = message->code,
-        .complete = smtp_recipient_check_complete(transfer->recipient) != 0};
+        .complete = smtp_recipient_check_complete(transfer->recipient) != 0,
+        .personal = is_personal(recipient->code >= 400 ? recipient : message)};
     struct weir_mail *mail = transfer->mail;
 
     mail->result = weir_replies_judge(&replies, &mail->code);
@@ -223,7 +234,7 @@ static void explain_security(struct weir_attempt *attempt)
             weir_tls_failure()[0] != '\0' ? weir_tls_failure() : "no TLS session came about");
 }
 
-/* Why mails were left untried. */
+/* Why mails were left untried or unanswered. */
 static void find_failure(struct weir_attempt *attempt)
 {
     const struct weir_transcript *said = &attempt->transcript;
@@ -242,7 +253,7 @@ static void find_failure(struct weir_attempt *attempt)
     else if (said->step != WEIR_STEP_MAIL && said->refused != 0)
         explain(attempt, "smtp-refused", said->reply);
     else
-        explain(attempt, "smtp-lost", "the connection broke");
+        explain(attempt, "smtp-lost", "the connection ended before the server answered");
 }
 
 static void send_mails(struct weir_attempt *attempt, smtp_session_t session, auth_context_t credentials,
@@ -253,12 +264,12 @@ static void send_mails(struct weir_attempt *attempt, smtp_session_t session, aut
         return;
     }
     smtp_start_session(session);
-    bool untried = false;
+    bool unanswered = false;
     for (size_t i = 0; i < attempt->count; i++) {
         take_result(&transfers[i]);
-        untried |= transfers[i].mail->result == WEIR_MAIL_UNTRIED;
+        unanswered |= transfers[i].mail->code == 0;
     }
-    if (untried)
+    if (unanswered)
         find_failure(attempt);
 }
 

@@ -29,12 +29,6 @@ static const struct weir_mail *strongest(const struct weir_session *session, siz
 
 static void explain_reply(const struct weir_mail *mail, struct weir_outcome *outcome)
 {
-    if (mail->code == 0) {
-        snprintf(outcome->error_type, sizeof(outcome->error_type), "smtp-lost");
-        snprintf(outcome->text, sizeof(outcome->text),
-            "<%s>: the connection ended before the server answered", mail->recipient);
-        return;
-    }
     snprintf(outcome->error_type, sizeof(outcome->error_type), "smtp-%d", mail->code);
     snprintf(outcome->text, sizeof(outcome->text), "<%s>: %d %s", mail->recipient, mail->code, mail->reply);
 }
