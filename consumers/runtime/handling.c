@@ -101,11 +101,16 @@ static void count_dead_letters(const struct weir_batch *batch)
             weir_monitor_dead_letter(batch->slots[i].why.disposition);
 }
 
-/* Nothing of the batch counts: all of it is handed out again. */
-static void give_up(struct weir_runtime *runtime)
+static void tell_aborted(struct weir_runtime *runtime)
 {
     if (runtime->plugin->aborted != NULL)
         runtime->plugin->aborted(runtime->plugin_instance, &runtime->batch);
+}
+
+/* Nothing of the batch counts: all of it is handed out again. */
+static void give_up(struct weir_runtime *runtime)
+{
+    tell_aborted(runtime);
     weir_batch_end(&runtime->batch, false);
 }
 
@@ -323,15 +328,32 @@ static int renew_unless_fenced(struct weir_runtime *runtime, struct weir_error *
                                                                       : tell_twin(runtime, err);
 }
 
+/* *ret_read: whether the list holds the stable offsets; not so when the process is asked to end first. */
+static int resolve(struct weir_runtime *runtime, rd_kafka_topic_partition_list_t *list, bool *ret_read,
+    struct weir_error *err)
+{
+    *ret_read = false;
+    if (weir_service_stopping())
+        return 0;
+    if (weir_transaction_fences(runtime->transaction) >= FENCES_MAX)
+        return tell_twin(runtime, err);
+    int rc = renew(runtime, err);
+    if (rc == 0)
+        *ret_read = read_offsets(runtime, list);
+    return rc;
+}
+
 /* The end of a doubtful transaction is read, not guessed: init_transactions ends it, then the stable offsets
- * say how. */
+ * say how. When the process ends before that, the next one finds out; the producer may still hold what is in
+ * the batch, so that it is left as it is. */
 static int doubtful(struct weir_runtime *runtime, const struct weir_error *why, struct weir_error *err)
 {
+    bool read;
     weir_log(WEIR_LOG_WARNING, "transaction.doubtful", "reason=\"%s\"", why->text);
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_offsets(runtime);
-    int rc = renew_unless_fenced(runtime, err);
-    if (rc < 0 || weir_service_stopping() || !read_offsets(runtime, list)) {
-        give_up(runtime);
+    int rc = resolve(runtime, list, &read, err);
+    if (!read) {
+        tell_aborted(runtime);
         return rc;
     }
     enum evidence evidence = weigh(runtime, list);
@@ -451,7 +473,10 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
     struct weir_error failure = {0};
     struct weir_batch *batch = &runtime->batch;
     weir_batch_begin(batch);
-    if (runtime->plugin->handle(runtime->plugin_instance, batch, &failure) < 0) {
+    runtime->monitor.handling = true;
+    int handled = runtime->plugin->handle(runtime->plugin_instance, batch, &failure);
+    runtime->monitor.handling = false;
+    if (handled < 0) {
         handle_failed(runtime, &failure);
         return 0;
     }

@@ -149,26 +149,34 @@ static int check_instance(const char *instance, struct weir_error *err)
     return 0;
 }
 
-/* The handler may hang and the loop with it: a second signal of life is not waited for beyond drain.timeout.
- */
-static void *drain(void *limit_ms)
+static int64_t drain_limit_ms; /* outlives the configuration */
+static const struct weir_monitor *drain_monitor;
+
+/* A handler may hang, or a broker in the middle of a transaction or of leaving: neither is waited for beyond
+ * drain.timeout after SIGTERM. An open transaction is ended by the next process, so that only a hanging
+ * handler is a failure. */
+static void *drain(void *unused)
 {
-    int64_t left_ms = *(const int64_t *)limit_ms;
+    (void)unused;
     while (!weir_service_stopping()) {
         if (!weir_service_wait(60000))
             nanosleep(&(struct timespec){.tv_sec = 1}, NULL); /* a pending SIGHUP ends each wait at once */
     }
     weir_service_stopping_notify();
-    nanosleep(&(struct timespec){.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000}, NULL);
-    weir_log(WEIR_LOG_ERROR, "drain.expired",
-        "limit_ms=%" PRId64 " consequence=\"the open batch will be handled again\"", left_ms);
-    _exit(weir_code_exit_status(WEIR_E_INTERNAL));
+    nanosleep(&(struct timespec){.tv_sec = drain_limit_ms / 1000, .tv_nsec = drain_limit_ms % 1000 * 1000000},
+        NULL);
+    bool handling = drain_monitor->handling;
+    weir_log(handling ? WEIR_LOG_ERROR : WEIR_LOG_WARNING, "drain.expired",
+        "limit_ms=%" PRId64 " waiting_for=%s", drain_limit_ms, handling ? "plugin" : "kafka");
+    _exit(handling ? weir_code_exit_status(WEIR_E_INTERNAL) : EXIT_SUCCESS);
 }
 
-static int start_drain(const struct weir_service *service, struct weir_error *err)
+static int start_drain(const struct weir_runtime *runtime, struct weir_error *err)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, drain, (void *)(uintptr_t)&service->drain_timeout_ms) != 0)
+    drain_limit_ms = runtime->service->drain_timeout_ms;
+    drain_monitor = &runtime->monitor;
+    if (pthread_create(&thread, NULL, drain, NULL) != 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "threads are out");
     pthread_detach(thread);
     return 0;
@@ -190,7 +198,7 @@ static int run(struct weir_runtime *runtime, struct weir_error *err)
     struct weir_management management = {.ready = weir_monitor_ready, .context = runtime};
     struct weir_http *http = NULL;
     weir_monitor_init(&runtime->monitor);
-    int rc = start_drain(runtime->service, err);
+    int rc = start_drain(runtime, err);
     if (rc == 0)
         rc = listen_for_operators(runtime, &management, &http, err);
     weir_log(WEIR_LOG_NOTICE, "consumer.starting", "version=%s service=%s instance=%s plugin=%s",

@@ -17,6 +17,7 @@ struct weir_monitor {
     struct weir_metric *owned_now, *flowing_now, *stopped_now, *waiting_now;
 
     /* Readiness; written by the loop. */
+    _Atomic bool handling; /* the plugin has a batch in hand */
     _Atomic bool opened, reachable, joined, stopping;
     _Atomic unsigned owned, flowing, stopped, waiting;
 };

@@ -211,12 +211,13 @@ void weir_end(struct weir_runtime *runtime)
 {
     runtime->monitor.stopping = true;
     weir_watchdog_arm("leaving the group", runtime->service->drain_timeout_ms, EXIT_SUCCESS);
+    weir_transaction_close(runtime->transaction); /* first: it may still hold records of the batch */
+    runtime->transaction = NULL;
     if (runtime->consumer != NULL)
         rd_kafka_consumer_close(runtime->consumer);
     if (runtime->plugin != NULL)
         weir_assignment_done(runtime);
     weir_batch_done(&runtime->batch);
-    weir_transaction_close(runtime->transaction);
     weir_reader_done(runtime);
     runtime->monitor.opened = false;
     if (runtime->plugin_instance != NULL)

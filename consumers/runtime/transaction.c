@@ -295,9 +295,12 @@ static enum weir_ending doubtful(struct weir_transaction *transaction)
     return WEIR_ENDING_DOUBTFUL;
 }
 
-/* What an abort can't end in time the next producer's init_transactions ends. */
+/* What an abort can't end in time, or is not waited for at the end of the process, the next producer's
+ * init_transactions ends. */
 static enum weir_ending abort_transaction(struct weir_transaction *transaction)
 {
+    if (weir_service_stopping())
+        return doubtful(transaction);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(transaction->handle, ABORT_LIMIT_MS);
     if (error == NULL)
         return WEIR_ENDING_ABORTED;
@@ -314,6 +317,12 @@ static void breathe(struct weir_transaction *transaction)
     rd_kafka_poll(transaction->handle, 0);
 }
 
+/* A process that is asked to end does not wait for a broker that does not answer. */
+static bool may_go_on(int64_t until_ms)
+{
+    return !weir_service_stopping() && weir_clock_ms() < until_ms;
+}
+
 static int send_offsets(
     struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
 {
@@ -323,7 +332,7 @@ static int send_offsets(
             rd_kafka_send_offsets_to_transaction(transaction->handle, input->offsets, input->group, STEP_MS);
         if (error == NULL)
             return 0;
-        bool again = rd_kafka_error_is_retriable(error) && weir_clock_ms() < until_ms;
+        bool again = rd_kafka_error_is_retriable(error) && may_go_on(until_ms);
         weir_kafka_error_take(error, "send_offsets_to_transaction", err);
         if (!again)
             return err->code;
@@ -337,7 +346,7 @@ static rd_kafka_error_t *commit_in_steps(struct weir_transaction *transaction)
 {
     for (int64_t until_ms = transaction->began_ms + WEIR_TRANSACTION_LIMIT_MS;;) {
         rd_kafka_error_t *error = rd_kafka_commit_transaction(transaction->handle, STEP_MS);
-        if (error == NULL || !rd_kafka_error_is_retriable(error) || weir_clock_ms() >= until_ms)
+        if (error == NULL || !rd_kafka_error_is_retriable(error) || !may_go_on(until_ms))
             return error;
         rd_kafka_error_destroy(error);
         breathe(transaction);

@@ -219,6 +219,41 @@ def test_drain_on_sigterm():
         check_same(echo, 20000)
 
 
+def test_sigterm_while_the_broker_hangs():
+    """In the middle of a transaction: it ends in time all the same, and nothing is double or missing afterwards."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=[*SMALL, "drain.timeout = 8s"])
+        put(kafka, numbered(10000))
+        one = echo.instance().start()
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 3 if one.is_ready() else 0, [one])
+        kafka.broker("stop")
+        began = time.monotonic()
+        code = one.stop(15)
+        took = time.monotonic() - began
+        kafka.broker("cont")
+        say(f"ended with {code} after {took:.1f} s")
+        if code != 0 or took > 9:
+            raise Failed(one.tail())
+        one.start()
+        echo.settle(90, [one])
+        check_same(echo, 10000)
+
+
+def test_a_hanging_handler_is_cut_off():
+    """SIGTERM while the plugin hangs: ended at drain.timeout, as a failure that says so."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["drain.timeout = 2s"])
+        one = echo.instance().start().wait_ready()
+        put(kafka, [("hang-1", "x")])
+        time.sleep(0.5)  # nothing tells from outside that a handler hangs
+        began = time.monotonic()
+        code = one.stop(10)
+        if code != 70 or time.monotonic() - began > 5 or "waiting_for=plugin" not in one.log.read_text():
+            raise Failed(f"exit {code}\n{one.tail()}")
+
+
 def test_two_instances_share():
     """The second takes over a part, the first's death the rest; nothing double, nothing missing."""
     with Stage() as stage:

@@ -7,6 +7,7 @@
  *     wait…     WAIT as long as the file `echo.gate` exists
  *     skip…     no verdict at its first execution
  *     large…    emits more than any topic takes; REJECT, too-large
+ *     hang…     handle() never returns
  *     error…    handle() fails as long as the file `echo.gate` exists
  *
  * It also reads "{source}.changes" as a table and refuses a commit or a table record that does not continue
@@ -181,6 +182,8 @@ static int handle(void *instance, struct weir_batch *batch, struct weir_error *e
     for (const struct weir_record *record; (record = echo->host->next(batch)) != NULL;) {
         if (begins(record->key, "error") && is_shut(echo))
             return weir_error_set(err, WEIR_E_UNAVAILABLE, "echo: the gate is shut");
+        while (begins(record->key, "hang"))
+            pause();
         handle_record(echo, batch, record);
         echo->host->metric_add(echo->handled, 1);
     }
