@@ -543,6 +543,7 @@ static struct weir_output *append_outputs(struct fake *fake)
         assert_true(log->count < LOG_MAX);
         touched[log - fake->logs] = true;
         record->offset = log->next_offset++;
+        record->timestamp_ms = fake->now_ms;
         log->records[log->count++] = *record;
         outputs[i] =
             (struct weir_output){fake->emitted[i].cause, record->topic, record->partition, record->offset};

@@ -109,17 +109,39 @@ static void beyond_loopback_needs_the_secret(void **state)
         {"localhost:8090", false}, {"unix:/run/x", false}, {"0.0.0.0:8090", true},
         {"127.example.com:80", true}, {"[::]:8090", true}, {"10.0.0.1:8090", true}, {":8090", true}};
     struct fake *fake = *state;
-    char secret[] = "0123456789abcdef", listen[32];
+    char secret[] = "0123456789abcdef", listen[32], url[] = "http://store-1:8090";
     struct weir_error err;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct weir_store_settings settings = fake->settings;
         snprintf(listen, sizeof(listen), "%s", rows[i].listen);
         settings.listen = listen;
+        settings.advertise = url;
         int r = weir_store_settings_check(&settings, &fake->deployment, "store", &err);
         if (r != (rows[i].refused ? WEIR_E_CONFIG : 0))
             fail_msg("%s: %d", rows[i].listen, r);
         settings.peer_secret = secret;
+        assert_int_equal(weir_store_settings_check(&settings, &fake->deployment, "store", &err), 0);
+    }
+}
+
+static void address_of_no_host_needs_a_url(void **state)
+{
+    static const char *const nowhere[] = {"0.0.0.0:8090", "[::]:8090", "unix:/run/x"};
+    struct fake *fake = *state;
+    char secret[] = "0123456789abcdef", listen[32], url[] = "http://store-1:8090";
+    struct weir_error err;
+
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+        struct weir_store_settings settings = fake->settings;
+        snprintf(listen, sizeof(listen), "%s", nowhere[i]);
+        settings.listen = listen;
+        settings.peer_secret = secret;
+        settings.advertise = NULL;
+        assert_int_equal(
+            weir_store_settings_check(&settings, &fake->deployment, "store", &err), WEIR_E_CONFIG);
+        assert_non_null(strstr(err.text, "store.advertise"));
+        settings.advertise = url;
         assert_int_equal(weir_store_settings_check(&settings, &fake->deployment, "store", &err), 0);
     }
 }
@@ -194,6 +216,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(positions_tell_state_and_checkpoint, start, stop),
     cmocka_unit_test_setup_teardown(peer_secret_is_asked_for, start, stop),
     cmocka_unit_test_setup_teardown(beyond_loopback_needs_the_secret, start, stop),
+    cmocka_unit_test_setup_teardown(address_of_no_host_needs_a_url, start, stop),
     cmocka_unit_test_setup_teardown(topics_have_to_be_collections, start, stop),
     cmocka_unit_test_setup_teardown(readers_run_beside_the_loop, start, stop),
 };

@@ -196,6 +196,7 @@ static void foreign_records_are_skipped(void **state)
     };
     struct weir_error err;
 
+    records[2].timestamp_ms = fake->now_ms;
     assert_int_equal(weir_store_table_apply(fake->instance, 0, records, 3, &err), 0);
     assert_non_null(strstr(fake->log_text, "store.event.skipped"));
     assert_non_null(strstr(fake->log_text, "offset=2"));
@@ -218,6 +219,25 @@ static void state_older_than_the_window_is_rebuilt(void **state)
     free(dump);
     assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 200);
+}
+
+/* Interrupted halfway, a read has seen the log as it was then: deletes behind its place may be compacted
+ * since. */
+static void half_a_restore_is_as_old_as_its_last_event(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_error err;
+
+    const struct fake_entry *entry = fake_put(fake, FAKE_ORDERS, "create", "r1", "o-1", "{}", NULL);
+    int32_t partition = entry->record.partition;
+    fake_run(fake);
+    struct weir_record next = fake_log(fake, "orders.changes", partition)->records[0];
+    next.offset = 5;
+    fake->now_ms += fake->deployment.kafka.window_ms / 2;
+    assert_int_equal(weir_store_table_apply(fake->instance, 0, &next, 1, &err), 0);
+    assert_int_equal(position(fake, partition), 6);
+    fake->now_ms += fake->deployment.kafka.window_ms / 2 + 1;
+    assert_int_equal(position(fake, partition), 0);
 }
 
 static void idle_partitions_stay_young(void **state)
@@ -310,6 +330,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(tombstone_alone_deletes, start, stop),
     cmocka_unit_test_setup_teardown(foreign_records_are_skipped, start, stop),
     cmocka_unit_test_setup_teardown(state_older_than_the_window_is_rebuilt, start, stop),
+    cmocka_unit_test_setup_teardown(half_a_restore_is_as_old_as_its_last_event, start, stop),
     cmocka_unit_test_setup_teardown(idle_partitions_stay_young, start, stop),
     cmocka_unit_test_setup_teardown(shorter_topic_is_noticed, start, stop),
     cmocka_unit_test_setup_teardown(other_cluster_is_refused, start, stop),

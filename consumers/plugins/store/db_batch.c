@@ -127,8 +127,10 @@ int weir_db_batch_write(struct weir_db *db, struct weir_error *err)
 {
     char *error = NULL;
 
-    if (db->rocks == NULL)
+    if (db->rocks == NULL) {
+        rocksdb_writebatch_clear(db->batch);
         return fail_closed(db, err);
+    }
     rocksdb_write(db->rocks, db->writes, db->batch, &error);
     rocksdb_writebatch_clear(db->batch);
     db->broken = db->broken || error != NULL;

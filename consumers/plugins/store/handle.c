@@ -204,6 +204,13 @@ static int read_command(struct turn *turn, struct weir_effect *effect)
     return weir_command_check_request(turn->command.request, effect);
 }
 
+/* A document that can't be read stops its partition only: the others go on. */
+static void wait_for_disk(struct turn *turn, const struct weir_error *why)
+{
+    turn->store->host->fail(turn->batch, turn->record, WEIR_WAIT,
+        &(struct weir_reason){.error_type = "unreadable", .text = why->text});
+}
+
 static int execute(struct turn *turn, struct weir_error *err)
 {
     struct weir_store *store = turn->store;
@@ -211,6 +218,7 @@ static int execute(struct turn *turn, struct weir_error *err)
     WEIR_CLEANUP(db_value) struct weir_db_value found = {0};
     struct weir_document current;
     struct weir_effect effect;
+    struct weir_error unread;
     char key[WEIR_STORE_KEY_BYTES];
 
     if (read_command(turn, &effect) < 0) {
@@ -219,11 +227,13 @@ static int execute(struct turn *turn, struct weir_error *err)
     }
     struct weir_bytes stored_key =
         weir_key_write(WEIR_KEY_DOCUMENT, turn->source->number, record->partition, record->key, key);
-    int r = weir_db_overlay_get(store->db, stored_key, &found, err);
+    int r = weir_db_overlay_get(store->db, stored_key, &found, &unread);
     if (r == 0 && found.bytes.data != NULL)
-        r = weir_document_read(found.bytes, &current, err);
-    if (r < 0)
-        return r;
+        r = weir_document_read(found.bytes, &current, &unread);
+    if (r < 0) {
+        wait_for_disk(turn, &unread);
+        return 0;
+    }
     const struct weir_document *before = found.bytes.data != NULL ? &current : NULL;
     r = weir_command_apply(
         &turn->source->rules, &turn->command, record->key, record->value, before, &store->scratch, &effect);

@@ -141,13 +141,15 @@ static int apply_event(
     return 0;
 }
 
-/* Writes what the batch holds, together with how far it goes. */
+/* Writes what the batch holds, together with how far it goes. `known_ms`: until when the log was seen whole;
+ * of a read that is not through, that is the time of its last record, since what was compacted behind it is
+ * not known. */
 static int write_with_checkpoint(struct weir_store *store, const struct weir_source *source,
-    int32_t partition, int64_t offset, struct weir_error *err)
+    int32_t partition, int64_t offset, int64_t known_ms, struct weir_error *err)
 {
     char key[WEIR_STORE_KEY_BYTES], value[WEIR_CHECKPOINT_BYTES];
 
-    weir_checkpoint_write(&(struct weir_checkpoint){offset, store->host->now_ms()}, value);
+    weir_checkpoint_write(&(struct weir_checkpoint){offset, known_ms}, value);
     weir_db_batch_put(store->db,
         weir_key_write(WEIR_KEY_CHECKPOINT, source->number, partition, WEIR_BYTES_NULL, key),
         weir_bytes(value, sizeof(value)));
@@ -183,7 +185,8 @@ int weir_store_table_apply(
     }
     if (applied == 0)
         return 0;
-    r = write_with_checkpoint(store, source, records[0].partition, records[count - 1].offset + 1, err);
+    const struct weir_record *last = &records[count - 1];
+    r = write_with_checkpoint(store, source, last->partition, last->offset + 1, last->timestamp_ms, err);
     if (r == 0)
         store->host->metric_add(store->metrics.restored, applied);
     return r;
@@ -205,7 +208,7 @@ int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_i
             ", but the topic ends at %" PRId64
             ": it was made anew or lost records; remove the folder to build it again from what is there",
             store->path, partition, source->changes_topic, atomic_load(&own->checkpoint), offset);
-    int r = write_with_checkpoint(store, source, partition, offset, err);
+    int r = write_with_checkpoint(store, source, partition, offset, store->host->now_ms(), err);
     if (r < 0)
         return r;
     weir_partition_set_state(own, WEIR_PARTITION_SERVING);

@@ -9,7 +9,7 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .type = WEIR_OPTION_PATH,
         .fallback = "/var/lib/weir/store",
         .offset = offsetof(struct weir_store_settings, path),
-        .help = "Folder of the documents; one process has it open; on the dev broker PATH.dev, fresh at each "
+        .help = "folder of the documents; one process has it open; on the dev broker PATH.dev, fresh at each "
                 "start"},
     {.key = "memory",
         .type = WEIR_OPTION_SIZE,
@@ -17,29 +17,31 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .offset = offsetof(struct weir_store_settings, memory_bytes),
         .min = 8LL << 20,
         .max = 1LL << 40,
-        .help = "Memory of RocksDB: half for writes, half for reads"},
+        .help = "memory of RocksDB: half for writes, half for reads"},
     {.key = "listen",
         .type = WEIR_OPTION_ADDRESS,
         .fallback = "127.0.0.1:8090",
         .offset = offsetof(struct weir_store_settings, listen),
-        .help = "Address of the reads; beyond loopback only with store.peer.secret"},
+        .help = "address of the reads; beyond loopback only with store.peer.secret"},
     {.key = "advertise",
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct weir_store_settings, advertise),
-        .help = "URL at which gateways reach the reads; default: http:// and the address of store.listen"},
+        .help = "URL at which gateways reach the reads; default: http:// and the address of store.listen, "
+                "which has "
+                "to be one host's then"},
     {.key = "free.min",
         .type = WEIR_OPTION_SIZE,
         .fallback = "1GiB",
         .offset = offsetof(struct weir_store_settings, free_min_bytes),
         .min = 0,
         .max = INT64_MAX,
-        .help = "Below this much free disk, or four times the write buffers, the store waits"},
+        .help = "below this much free disk, or four times the write buffers, the store waits"},
     {.key = "peer.secret",
         .type = WEIR_OPTION_SECRET,
         .offset = offsetof(struct weir_store_settings, peer_secret),
         .min = 16,
         .max = 200,
-        .help = "What readers have to send as header Weir-Peer"},
+        .help = "what readers have to send as header Weir-Peer"},
 };
 
 static bool is_command_topic(const struct weir_deployment *deployment, const char *topic)
@@ -73,6 +75,17 @@ static int check_topics(const struct weir_deployment *deployment, const char *na
     return 0;
 }
 
+/* Whether an address says where one host is, so that others can be told. */
+static bool names_a_host(const char *address)
+{
+    static const char *const nowhere[] = {"0.0.0.0:", "[::]:", "unix:", ":"};
+
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
+        if (strncmp(address, nowhere[i], strlen(nowhere[i])) == 0)
+            return false;
+    return true;
+}
+
 int weir_store_settings_check(const void *settings, const struct weir_deployment *deployment,
     const char *service, struct weir_error *err)
 {
@@ -82,5 +95,10 @@ int weir_store_settings_check(const void *settings, const struct weir_deployment
         return weir_error_set(err, WEIR_E_CONFIG,
             "[service %s] store.listen = %s: beyond loopback the reads need a store.peer.secret", service,
             own->listen);
+    if (own->advertise == NULL && !names_a_host(own->listen))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "[service %s] store.listen = %s: gateways can't be told of it; set store.advertise to a URL that "
+            "reaches it",
+            service, own->listen);
     return check_topics(deployment, service, err);
 }
