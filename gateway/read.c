@@ -36,7 +36,9 @@ struct job {
     struct weir_request *request;
     CURL *easy; /* NULL between two tries */
     int32_t partition;
-    int64_t give_up_ms, next_try_ms;
+    int64_t give_up_ms;  /* no further try from then on (read.wait) */
+    int64_t deadline_ms; /* of the request: a try under way may last until then (timeout) */
+    int64_t next_try_ms;
     char problem[WEIR_ERROR_TEXT_BYTES]; /* of the last try */
     struct weir_buffer document;
 };
@@ -89,7 +91,9 @@ static struct job *make_job(struct weir_read *read, struct weir_request *request
     job->read = read;
     job->request = weir_request_ref(request);
     job->partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions);
-    job->give_up_ms = weir_clock_ms() + read->gateway->settings.read_wait_ms;
+    int64_t now_ms = weir_clock_ms();
+    job->give_up_ms = now_ms + read->gateway->settings.read_wait_ms;
+    job->deadline_ms = now_ms + read->gateway->settings.timeout_ms;
     snprintf(job->problem, sizeof(job->problem), "no store is known that keeps partition %" PRId32 " of %s",
         job->partition, request->collection->config->command_topic);
     return job;
@@ -220,7 +224,7 @@ static void give_easy(struct weir_read *read, CURL *easy)
 static bool set_try(struct job *job, const char *owner)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer url = {0};
-    int64_t left_ms = job->give_up_ms - weir_clock_ms();
+    int64_t left_ms = job->deadline_ms - weir_clock_ms();
     write_url(job, owner, &url);
     weir_buffer_clear(&job->document);
     return !url.failed && curl_easy_setopt(job->easy, CURLOPT_URL, url.data) == CURLE_OK &&
@@ -268,6 +272,15 @@ static void begin_try(struct job *job)
 
 /* ---- what a try brought ---- */
 
+/* A store says Weir-Version: 0 of a document that it would keep and does not have. Any other 404 comes from
+ * somebody else, and says nothing about the document. */
+static bool is_missing(struct job *job, long status)
+{
+    char version[WEIR_REQUEST_TAG_BYTES] = "";
+    copy_header(job->easy, "Weir-Version", version, sizeof(version));
+    return status == MHD_HTTP_NOT_FOUND && strcmp(version, "0") == 0;
+}
+
 /* True when the read is over. */
 static bool judge_answer(struct job *job)
 {
@@ -277,7 +290,7 @@ static bool judge_answer(struct job *job)
         end_found(job);
         return true;
     }
-    if (status == MHD_HTTP_NOT_FOUND) {
+    if (is_missing(job, status)) {
         end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
         return true;
     }
@@ -290,7 +303,7 @@ static bool judge_answer(struct job *job)
 
 static bool judge_failure(struct job *job, CURLcode result)
 {
-    if (result == CURLE_OPERATION_TIMEDOUT && weir_clock_ms() >= job->give_up_ms) {
+    if (result == CURLE_OPERATION_TIMEDOUT && weir_clock_ms() >= job->deadline_ms) {
         end_problem(job, MHD_HTTP_GATEWAY_TIMEOUT, LATE);
         return true;
     }

@@ -33,7 +33,7 @@ enum weir_stage {
 
 enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCOME_DOCUMENT };
 
-enum { WEIR_REQUEST_TAG_BYTES = 80, WEIR_REQUEST_POINTER_BYTES = 256 };
+enum { WEIR_REQUEST_TAG_BYTES = 264, WEIR_REQUEST_POINTER_BYTES = 256 };
 
 /* What is told of a request that failed. Kept apart, so that the memory of those that do not fail stays
  * small. */

@@ -99,13 +99,29 @@ def case_store_down():
 
 
 def case_store_silent():
-    """A store that takes the request and never answers: 504 in time."""
-    with Stage(["read.wait = 500ms"]).start() as stage:
+    """A store that takes the request and never answers: 504 at the request's own deadline."""
+    with Stage(["timeout = 700ms"]).start() as stage:
         stage.store.put("/documents/orders/o-1", BODY)
         stage.store.delay_s = 5
         started = time.monotonic()
         check_problem(stage.call("GET", "/v1/orders/o-1"), 504)
         check(time.monotonic() - started < 3, "answered in time")
+
+
+def case_store_slow():
+    """read.wait is for stores that are away: one that answers late is waited for until the request's deadline."""
+    with Stage(["read.wait = 200ms"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.delay_s = 1
+        equal(stage.call("GET", "/v1/orders/o-1").status, 200, "status")
+
+
+def case_foreign_404():
+    """A 404 that is not the store's own word on the document is no 404 for the client."""
+    with Stage(["read.wait = 500ms"]).start() as stage:
+        stage.store.put("/documents/orders/o-1", BODY)
+        stage.store.status = 404
+        check_problem(stage.call("GET", "/v1/orders/o-1"), 503, "answered 404")
 
 
 def case_many_at_once():

@@ -147,6 +147,8 @@ class Store:
                 body = found["body"] if status == 200 else b""
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                if status == 404 and not store.status:
+                    self.send_header("Weir-Version", "0")
                 if status == 200:
                     for name in ("ETag", "Last-Modified", "Weir-Version"):
                         self.send_header(name, found[name])

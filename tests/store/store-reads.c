@@ -46,6 +46,18 @@ static void what_is_not_there_is_404(void **state)
             fail_msg("%s is not 404", paths[i]);
 }
 
+/* The gateway believes only this 404: it is the store's word on a document that it would keep. */
+static void missing_document_has_version_0(void **state)
+{
+    struct weir_http_reply reply = fake_get(*state, "GET", "/documents/orders/o-2", NULL);
+
+    assert_int_equal(reply.status, 404);
+    assert_int_equal(reply.header_count, 1);
+    assert_string_equal(reply.names[0], "Weir-Version");
+    assert_string_equal(reply.values[0], "0");
+    assert_int_equal(fake_get(*state, "GET", "/documents/nothing/o-1", NULL).header_count, 0);
+}
+
 static void other_methods_are_405(void **state)
 {
     struct weir_http_reply reply = fake_get(*state, "PUT", path, NULL);
@@ -211,6 +223,7 @@ static void readers_run_beside_the_loop(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(document_comes_with_its_bytes, start, stop),
     cmocka_unit_test_setup_teardown(what_is_not_there_is_404, start, stop),
+    cmocka_unit_test_setup_teardown(missing_document_has_version_0, start, stop),
     cmocka_unit_test_setup_teardown(other_methods_are_405, start, stop),
     cmocka_unit_test_setup_teardown(only_the_owner_answers, start, stop),
     cmocka_unit_test_setup_teardown(positions_tell_state_and_checkpoint, start, stop),

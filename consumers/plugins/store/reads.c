@@ -79,9 +79,10 @@ static void reply_found(const struct weir_store *store, int found, struct weir_b
 {
     struct weir_document document;
 
-    if (found == WEIR_E_NOT_FOUND)
+    if (found == WEIR_E_NOT_FOUND) {
         store->host->reply_problem(reply, 404, "there is no such document");
-    else if (found < 0 || weir_document_read(stored, &document, NULL) < 0) {
+        store->host->reply_header(reply, "Weir-Version", "0");
+    } else if (found < 0 || weir_document_read(stored, &document, NULL) < 0) {
         weir_store_log(store, WEIR_SAY_ERROR, "store.read.failed", "reason=\"%s\"",
             found < 0 ? err->text : "damaged document");
         store->host->reply_problem(reply, 500, "the document can't be read");
