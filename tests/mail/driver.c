@@ -1,8 +1,9 @@
 /* Runs the notifier's plugin over records from stdin, without Kafka, and tells the verdicts.
  *
- *     notifier-driver [--check] [--rounds N] PLUGIN.so [KEY=VALUE …] < records
+ *     notifier-driver [--check] [--deaf] [--rounds N] PLUGIN.so [KEY=VALUE …] < records
  *
- * Settings as in the configuration, without "notifier."; handle.timeout_ms=N is the service's. A record is
+ * Settings as in the configuration, without "notifier."; handle.timeout_ms=N and drain.timeout_ms=N are
+ * the service's. --deaf: no connection can be shut down. SIGTERM is what it is to a host. A record is
  * one line of JSON: {"key", "value", "partition", "offset", "topic", "headers": {…}}; key and value are
  * strings or null. A round calls handle as a host does: again with what was not reached, until all have a
  * verdict, one has RETRY or WAIT, or none came. The next round begins, on each partition, with the first
@@ -17,9 +18,22 @@
 #include "common/json.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool deaf;
+
+/* In the place of libc's for the plugin too: a session that does not end when it is shut down, as one whose
+ * thread the machine does not let run. */
+__attribute__((visibility("default"))) int shutdown(int fd, int how)
+{
+    return deaf ? 0 : (int)syscall(SYS_shutdown, fd, how);
+}
 
 struct input {
     struct weir_record *records;
@@ -192,7 +206,7 @@ static int run_round(const struct weir_plugin *plugin, void *instance, struct in
     round.open = calloc(input->count + 1, sizeof(*round.open));
     for (size_t i = 0; i < input->count; i++)
         round.open[i] = i;
-    while (code == 0 && again)
+    while (code == 0 && again && !fake_host_stopping())
         code = call_handle(plugin, instance, &round, totals, &again, err);
     for (size_t i = 0; code == 0 && i < input->count; i++)
         tell(number, &input->records[i], &round.verdicts[i]);
@@ -222,8 +236,11 @@ static int set_setting(const struct weir_option_table *table, void *settings, st
     if (value == NULL)
         return weir_error_set(err, WEIR_E_USAGE, "%s is no KEY=VALUE", assignment);
     *value++ = '\0';
-    if (strcmp(assignment, "handle.timeout_ms") == 0) {
-        service->handle_timeout_ms = strtoll(value, NULL, 10);
+    int64_t *own = strcmp(assignment, "handle.timeout_ms") == 0  ? &service->handle_timeout_ms
+                   : strcmp(assignment, "drain.timeout_ms") == 0 ? &service->drain_timeout_ms
+                                                                 : NULL;
+    if (own != NULL) {
+        *own = strtoll(value, NULL, 10);
         return 0;
     }
     const struct weir_option *row = weir_option_find(table, assignment);
@@ -258,16 +275,24 @@ static int run(const struct weir_plugin *plugin, const void *settings,
     return code;
 }
 
+static void on_term(int signal)
+{
+    (void)signal;
+    fake_host_stop();
+}
+
 int main(int argc, char **argv)
 {
     struct weir_error err = {0};
-    struct weir_service service = {.name = (char *)"notifier", .handle_timeout_ms = 60000};
+    struct weir_service service = {
+        .name = (char *)"notifier", .handle_timeout_ms = 60000, .drain_timeout_ms = 20000};
     const struct weir_deployment deployment = {.services = &service, .service_count = 1};
     bool check_only = false;
     int rounds = 1, at = 1;
 
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         check_only |= strcmp(argv[at], "--check") == 0;
+        deaf |= strcmp(argv[at], "--deaf") == 0;
         if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)
             rounds = (int)strtol(argv[++at], NULL, 10);
     }
@@ -278,6 +303,7 @@ int main(int argc, char **argv)
         return 64;
     }
     weir_json_init();
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
     const struct weir_option_table table = {.section = "service *",
         .rows = plugin->options,
         .count = plugin->option_count,

@@ -1,5 +1,6 @@
 #include "mail/fake_host.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,9 +67,16 @@ static int64_t now_ms(void)
     return (int64_t)time(NULL) * 1000;
 }
 
-static bool stopping(void)
+static volatile sig_atomic_t stop;
+
+void fake_host_stop(void)
 {
-    return false;
+    stop = 1;
+}
+
+bool fake_host_stopping(void)
+{
+    return stop != 0;
 }
 
 static const char *cluster_id(void *context)
@@ -119,7 +127,7 @@ const struct weir_host *fake_host(const struct weir_deployment *deployment)
         .fail = fail,
         .log = say,
         .now_ms = now_ms,
-        .stopping = stopping,
+        .stopping = fake_host_stopping,
         .counter = metric,
         .gauge = metric,
         .histogram = metric,

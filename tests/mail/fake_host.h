@@ -22,6 +22,10 @@ struct weir_batch {
 /* The host table; its log goes to stderr. `deployment` may be NULL. */
 const struct weir_host *fake_host(const struct weir_deployment *deployment);
 
+/* From here on the process has been asked to end. May be called by a signal handler. */
+void fake_host_stop(void);
+bool fake_host_stopping(void);
+
 /* The total of a counter that the plugin registered, over its label sets; 0 for an unknown one. */
 int64_t fake_host_counter(const char *name);
 

@@ -246,6 +246,57 @@ def case_handle_returns_soon():
     check(result.totals["longest_ms"] < 3000, "longest call: %d ms", result.totals["longest_ms"])
 
 
+class Stopper:
+    """Asks the driver to end at its server's answer to mail `number`, which comes after `delay` seconds or never."""
+
+    def __init__(self, number, delay=None):
+        self.number, self.delay = number, delay
+
+    def started(self, process):
+        self.process = process
+
+    def answer(self, session, _):
+        if session.counts["."] != self.number:
+            return None
+        self.process.terminate()
+        if self.delay is None:
+            return SILENCE
+        time.sleep(self.delay)
+        return None
+
+
+def case_stop_ends_the_session():
+    """Asked to end, the notifier finishes the mail in flight and begins no other: they are not reached."""
+    for extensions in (["PIPELINING"], []):
+        stopper = Stopper(3, delay=1)
+        server = Server({".": stopper.answer}, extensions=extensions)
+        result = run(server.address, records(8), started=stopper.started)
+        equal(result.verdicts(), ["done"] * 3 + ["none"] * 5, "verdicts")
+        equal(len(server.mails), 3, "mails")
+        equal(result.totals["healthy"], True, "health")
+
+
+def case_stop_waits_not_for_ever():
+    """A server that does not answer holds a process that has been asked to end for half of drain.timeout."""
+    stopper = Stopper(2)
+    server = Server({".": stopper.answer})
+    result = run(server.address, records(4), started=stopper.started, smtp_timeout="30s", drain_timeout_ms=4000)
+    equal(result.verdicts(), ["done", "wait", "none", "none"], "verdicts")
+    check(result.totals["longest_ms"] < 4000, "handle took %d ms", result.totals["longest_ms"])
+
+
+def case_acknowledged_is_sent():
+    """A session that can't be ended in time: the mails that the server has taken before are sent, not blocked."""
+    def drip(session, _):
+        while session.counts["."] == 2:
+            session.connection.sendall(b"2")
+            time.sleep(0.05)
+    server = Server({".": drip})
+    result = run(server.address, records(3), flags=["--deaf"], smtp_timeout="1s")
+    equal(result.verdicts(), ["done", "wait", "wait"], "verdicts")
+    equal((result.totals["mails"], len(server.mails)), (1, 1), "mails")
+
+
 def case_blocked_stops_the_batch():
     server = Server({"MAIL": "451 4.3.0 not now"})
     result = run(server.address, records(30), smtp_batch=10)
@@ -456,6 +507,8 @@ def case_settings_refused():
     check("IPv6" in refused(smtp="[::1]:25"), "IPv6 literal")
     check("password" in refused(smtp_user="weir"), "a user without password")
     check("handle.timeout" in refused(smtp_timeout="40s"), "timeout")
+    said = refused(drain_timeout_ms=3999)
+    check(said.startswith("notifier-driver: drain.timeout:") and "notifier.smtp.timeout" in said, "drain: %r", said)
     check("more than 100" in refused(to=",".join("a%d@example.org" % i for i in range(101))), "recipients")
 
 

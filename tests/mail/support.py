@@ -68,20 +68,32 @@ class Result:
         return found[0]
 
 
-def driver(arguments, lines=()):
+def driver(arguments, lines=(), started=None):
     command = [os.environ["NOTIFIER_DRIVER"]] + arguments
-    return subprocess.run(command, input="".join(json.dumps(line) + "\n" for line in lines), capture_output=True,
-                          text=True, timeout=60)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as process:
+        if started:
+            started(process)
+        try:
+            out, err = process.communicate("".join(json.dumps(line) + "\n" for line in lines), timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def run(smtp, lines, rounds=1, **settings):
-    """Runs the plugin over records and answers the verdicts. Underscores in names of settings stand for dots."""
+def assignments(settings):
+    return ["%s=%s" % (name.replace("_", ".").replace("timeout.ms", "timeout_ms"), value)
+            for name, value in settings.items()]
+
+
+def run(smtp, lines, rounds=1, flags=(), started=None, **settings):
+    """Runs the plugin over records and answers the verdicts; `started` is called with the process. Underscores in names of settings stand for dots."""
     settings = {"smtp": smtp, "from": "weir@example.com", "to": "team@example.org", "hostname": "host.example.com",
                 "smtp_timeout": "5s", **settings}
-    arguments = ["--rounds", str(rounds), os.environ["NOTIFIER_PLUGIN"]]
-    arguments += ["handle.timeout_ms=%s" % value if name == "handle_timeout_ms" else
-                  "%s=%s" % (name.replace("_", "."), value) for name, value in settings.items()]
-    done = driver(arguments, lines)
+    arguments = [*flags, "--rounds", str(rounds), os.environ["NOTIFIER_PLUGIN"]]
+    arguments += assignments(settings)
+    done = driver(arguments, lines, started)
     check(done.returncode == 0, "the driver ended with %d: %s", done.returncode, done.stderr)
     return Result([json.loads(line) for line in done.stdout.splitlines()])
 
@@ -90,7 +102,7 @@ def refused(**settings):
     """The error with which the settings are refused."""
     settings = {"from": "weir@example.com", "to": "team@example.org", **settings}
     arguments = ["--check", os.environ["NOTIFIER_PLUGIN"]]
-    arguments += ["%s=%s" % (name.replace("_", "."), value) for name, value in settings.items()]
+    arguments += assignments(settings)
     done = driver(arguments)
     check(done.returncode == 78, "settings %r were not refused: %d %s", settings, done.returncode, done.stderr)
     return done.stderr

@@ -261,7 +261,7 @@ static void transmit(struct round *round)
         settle(round);
         return;
     }
-    weir_session_run(round->session);
+    weir_session_run(round->session, notifier->host->stopping);
     settle(round);
     note_trouble(notifier, find_trouble(round));
     notifier->host->metric_add(notifier->metrics.sessions, 1);

@@ -40,7 +40,8 @@ static int open_smtp(struct weir_notifier *notifier, struct weir_error *err)
         .ca = settings->ca,
         .user = settings->user,
         .password = settings->password,
-        .timeout_ms = settings->timeout_ms};
+        .timeout_ms = settings->timeout_ms,
+        .stop_ms = weir_notifier_drain_ms(notifier->host->deployment, notifier->host->service) / 2};
 
     int code = weir_notifier_server(settings, host, sizeof(host), &options.port, err);
     return code < 0 ? code : weir_smtp_new(&options, &notifier->smtp, err);

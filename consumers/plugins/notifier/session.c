@@ -3,6 +3,8 @@
 #include "consumers/plugins/notifier/smtp.h"
 #include "consumers/plugins/notifier/tls.h"
 
+#include "common/clock.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <time.h>
 
 enum {
+    POLL_MS = 100,     /* how soon a session notices that the process has been asked to end */
     GRACE_MS = 1000,   /* for a thread to notice that its socket was shut down */
     ABANDONED_MAX = 4, /* threads without a socket: beyond this, the server counts as unreachable at once */
 };
@@ -23,6 +26,7 @@ struct weir_session {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ended, abandoned;
+    struct weir_mail *left; /* of an abandoned one: the results; recipients borrowed from the attempt */
     struct weir_session_failure failure; /* the caller's, final after the run */
 };
 
@@ -59,6 +63,7 @@ int weir_smtp_new(
     smtp->port = options->port;
     smtp->needs_tls = options->needs_tls;
     smtp->timeout_ms = options->timeout_ms;
+    smtp->stop_ms = options->stop_ms;
     snprintf(smtp->server, sizeof(smtp->server), "%s:%d", options->host, options->port);
     int code = 0;
     if (smtp->host == NULL || smtp->hostname == NULL || smtp->from == NULL)
@@ -110,6 +115,7 @@ void weir_session_unref(struct weir_session *session)
     for (size_t i = 0; i < session->attempt.count; i++)
         mail_done(&session->attempt.mails[i]);
     free(session->attempt.mails);
+    free(session->left);
     weir_socket_done(&session->attempt.socket);
     pthread_cond_destroy(&session->changed);
     pthread_mutex_destroy(&session->lock);
@@ -195,6 +201,34 @@ static bool await_end(struct weir_session *session, int64_t duration_ms)
     return ended;
 }
 
+/* True if the thread ended within the timeout, or within what a stop leaves of it. */
+static bool run_until_end(struct weir_session *session, bool (*stopping)(void))
+{
+    struct weir_attempt *attempt = &session->attempt;
+    int64_t end_ms = weir_clock_ms() + attempt->smtp->timeout_ms, left_ms = attempt->smtp->timeout_ms;
+
+    for (; left_ms > 0; left_ms = end_ms - weir_clock_ms()) {
+        if (stopping() && !atomic_exchange(&attempt->stop, true)) {
+            int64_t stop_end_ms = weir_clock_ms() + attempt->smtp->stop_ms;
+            end_ms = stop_end_ms < end_ms ? stop_end_ms : end_ms;
+        }
+        if (await_end(session, left_ms < POLL_MS ? left_ms : POLL_MS))
+            return true;
+    }
+    return false;
+}
+
+/* A thread may be kept from its end by the machine's load, long after the server has taken mails: these are
+ * not sent again. */
+static void note_acknowledged(struct weir_session *session)
+{
+    for (size_t i = 0; i < session->attempt.count; i++) {
+        const struct weir_mail *mail = &session->attempt.mails[i];
+        session->left[i] = (struct weir_mail){.recipient = mail->recipient,
+            .result = atomic_load(&mail->acknowledged) ? WEIR_MAIL_SENT : WEIR_MAIL_BLOCKED};
+    }
+}
+
 /* Leaves the thread behind, unless it ended after all. From here on it alone may touch the attempt. */
 static void abandon(struct weir_session *session)
 {
@@ -203,6 +237,8 @@ static void abandon(struct weir_session *session)
     if (session->abandoned)
         atomic_fetch_add(&session->attempt.smtp->abandoned, 1);
     pthread_mutex_unlock(&session->lock);
+    if (session->abandoned)
+        note_acknowledged(session);
 }
 
 static void fail(struct weir_session *session, const char *type, const char *text)
@@ -222,10 +258,10 @@ static bool has_progressed(const struct weir_session *session)
     return false;
 }
 
-/* When nothing went through, it is the server and not a mail. */
+/* When nothing went through, it is the server and not a mail; or there was no time for it. */
 static void settle(struct weir_session *session)
 {
-    if (has_progressed(session))
+    if (session->attempt.stopped || has_progressed(session))
         return;
     for (size_t i = 0; i < session->attempt.count; i++) {
         struct weir_mail *mail = &session->attempt.mails[i];
@@ -236,21 +272,29 @@ static void settle(struct weir_session *session)
     }
 }
 
-void weir_session_run(struct weir_session *session)
+static bool start(struct weir_session *session)
+{
+    session->left = calloc(session->attempt.count + 1, sizeof(*session->left));
+    return session->left != NULL && start_thread(session);
+}
+
+void weir_session_run(struct weir_session *session, bool (*stopping)(void))
 {
     struct weir_smtp *smtp = session->attempt.smtp;
+    static const char late[] = "the session did not end within notifier.smtp.timeout",
+                      cut[] = "the session did not end within half of drain.timeout";
 
     if (atomic_load(&smtp->abandoned) >= ABANDONED_MAX) {
         fail(session, "smtp-unreachable", "earlier attempts to connect have not ended yet");
         session->abandoned = true;
         return;
     }
-    if (!start_thread(session)) {
+    if (!start(session)) {
         fail(session, "smtp-unreachable", "no thread can be started");
         settle(session);
         return;
     }
-    bool expired = !await_end(session, smtp->timeout_ms);
+    bool expired = !run_until_end(session, stopping);
     if (expired) {
         weir_socket_shut(&session->attempt.socket);
         if (!await_end(session, GRACE_MS))
@@ -258,13 +302,13 @@ void weir_session_run(struct weir_session *session)
     }
     if (session->abandoned) {
         pthread_detach(session->thread);
-        fail(session, "smtp-timeout", "no connection within notifier.smtp.timeout");
+        fail(session, "smtp-timeout", atomic_load(&session->attempt.stop) ? cut : late);
         return;
     }
     pthread_join(session->thread, NULL);
     session->failure = session->attempt.failure;
     if (expired)
-        fail(session, "smtp-timeout", "the session did not end within notifier.smtp.timeout");
+        fail(session, "smtp-timeout", atomic_load(&session->attempt.stop) ? cut : late);
     settle(session);
 }
 
@@ -276,7 +320,9 @@ size_t weir_session_count(const struct weir_session *session)
 const struct weir_mail *weir_session_mail(const struct weir_session *session, size_t index)
 {
     static const struct weir_mail blocked = {.result = WEIR_MAIL_BLOCKED};
-    return session->abandoned ? &blocked : &session->attempt.mails[index];
+    if (!session->abandoned)
+        return &session->attempt.mails[index];
+    return session->left != NULL ? &session->left[index] : &blocked;
 }
 
 const struct weir_session_failure *weir_session_failure(const struct weir_session *session)

@@ -6,7 +6,7 @@
  *     struct weir_session *session = weir_session_new(smtp);
  *     struct weir_mail *mail = weir_session_add(session, "team@example.com");
  *     weir_message_build(…, &mail->message, &err);
- *     weir_session_run(session);
+ *     weir_session_run(session, host->stopping);
  *     … mail->result …
  *     weir_session_unref(session);
  */
@@ -19,6 +19,7 @@
 #include "common/bytes.h"
 #include "common/error.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct weir_smtp_options {
     const char *ca;              /* NULL: the system's authorities */
     const char *user, *password; /* NULL: no authentication */
     int64_t timeout_ms;
+    int64_t stop_ms; /* what is left of the timeout once the process has been asked to end */
 };
 
 /* Copies the options. The caller owns one reference of *ret_smtp. WEIR_E_CONFIG: the CA file can't be used.
@@ -47,6 +49,7 @@ struct weir_mail {
     const char *recipient;      /* borrowed until the session ends: it is copied at the start */
     struct weir_buffer message; /* owned */
     enum weir_mail_result result;
+    atomic_bool acknowledged;     /* the server has taken it; the session may still be under way */
     int code;                     /* the reply that decided it; 0: none */
     char reply[WEIR_REPLY_BYTES]; /* its text, one line of printable ASCII */
 };
@@ -70,8 +73,9 @@ struct weir_mail *weir_session_add(struct weir_session *session, const char *rec
 /* Takes the last one added back. */
 void weir_session_take_back(struct weir_session *session);
 
-/* Sends, within the timeout plus one second. Afterwards every mail has its result. At most once a session. */
-void weir_session_run(struct weir_session *session);
+/* Sends, within the timeout plus one second. Afterwards every mail has its result. At most once a session.
+ * When `stopping` becomes true, no further mail begins, and the one in flight has stop_ms. */
+void weir_session_run(struct weir_session *session, bool (*stopping)(void));
 
 size_t weir_session_count(const struct weir_session *session);
 const struct weir_mail *weir_session_mail(const struct weir_session *session, size_t index);

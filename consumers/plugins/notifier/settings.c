@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECIPIENTS_MAX = 100, HANDLE_TIMEOUT_MS = 60000 };
+enum { RECIPIENTS_MAX = 100, HANDLE_TIMEOUT_MS = 60000, DRAIN_TIMEOUT_MS = 20000, DRAIN_LEAST_MS = 4000 };
 
 #define MEMBER(name) offsetof(struct weir_notifier_settings, name)
 
@@ -155,21 +155,42 @@ static int check_security(const struct weir_notifier_settings *settings, struct 
     return 0;
 }
 
-/* How long one call of handle may take; from the deployment, or its default. */
-static int64_t handle_timeout_ms_of(const struct weir_deployment *deployment, const char *service)
+static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *service)
 {
     for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
         if (strcmp(deployment->services[i].name, service) == 0)
-            return deployment->services[i].handle_timeout_ms;
-    return HANDLE_TIMEOUT_MS;
+            return &deployment->services[i];
+    return NULL;
+}
+
+int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service)
+{
+    const struct weir_service *found = find_service(deployment, service);
+    return found != NULL ? found->drain_timeout_ms : DRAIN_TIMEOUT_MS;
+}
+
+/* Of drain.timeout, the mail in flight gets half, the session's thread a second to end, the commit the rest.
+ */
+static int check_drain(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, struct weir_error *err)
+{
+    int64_t drain_ms = weir_notifier_drain_ms(deployment, service);
+    if (drain_ms >= DRAIN_LEAST_MS)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "drain.timeout: %" PRId64
+        " ms are less than %d ms, too short to end a mail that notifier.smtp.timeout gives "
+        "%" PRId64 " ms",
+        drain_ms, DRAIN_LEAST_MS, settings->timeout_ms);
 }
 
 static int check_timeout(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, struct weir_error *err)
 {
-    int64_t handle_ms = handle_timeout_ms_of(deployment, service);
+    const struct weir_service *found = find_service(deployment, service);
+    int64_t handle_ms = found != NULL ? found->handle_timeout_ms : HANDLE_TIMEOUT_MS;
     if (settings->timeout_ms * 2 <= handle_ms)
-        return 0;
+        return check_drain(settings, deployment, service, err);
     return weir_error_set(err, WEIR_E_CONFIG,
         "notifier.smtp.timeout: %" PRId64 " ms are more than half of handle.timeout (%" PRId64 " ms)",
         settings->timeout_ms, handle_ms);

@@ -35,6 +35,9 @@ int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
 /* The right side of Message-IDs and the name in EHLO: hostname, else the domain of `from`. Borrowed. */
 const char *weir_notifier_domain(const struct weir_notifier_settings *settings);
 
+/* The service's drain.timeout, or its default. */
+int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service);
+
 /* Whether STARTTLS is required: always but on loopback. */
 bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings);
 

@@ -15,11 +15,22 @@
 
 /* What libesmtp is given for one mail. */
 struct transfer {
+    struct weir_attempt *attempt;
     struct weir_mail *mail;
-    bool given; /* the message was handed over since the last rewind */
+    bool given;    /* the message was handed over since the last rewind */
+    bool withheld; /* the connection was shut before it */
     smtp_message_t message;
     smtp_recipient_t recipient;
 };
+
+/* The server has answered every mail before this one when it wants its message: the one place where a session
+ * can be left without a mail whose fate is unknown. */
+static void stop_here(struct transfer *transfer)
+{
+    weir_socket_shut(&transfer->attempt->socket);
+    transfer->withheld = true;
+    transfer->attempt->stopped = true;
+}
 
 static const char *give_message(void **context, int *len, void *argument)
 {
@@ -30,6 +41,8 @@ static const char *give_message(void **context, int *len, void *argument)
         transfer->given = false;
         return NULL;
     }
+    if (!transfer->given && atomic_load(&transfer->attempt->stop))
+        stop_here(transfer);
     *len = transfer->given ? 0 : (int)transfer->mail->message.len;
     transfer->given = true;
     return transfer->mail->message.data;
@@ -42,6 +55,8 @@ static void allow_name(va_list arguments)
     int *allowed = va_arg(arguments, int *);
     *allowed = 1;
 }
+
+static void acknowledge(va_list arguments);
 
 static void on_event(smtp_session_t session, int event, void *argument, ...)
 {
@@ -58,6 +73,9 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
         break;
     case SMTP_EV_DISCONNECT:
         weir_socket_drop(&attempt->socket);
+        break;
+    case SMTP_EV_MESSAGESENT:
+        acknowledge(arguments);
         break;
     case SMTP_EV_STARTTLS_OK:
         attempt->encrypted = true;
@@ -147,15 +165,17 @@ static bool configure(smtp_session_t session, auth_context_t credentials, struct
            smtp_set_server(session, smtp->server) != 0 && smtp_set_hostname(session, smtp->hostname) != 0;
 }
 
-static bool add_mails(smtp_session_t session, const struct weir_attempt *attempt, struct transfer *transfers)
+static bool add_mails(smtp_session_t session, struct weir_attempt *attempt, struct transfer *transfers)
 {
     for (size_t i = 0; i < attempt->count; i++) {
         struct transfer *transfer = &transfers[i];
+        transfer->attempt = attempt;
         transfer->mail = &attempt->mails[i];
         transfer->message = smtp_add_message(session);
         if (transfer->message == NULL || smtp_set_reverse_path(transfer->message, attempt->smtp->from) == 0 ||
             smtp_set_messagecb(transfer->message, give_message, transfer) == 0)
             return false;
+        smtp_message_set_application_data_release(transfer->message, transfer, NULL);
         transfer->recipient = smtp_add_recipient(transfer->message, transfer->mail->recipient);
         if (transfer->recipient == NULL)
             return false;
@@ -198,11 +218,22 @@ static void take_result(const struct transfer *transfer)
     struct weir_mail *mail = transfer->mail;
 
     mail->result = weir_replies_judge(&replies, &mail->code);
+    if (transfer->withheld && mail->code == 0)
+        mail->result = WEIR_MAIL_UNTRIED;
     const smtp_status_t *deciding[] = {sender, recipient, message};
     for (size_t i = 0;
          mail->code != 0 && mail->reply[0] == '\0' && i < sizeof(deciding) / sizeof(deciding[0]); i++)
         if (deciding[i]->code == mail->code)
             copy_reply(deciding[i], mail->reply);
+}
+
+static void acknowledge(va_list arguments)
+{
+    const struct transfer *transfer = smtp_message_get_application_data(va_arg(arguments, smtp_message_t));
+
+    take_result(transfer);
+    if (transfer->mail->result == WEIR_MAIL_SENT)
+        atomic_store(&transfer->mail->acknowledged, true);
 }
 
 static void explain(struct weir_attempt *attempt, const char *type, const char *text)

@@ -16,18 +16,21 @@ struct weir_smtp {
     char server[300]; /* host:port */
     int port;
     bool needs_tls;
-    int64_t timeout_ms;
+    int64_t timeout_ms, stop_ms;
     SSL_CTX *tls;
 };
 
-/* Belongs to the thread that sends; only `socket` may be touched by others before it ended. */
+/* Belongs to the thread that sends; only `socket`, `stop` and the mails' `acknowledged` may be touched by
+ * others before it ended. */
 struct weir_attempt {
     struct weir_smtp *smtp;
     struct weir_mail *mails; /* recipients owned here */
     size_t count;
     struct weir_socket socket;
+    atomic_bool stop; /* no further mail is to begin */
     struct weir_transcript transcript;
     bool connected, encrypted, starttls_missing, socket_lost;
+    bool stopped; /* a mail was withheld for `stop` */
     struct weir_session_failure failure;
 };
 
