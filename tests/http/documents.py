@@ -1,11 +1,8 @@
 """GET and HEAD: through the store that owns the key."""
-import os
-import subprocess
-import sys
 import threading
 import time
 
-from stage import PARTITIONS, Stage, check, check_problem, equal, murmur2_partition, request, wait_for
+from stage import PARTITIONS, KafkaStage, Stage, Store, check, check_problem, equal, murmur2_partition, request, wait_for
 
 BODY = b'{"orderID":"o-1","total":19.99}'
 
@@ -140,51 +137,19 @@ def case_many_at_once():
         check(time.monotonic() - started < 8, "they waited for each other")
 
 
-class Kafka:
-    """Real Kafka, with the topics and a consumer group whose members advertise URLs, as stores do."""
-
-    def __init__(self, folder):
-        root = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "kafka"))
-        self.folder, self.root = folder, root
-        done = subprocess.run([f"{root}/up", "--dir", folder, "--for", str(os.getpid())], stdout=subprocess.PIPE, check=False)
-        if done.returncode == 77:
-            print("SKIPPED: Apache Kafka cannot be had here")
-            sys.exit(77)
-        done.check_returncode()
-        text = open(f"{folder}/env").read()
-        self.bootstrap = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)["KAFKA"].strip("'")
-
-    def member(self, url):
-        return subprocess.Popen(
-            ["kcat", "-b", self.bootstrap, "-G", "store", "-X", f"client.id=weir-consumer/store {url}", "-X", "session.timeout.ms=6000", "orders"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def down(self):
-        subprocess.run([f"{self.root}/down", self.folder], check=False, stdout=subprocess.DEVNULL)
-
-
 def case_kafka_owner_discovery():
     """On real Kafka each read goes to the member of the store's group that has the key's partition, also after the
     partition has moved; without any member it is 503."""
-    from stage import Store, find_program
-
-    with Stage(kafka=["dev = false", "replication.factor = 1", "min.insync.replicas = 1"], broker=False, gateway=["read.wait = 8s"]) as stage:
-        kafka = Kafka(str(stage.folder / "kafka"))
+    with KafkaStage(gateway=["read.wait = 8s"]).start() as stage:
         stores, members = [Store(), Store()], []
         try:
-            stage.bootstrap = kafka.bootstrap
-            stage.write_conf()
-            subprocess.run([find_program("weirctl"), "--config", stage.conf, "topics", "apply"], check=True, stdout=subprocess.DEVNULL)
-            stage.start()
             keys = [f"o-{i}" for i in range(40)]
             for store in stores:
                 for key in keys:
                     store.put(f"/documents/orders/{key}", BODY)
-            members = [kafka.member(stores[0].url)]
+            members = [stage.kafka.member(stores[0].url)]
             equal({stage.call("GET", f"/v1/orders/{key}").status for key in keys}, {200}, "statuses with one member")
-            members.append(kafka.member(stores[1].url))
+            members.append(stage.kafka.member(stores[1].url))
             wait_for("the second store is asked", 30, lambda: spread(stage, stores, keys))
             for store in stores:
                 store.seen.clear()
@@ -199,7 +164,8 @@ def case_kafka_owner_discovery():
         finally:
             for member in members:
                 member.kill()
-            kafka.down()
+            for store in stores:
+                store.close()
 
 
 def spread(stage, stores, keys):

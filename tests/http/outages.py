@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from stage import Stage, check, check_problem, equal, wait_for
+from stage import KafkaStage, Stage, check, check_problem, equal, wait_for
 
 
 def post(stage, number=0):
@@ -150,3 +150,33 @@ def case_mutant_answers_first():
     with Stage(["timeout = 2s"]).start("weir-gateway-mutant-ack-first") as stage:
         stage.broker.signal(signal.SIGSTOP)
         equal(post(stage).status, 202, "the mutant's status with a paused broker")
+
+
+def case_kafka_killed_paused_and_back():
+    """On real Kafka: killed, it is 503 at once, and back, orders are taken again; paused, it is 504 at the deadline, and
+    back, the record of each 2xx stands at its position."""
+    with KafkaStage(gateway=["timeout = 3s"]).start() as stage:
+        taken = {}
+
+        def take(number):
+            reply = post(stage, number)
+            if reply.status == 202:
+                taken[reply.headers["weir-position"]] = f"o-{number}"
+            return reply.status == 202
+
+        check(all(take(number) for number in range(20)), "orders before")
+        stage.kafka.broker("kill")
+        wait_for("not ready", 10, lambda: stage.readyz().status == 503)
+        refused_at_once(stage)
+        stage.kafka.broker("start")
+        wait_for("orders after the kill", 30, lambda: take(100))
+        wait_for("ready", 10, lambda: stage.readyz().status == 200)
+        stage.kafka.broker("stop")
+        started = time.monotonic()
+        check_problem(post(stage, 200), 504, "not known")
+        check(2.5 < time.monotonic() - started < 6, "answered at the deadline")
+        stage.kafka.broker("cont")
+        wait_for("orders after the pause", 30, lambda: take(300))
+        at = {f"orders/{record['partition']}/{record['offset']}": record["key"] for record in stage.records()}
+        for position, key in taken.items():
+            equal(at.get(position), key, f"record at {position}")

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from harness import Failed, Program, find_program, free_ports, wait_for  # noqa: E402
+from harness import ROOT, SKIPPED, Failed, Program, find_program, free_ports, wait_for  # noqa: E402
 
 ANSWER_S = 20
 PARTITIONS = 6
@@ -297,6 +297,59 @@ class Stage:
         self.store.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Kafka:
+    """One broker of real Kafka, by tests/kafka; the case is skipped (77) where it can't be had."""
+
+    def __init__(self, folder):
+        self.folder, self.tools = str(folder), ROOT / "tests" / "kafka"
+        argv = [self.tools / "up", "--dir", self.folder, "--for", str(os.getpid())]
+        done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, check=False)
+        if done.returncode == SKIPPED:
+            print("SKIPPED: Apache Kafka cannot be had here")
+            sys.exit(SKIPPED)
+        if done.returncode != 0:
+            raise Failed(f"tests/kafka/up ended with {done.returncode}")
+        lines = (line.split("=", 1) for line in (Path(folder) / "env").read_text().splitlines() if "=" in line)
+        self.bootstrap = {name: value.strip("'") for name, value in lines}["KAFKA"]
+
+    def broker(self, verb):
+        """kill, stop, cont or start."""
+        subprocess.run([self.tools / "broker", verb, self.folder, "1"], check=True, stdout=subprocess.DEVNULL)
+
+    def member(self, url):
+        """A member of the store's consumer group that advertises a URL, as stores do."""
+        client_id = f"client.id=weir-consumer/store {url}"
+        return subprocess.Popen(
+            ["kcat", "-b", self.bootstrap, "-G", "store", "-X", client_id, "-X", "session.timeout.ms=6000", "orders"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def down(self):
+        subprocess.run([self.tools / "down", self.folder], check=False, stdout=subprocess.DEVNULL)
+
+
+class KafkaStage(Stage):
+    """The same on real Kafka."""
+
+    def __init__(self, gateway=(), more=""):
+        super().__init__(gateway, ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"], more, broker=False)
+        self.kafka = None
+
+    def start(self, *arguments, **more):
+        self.kafka = Kafka(self.folder / "kafka")
+        self.bootstrap = self.kafka.bootstrap
+        self.write_conf()
+        argv = [find_program("weirctl"), "--config", self.conf, "topics", "apply"]
+        subprocess.run([str(a) for a in argv], check=True, stdout=subprocess.DEVNULL)
+        return super().start(*arguments, **more)
+
+    def _end_all(self, keep):
+        if self.kafka:
+            self.kafka.down()
+        super()._end_all(keep)
 
 
 def check(truth, what):
