@@ -16,6 +16,7 @@ enum {
     BLOOM_BITS = 10,
     CACHE_SHARD_BITS = 2,
     LEVEL0_FILES = 8,
+    PARTITION_BYTES = 64 << 10,
     OWN_LOG_BYTES = MIB,
     RAW_ERROR_BYTES = 200,
 };
@@ -78,6 +79,7 @@ static void set_index_options(rocksdb_block_based_table_options_t *table)
     rocksdb_block_based_options_set_index_type(
         table, rocksdb_block_based_table_index_type_two_level_index_search);
     rocksdb_block_based_options_set_partition_filters(table, 1);
+    rocksdb_block_based_options_set_metadata_block_size(table, PARTITION_BYTES);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
     rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
