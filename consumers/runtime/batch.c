@@ -93,7 +93,10 @@ const struct weir_record *weir_batch_next(struct weir_batch *batch)
             continue;
         slot->record.index = batch->handed++;
         slot->record.executions = executions_of(slot);
-        if (batch->port.decode(batch->port.context, slot, &batch->arena) < 0) {
+        int rc = batch->port.decode(batch->port.context, slot, &batch->arena);
+        if (rc == WEIR_E_INTERNAL)
+            return NULL; /* no memory for more: the rest is handed out again */
+        if (rc < 0) {
             bury_undecodable(slot);
             continue;
         }

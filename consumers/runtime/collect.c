@@ -61,7 +61,7 @@ static void add_all_held(struct weir_runtime *runtime)
         if (!is_due(partition, now_ms))
             continue;
         add_held(&runtime->batch, partition);
-        if (partition->paused && partition->waits == 0)
+        if (partition->paused && partition->waits == 0 && partition->held.count == 0)
             resume_due(runtime, partition);
     }
 }
@@ -77,6 +77,15 @@ static struct weir_partition *find(struct weir_assignment *assignment, const rd_
     return assignment->last;
 }
 
+/* A partition that may not go on yet is fetched no further than one batch: the rest stays with the broker. */
+static void hold(struct weir_runtime *runtime, struct weir_partition *partition, rd_kafka_message_t *message)
+{
+    if (weir_held_push_back(&partition->held, message) < 0)
+        abort(); /* the record would be skipped */
+    if (partition->held.count >= runtime->batch.capacity && !partition->paused)
+        weir_assignment_pause(runtime, partition);
+}
+
 /* What a partition may not be handed out yet waits behind what it holds. Repeats are dropped: offsets only
  * rise. */
 static void keep(struct weir_runtime *runtime, struct weir_partition *partition, rd_kafka_message_t *message)
@@ -89,8 +98,8 @@ static void keep(struct weir_runtime *runtime, struct weir_partition *partition,
     bool now = partition->held.count == 0 && partition->waits == 0 && partition->due_ms <= weir_clock_ms();
     if (now)
         add(&runtime->batch, partition, message);
-    else if (weir_held_push_back(&partition->held, message) < 0)
-        abort(); /* the record would be skipped */
+    else
+        hold(runtime, partition, message);
 }
 
 /* The consumer lost its place: the partition is taken from its first step, which finds out why. */

@@ -427,6 +427,14 @@ static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, stru
     return rc;
 }
 
+/* Committed, but a report lacked the offset of what was written: the plugin learns it from the log. */
+static void read_again(struct weir_runtime *runtime)
+{
+    weir_log(WEIR_LOG_NOTICE, "batch.read_again", "reason=\"an offset was not reported\"");
+    give_up(runtime);
+    retake_batch(runtime);
+}
+
 static int commit(struct weir_runtime *runtime, struct weir_error *err)
 {
     bool go_on = false;
@@ -454,7 +462,10 @@ static int commit(struct weir_runtime *runtime, struct weir_error *err)
     }
     if (runtime->deployment->kafka.dev)
         weir_assignment_commit_plainly(runtime, offsets);
-    committed(runtime);
+    if (are_offsets_known(&runtime->batch))
+        committed(runtime);
+    else
+        read_again(runtime);
     return weir_transaction_is_suspect(runtime->transaction) ? renew(runtime, err) : 0;
 }
 

@@ -18,6 +18,15 @@ struct weir_limits {
     struct limit limits[];
 };
 
+/* What the topic takes by the plan: weirctl made it so, or a larger one. */
+static size_t planned_bytes(const struct weir_topic_plan *plan)
+{
+    for (size_t i = 0; i < plan->setting_count; i++)
+        if (strcmp(plan->settings[i].name, "max.message.bytes") == 0)
+            return strtoul(plan->settings[i].value, NULL, 10);
+    return DEFAULT_BYTES;
+}
+
 static int limits_new(
     const struct weir_deployment *deployment, struct weir_limits **ret_limits, struct weir_error *err)
 {
@@ -29,7 +38,7 @@ static int limits_new(
     struct weir_limits *limits = calloc(1, sizeof(*limits) + count * sizeof(limits->limits[0]));
     for (size_t i = 0; limits != NULL && i < count; i++) {
         memcpy(limits->limits[i].topic, plan[i].name, sizeof(plan[i].name));
-        limits->limits[i].bytes = DEFAULT_BYTES;
+        limits->limits[i].bytes = deployment->kafka.dev ? DEFAULT_BYTES : planned_bytes(&plan[i]);
         limits->count++;
     }
     weir_topic_plan_free(plan, count);

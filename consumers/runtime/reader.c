@@ -102,8 +102,22 @@ static int position_of(
         runtime->plugin_instance, read->table, partition->source, partition->partition, ret_position, err);
 }
 
+/* Whoever wants all begins where the log does; whoever has a part must not miss what follows it. */
+static int begin_in_log(const struct weir_read *read, int64_t low, int64_t *position, struct weir_error *err)
+{
+    if (*position == 0)
+        *position = low;
+    if (*position >= low)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "events %" PRId64 " to %" PRId64 " of %s partition %" PRId32
+        " are gone from the log, and the local state ends before them: remove the plugin's folder to build "
+        "it anew from what is there",
+        *position, low - 1, read->topic, read->partition->partition);
+}
+
 int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
-    const char *topic, int64_t mark, struct weir_error *err)
+    const char *topic, int64_t low, int64_t mark, struct weir_error *err)
 {
     struct weir_read *read = calloc(1, sizeof(*read));
     if (read == NULL || (read->topic = strdup(topic)) == NULL) {
@@ -115,6 +129,8 @@ int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partiti
     read->mark = mark;
     int64_t position;
     int rc = position_of(runtime, read, &position, err);
+    if (rc == 0)
+        rc = begin_in_log(read, low, &position, err);
     if (rc == 0 && position < mark) {
         rc = start(runtime, read, position, err);
         if (rc == 0)

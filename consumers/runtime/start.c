@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "common/topic.h"
 #include "consumers/runtime/collect.h"
 #include "consumers/runtime/handling.h"
 #include "consumers/runtime/host.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_LIMIT_MS = 2000, LIMITS_MS = 10000, CLUSTER_MS = 5000, PAUSE_MS = 500 };
+enum { ASK_LIMIT_MS = 2000, LIMITS_MS = 10000, CLUSTER_MS = 2000, PAUSE_MS = 500 };
 
 static void on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
 {
@@ -73,27 +74,48 @@ static int open_handles(struct weir_runtime *runtime, struct weir_error *err)
     return rc;
 }
 
-static int check_topic(struct weir_runtime *runtime, const char *topic, struct weir_error *err)
+static int check_topic(
+    struct weir_runtime *runtime, const struct weir_topic_plan *planned, struct weir_error *err)
 {
     int32_t count;
-    int rc = weir_kafka_partition_count(runtime->watermark, topic, ASK_LIMIT_MS, &count, err);
+    int rc = weir_kafka_partition_count(runtime->watermark, planned->name, ASK_LIMIT_MS, &count, err);
     if (rc < 0)
         return rc;
-    const struct weir_collection *collection =
-        weir_deployment_collection_of_topic(runtime->deployment, topic);
-    if (collection != NULL && collection->partitions != count)
+    if (planned->partitions != count)
         return weir_error_set(err, WEIR_E_CONFIG,
-            "topic %s has %" PRId32 " partitions, but [collection %s] says partitions = %" PRId64
+            "topic %s has %" PRId32 " partitions, but its [collection] says partitions = %" PRId32
             "; the number is part of the data and can't be changed",
-            topic, count, collection->name, collection->partitions);
+            planned->name, count, planned->partitions);
     return 0;
+}
+
+/* Whether the service reads or writes the topic: a source, its changes where a table reads them, or one named
+ * after the service. */
+static bool is_used(const struct weir_runtime *runtime, const struct weir_topic_plan *planned)
+{
+    for (char **source = runtime->service->source_topics; *source != NULL; source++) {
+        size_t len = strlen(*source), own = strlen(runtime->service->name);
+        if (strncmp(planned->name, *source, len) != 0)
+            continue;
+        const char *rest = planned->name + len;
+        if (*rest == '\0' || (strcmp(rest, ".changes") == 0 && runtime->plugin->table_count > 0))
+            return true;
+        if (*rest == '.' && strncmp(rest + 1, runtime->service->name, own) == 0 && rest[1 + own] == '.')
+            return true;
+    }
+    return false;
 }
 
 static int check_topics(struct weir_runtime *runtime, struct weir_error *err)
 {
-    int rc = 0;
-    for (char **topic = runtime->service->source_topics; rc == 0 && *topic != NULL; topic++)
-        rc = check_topic(runtime, *topic, err);
+    struct weir_topic_plan *plan;
+    size_t count;
+    int rc = weir_topic_plan(runtime->deployment, &plan, &count, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = is_used(runtime, &plan[i]) ? check_topic(runtime, &plan[i], err) : 0;
+    weir_topic_plan_free(plan, count);
     return rc;
 }
 
@@ -114,11 +136,16 @@ static int wait_for_topics(struct weir_runtime *runtime, struct weir_error *err)
     return 0;
 }
 
+/* Asked until it is known: state of another cluster has to be noticed. */
 static void read_cluster(struct weir_runtime *runtime)
 {
+    char *cluster = NULL;
     if (runtime->deployment->kafka.dev)
         return;
-    char *cluster = rd_kafka_clusterid(runtime->watermark, CLUSTER_MS);
+    while (cluster == NULL && !weir_service_stopping()) {
+        weir_service_alive();
+        cluster = rd_kafka_clusterid(runtime->watermark, CLUSTER_MS);
+    }
     if (cluster == NULL)
         return;
     strncpy(runtime->cluster, cluster, sizeof(runtime->cluster) - 1);
@@ -130,8 +157,7 @@ static int open_transaction(struct weir_runtime *runtime, struct weir_error *err
     struct weir_error refused = {0};
     if (weir_limits_read(runtime->deployment, runtime->watermark, LIMITS_MS, &runtime->limits, &refused) < 0)
         weir_log(WEIR_LOG_WARNING, "limits.unknown",
-            "reason=\"%s\" consequence=\"max.message.bytes of Kafka's default is taken for all topics\"",
-            refused.text);
+            "reason=\"%s\" consequence=\"max.message.bytes is taken to be as planned\"", refused.text);
     int rc = weir_transaction_open(runtime->deployment, runtime->limits, runtime->id,
         &runtime->monitor.reachable, &runtime->transaction, err);
     return rc < 0 ? rc : weir_handle_init_producer(runtime, err);

@@ -186,15 +186,16 @@ static bool find_start(struct weir_runtime *runtime, struct weir_partition *part
 }
 
 static int start_reads(struct weir_runtime *runtime, struct weir_partition *partition,
-    const rd_kafka_topic_partition_list_t *ends, struct weir_error *err)
+    const rd_kafka_topic_partition_list_t *starts, const rd_kafka_topic_partition_list_t *ends,
+    struct weir_error *err)
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
     for (uint32_t i = 0; i < runtime->plugin->table_count; i++) {
         int rc = weir_reader_table_topic(
             runtime, partition, &runtime->plugin->tables[i], topic, sizeof(topic), err);
         if (rc == 0)
-            rc =
-                weir_reader_add(runtime, partition, i, topic, answer(ends, topic, partition->partition), err);
+            rc = weir_reader_add(runtime, partition, i, topic, answer(starts, topic, partition->partition),
+                answer(ends, topic, partition->partition), err);
         if (rc < 0)
             return rc;
     }
@@ -208,7 +209,7 @@ static void restore(struct weir_runtime *runtime, struct weir_partition *partiti
     if (!find_start(runtime, partition, starts, ends))
         return;
     partition->stage = WEIR_STAGE_RESTORING;
-    if (start_reads(runtime, partition, ends, &err) < 0)
+    if (start_reads(runtime, partition, starts, ends, &err) < 0)
         weir_taking_failed(runtime, partition, "tables", &err);
 }
 

@@ -11,6 +11,7 @@
 
 enum {
     FIXED_VUS = 6,
+    FEW_RECORDS = 256,
     DESTROY_LIMIT_MS = 5000,
     FENCE_MEMORY_MS = 120000,
     STEP_MS = 2000,
@@ -379,20 +380,42 @@ static void settle_for_crash(struct weir_transaction *transaction)
 #endif
 }
 
+static int produce_all(
+    struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
+{
+    int rc = produce(transaction, input->batch, err);
+    settle_for_crash(transaction);
+    weir_crash_point("after-produce");
+    return rc;
+}
+
+static int send_all_offsets(
+    struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
+{
+    weir_crash_point("before-offsets");
+    return send_offsets(transaction, input, err);
+}
+
+/* Until the markers of the transaction before are written, the coordinator refuses the next. librdkafka asks
+ * again for offsets after retry.backoff.ms, for partitions only after 20 ms: so few records follow the
+ * offsets, which have waited it out, while many use that time to be compressed and sent. */
+static int fill(
+    struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
+{
+    bool few = input->batch->emitted_count <= FEW_RECORDS;
+    int rc = few ? send_all_offsets(transaction, input, err) : produce_all(transaction, input, err);
+    if (rc < 0)
+        return rc;
+    return few ? produce_all(transaction, input, err) : send_all_offsets(transaction, input, err);
+}
+
 static enum weir_ending run(
     struct weir_transaction *transaction, const struct weir_transaction_input *input, struct weir_error *err)
 {
     weir_crash_point("before-produce");
     if (weir_kafka_error_take(rd_kafka_begin_transaction(transaction->handle), "begin_transaction", err) < 0)
         return doubtful(transaction);
-    int rc = produce(transaction, input->batch, err);
-    settle_for_crash(transaction);
-    weir_crash_point("after-produce");
-    if (rc == 0) {
-        weir_crash_point("before-offsets");
-        rc = send_offsets(transaction, input, err);
-    }
-    if (rc < 0)
+    if (fill(transaction, input, err) < 0)
         return is_beyond_repair(transaction) ? doubtful(transaction) : abort_transaction(transaction);
     if (input->before_commit != NULL) {
         rd_kafka_flush(transaction->handle, WEIR_TRANSACTION_LIMIT_MS);
