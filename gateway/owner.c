@@ -12,11 +12,12 @@
 #include <time.h>
 
 enum {
-    PAUSE_MS = 200,
-    ASK_MS = 5000,
-    /* Well beyond ASK_MS: librdkafka (2.0.2, and by its source later ones) aborts the process when it learns
-     * of a group's coordinator after the request that looked for it has timed out. So none may time out:
-     * without an answer in ASK_MS the handle is closed. */
+    PAUSE_MS = 200, /* between two looks */
+    LOOK_MS = 1000, /* then the question is asked again: a coordinator that is still loading loses some */
+    /* librdkafka (2.0.2, and by its source later ones) aborts the process when it learns of a group's
+     * coordinator after the request that looked for it has timed out. So none may time out: long before, the
+     * handle is closed with all that was asked of it. */
+    PATIENCE_MS = 15000,
     REQUEST_MS = 60000,
     LOG_PAUSE_MS = 10000,
 };
@@ -28,6 +29,9 @@ struct weir_owner {
     void (*learnt)(void *context);
     void *context;
     rd_kafka_t *handle; /* the asking thread's; NULL with the dev broker and after no answer */
+    rd_kafka_queue_t *answers;
+    int open;              /* questions without an answer */
+    int64_t open_since_ms; /* since then there has always been one */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     weir_owner_url **urls; /* [collection][partition]; "" when unknown */
@@ -138,11 +142,9 @@ static int read_answer(
     struct weir_owner *owner, const char *service, rd_kafka_event_t *event, struct weir_error *err)
 {
     size_t count = 0;
-    if (event == NULL)
-        return weir_error_set(err, WEIR_E_TIMEOUT, "no answer about the group of service %s", service);
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return weir_error_set(
-            err, weir_kafka_code(rd_kafka_event_error(event)), "%s", rd_kafka_event_error_string(event));
+    rd_kafka_resp_err_t failed = rd_kafka_event_error(event);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return weir_error_set(err, weir_kafka_code(failed), "%s", rd_kafka_event_error_string(event));
     const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
         rd_kafka_event_DescribeConsumerGroups_result(event), &count);
     if (count != 1)
@@ -150,47 +152,62 @@ static int read_answer(
     return learn_group(owner, service, groups[0], err);
 }
 
+static void log_failure(struct weir_owner *owner, const char *service, const char *reason)
+{
+    if (weir_clock_ms() < owner->next_log_ms)
+        return;
+    owner->next_log_ms = weir_clock_ms() + LOG_PAUSE_MS;
+    weir_log(WEIR_LOG_WARNING, "owner.unknown", "service=%s reason=%s", service, reason);
+}
+
+static void take_answer(struct weir_owner *owner, rd_kafka_event_t *event)
+{
+    struct weir_error err;
+    const struct weir_service *service = rd_kafka_event_opaque(event);
+    int rc = read_answer(owner, service->name, event, &err);
+    owner->open--;
+    rd_kafka_event_destroy(event);
+    weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
+    if (rc < 0)
+        log_failure(owner, service->name, err.text);
+    else
+        owner->learnt(owner->context);
+}
+
 static int make_handle(struct weir_owner *owner, struct weir_error *err)
 {
     rd_kafka_conf_t *conf = NULL;
     int rc =
         weir_kafka_conf(owner->gateway->deployment, WEIR_KAFKA_ADMIN, "weir-gateway-owner", NULL, &conf, err);
-    return rc < 0 ? rc : weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, &owner->handle, err);
+    if (rc == 0)
+        rc = weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, &owner->handle, err);
+    if (rc == 0)
+        owner->answers = rd_kafka_queue_new(owner->handle);
+    return rc;
 }
 
 static void close_handle(struct weir_owner *owner)
 {
+    if (owner->answers != NULL)
+        rd_kafka_queue_destroy(owner->answers);
     if (owner->handle != NULL)
         rd_kafka_destroy(owner->handle);
+    owner->answers = NULL;
     owner->handle = NULL;
+    owner->open = 0;
 }
 
-static rd_kafka_event_t *put_question(struct weir_owner *owner, const char *group)
+static void ask(struct weir_owner *owner, const struct weir_service *service)
 {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(owner->handle);
+    const char *group = service->group;
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(owner->handle, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
     rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_MS, NULL, 0);
-    rd_kafka_DescribeConsumerGroups(owner->handle, &group, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ASK_MS);
+    rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)service);
+    rd_kafka_DescribeConsumerGroups(owner->handle, &group, 1, options, owner->answers);
     rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_queue_destroy(queue);
-    return event;
-}
-
-static int ask(struct weir_owner *owner, const struct weir_service *service, struct weir_error *err)
-{
-    int rc = owner->handle == NULL ? make_handle(owner, err) : 0;
-    if (rc == 0) {
-        rd_kafka_event_t *event = put_question(owner, service->group);
-        rc = read_answer(owner, service->name, event, err);
-        if (event != NULL)
-            rd_kafka_event_destroy(event);
-        else
-            close_handle(owner);
-    }
-    weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
-    return rc;
+    if (owner->open++ == 0)
+        owner->open_since_ms = weir_clock_ms();
 }
 
 static bool keeps_something(const struct weir_gateway *gateway, const struct weir_service *service)
@@ -204,23 +221,44 @@ static bool keeps_something(const struct weir_gateway *gateway, const struct wei
 
 static void ask_all(struct weir_owner *owner)
 {
-    struct weir_error err;
     const struct weir_deployment *deployment = owner->gateway->deployment;
     for (size_t i = 0; i < deployment->service_count; i++) {
-        if (!keeps_something(owner->gateway, &deployment->services[i]) ||
-            ask(owner, &deployment->services[i], &err) == 0 || weir_clock_ms() < owner->next_log_ms)
-            continue;
-        owner->next_log_ms = weir_clock_ms() + LOG_PAUSE_MS;
-        weir_log(WEIR_LOG_WARNING, "owner.unknown", "service=%s reason=%s", deployment->services[i].name,
-            err.text);
+        if (keeps_something(owner->gateway, &deployment->services[i]))
+            ask(owner, &deployment->services[i]);
     }
 }
 
-/* Waits until a look is wanted and the last one is a while ago; false when stopping. */
+static void take_answers(struct weir_owner *owner, int64_t until_ms)
+{
+    for (int64_t left_ms; owner->open > 0 && (left_ms = until_ms - weir_clock_ms()) > 0;) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(owner->answers, (int)left_ms);
+        if (event != NULL)
+            take_answer(owner, event);
+    }
+}
+
+static void look(struct weir_owner *owner)
+{
+    struct weir_error err;
+    if (owner->handle == NULL && make_handle(owner, &err) < 0) {
+        log_failure(owner, "-", err.text);
+        return;
+    }
+    ask_all(owner);
+    take_answers(owner, weir_clock_ms() + LOOK_MS);
+    if (owner->open == 0 || weir_clock_ms() < owner->open_since_ms + PATIENCE_MS)
+        return;
+    log_failure(owner, "-", "no answer about the stores' consumer groups");
+    weir_metric_add(owner->failed, 1);
+    close_handle(owner);
+}
+
+/* Waits until a look is wanted, or an answer is missing, and the last look is a while ago; false when
+ * stopping. */
 static bool await_wish(struct weir_owner *owner, int64_t earliest_ms)
 {
     pthread_mutex_lock(&owner->lock);
-    while (!owner->stopping && !owner->wanted)
+    while (!owner->stopping && !owner->wanted && owner->open == 0)
         pthread_cond_wait(&owner->changed, &owner->lock);
     for (int64_t left_ms; !owner->stopping && (left_ms = earliest_ms - weir_clock_ms()) > 0;) {
         struct timespec until;
@@ -240,8 +278,7 @@ static void *run(void *context)
 {
     struct weir_owner *owner = context;
     for (int64_t earliest_ms = 0; await_wish(owner, earliest_ms);) {
-        ask_all(owner);
-        owner->learnt(owner->context);
+        look(owner);
         earliest_ms = weir_clock_ms() + PAUSE_MS;
     }
     return NULL;

@@ -14,7 +14,7 @@ struct weir_owner;
 
 enum { WEIR_OWNER_URL_BYTES = 256 };
 
-/* `learnt` is called, from the owner's thread, each time the group was asked; it must not block. */
+/* `learnt` is called, from the owner's thread, each time a group has answered; it must not block. */
 int weir_owner_open(const struct weir_gateway *gateway, void (*learnt)(void *context), void *context,
     struct weir_owner **ret_owner, struct weir_error *err);
 /* Accepts NULL. */

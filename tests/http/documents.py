@@ -185,3 +185,23 @@ def check_owners(stores):
     """No partition was read from both stores."""
     seen = [{murmur2_partition(path.rsplit("/", 1)[1]) for path, _ in store.seen} for store in stores]
     check(not seen[0] & seen[1] and len(seen[0] | seen[1]) == PARTITIONS, f"partitions by store: {seen}")
+
+
+def case_kafka_that_comes_late():
+    """A gateway whose broker comes long after it finds the stores then: librdkafka aborts the process when a coordinator
+    turns up after the question for it has timed out, so none may."""
+    with KafkaStage(gateway=["read.wait = 8s"]).start() as stage:
+        store = Store()
+        store.put("/documents/orders/o-1", BODY)
+        stage.gateway.stop()
+        stage.kafka.broker("kill")
+        Stage.start(stage, ready=False)
+        wait_for("the first questions are given up", 40, lambda: "no answer about" in stage.log())
+        stage.kafka.broker("start")
+        stage.gateway.wait_ready()
+        member = stage.kafka.member(store.url)
+        try:
+            wait_for("the document", 30, lambda: stage.call("GET", "/v1/orders/o-1").status == 200)
+        finally:
+            member.kill()
+            store.close()
