@@ -193,7 +193,7 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
 {
     int rc = weir_gateway_settings_load(gateway->deployment, &gateway->settings, err);
     if (rc == 0)
-        rc = weir_kafka_check_version(gateway->deployment, err);
+        rc = weir_produce_check(gateway->deployment, err);
     if (rc == 0 && gateway->deployment->collection_count == 0)
         return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection NAME]", path);
     return rc;

@@ -278,6 +278,11 @@ void weir_produce_close(struct weir_produce *produce)
     free(produce);
 }
 
+int weir_produce_check(const struct weir_deployment *deployment, struct weir_error *err)
+{
+    return weir_kafka_check_version(deployment, err);
+}
+
 /* ---- sending ---- */
 
 #ifdef WEIR_CRASH_POINTS

@@ -42,6 +42,9 @@ struct weir_produce_record {
 
 enum { WEIR_PRODUCE_HEADERS_MAX = 24 };
 
+/* Whether this librdkafka can be trusted with this deployment (common/kafka). No I/O. */
+int weir_produce_check(const struct weir_deployment *deployment, struct weir_error *err);
+
 /* Makes the producer; the broker need not be there. */
 int weir_produce_open(const struct weir_gateway *gateway, weir_produce_report_fn *report,
     struct weir_produce **ret_produce, struct weir_error *err);
