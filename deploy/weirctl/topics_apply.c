@@ -153,8 +153,10 @@ static int print(const struct apply *apply)
             (int)apply->created.len, apply->created.len > 0 ? apply->created.data : "", (int)lines.len,
             lines.len > 0 ? lines.data : "");
     } else {
-        fwrite(apply->created.data, 1, apply->created.len, stdout);
-        fwrite(lines.data, 1, lines.len, stdout);
+        if (apply->created.len > 0)
+            fwrite(apply->created.data, 1, apply->created.len, stdout);
+        if (lines.len > 0)
+            fwrite(lines.data, 1, lines.len, stdout);
         if (count == 0)
             printf("%zu topics are as they should be\n", apply->states.count);
     }

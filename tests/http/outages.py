@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from stage import KafkaStage, Stage, check, check_problem, equal, wait_for
+from stage import KafkaStage, Stage, check, check_problem, equal, request, wait_for
 
 
 def post(stage, number=0):
@@ -112,22 +112,24 @@ def case_fatal_producer_is_renewed():
 
 def case_full_queue():
     """A full queue is back-pressure: 503 at once, and what was queued is still delivered."""
-    more = "[kafka.producer]\nqueue.buffering.max.messages = 10"
-    with Stage(["timeout = 10s"], more=more).start() as stage:
+    room, surplus = 1000, 50
+    more = f"[kafka.producer]\nqueue.buffering.max.messages = {room}"
+    with Stage(["timeout = 60s"], more=more).start() as stage:
         equal(post(stage).status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
-        replies, threads = [], []
-        for number in range(30):
-            threads.append(threading.Thread(target=lambda n=number: replies.append((f"q-{n}", stage.call("PUT", f"/v1/orders/q-{n}", "{}").status))))
-            threads[-1].start()
-        wait_for("refusals", 8, lambda: sum(1 for _, status in replies if status == 503) >= 20)
+        clients = {f"q-{number}": stage.client(timeout_s=60) for number in range(room + surplus)}
+        for key, client in clients.items():
+            client.send(request("PUT", f"/v1/orders/{key}", "{}"))
+        wait_for("refusals", 30, lambda: stage.gateway.metric("weir_gateway_refused_records_total") == surplus)
         stage.broker.signal(signal.SIGCONT)
-        for thread in threads:
-            thread.join()
-        wait_for("the queue is empty", 20, lambda: stage.gateway.metric("weir_gateway_queued_records") == 0)
+        statuses = {key: client.reply().status for key, client in clients.items()}
+        for client in clients.values():
+            client.close()
+        equal(sorted(set(statuses.values())), [202, 503], "statuses")
+        equal(sum(1 for status in statuses.values() if status == 503), surplus, "refused")
         keys = {record["key"] for record in stage.records()}
-        for key, status in replies:
-            equal(key in keys, status != 503, f"{key} was told {status}; on the topic")
+        for key, status in statuses.items():
+            equal(key in keys, status == 202, f"{key} was told {status}; on the topic")
 
 
 def case_wrong_partition_count():
