@@ -99,7 +99,6 @@ static const struct rule {
     {"socket.timeout.ms", CONSUMERS, 10000, 300000, "less breaks off slow fetches, more hides a dead broker"},
     {"message.max.bytes", ANYWHERE, .reason = "what a topic takes follows [gateway] body.max"},
     {"queue.buffering.max.kbytes", ANYWHERE, 65536, 2097151, "the largest change event has to fit"},
-    {"queue.buffering.max.messages", ANYWHERE, 1000, 10000000, "less is always full under load"},
     {"statistics.interval.ms", ANYWHERE, .reason = "the metrics of the clients are made of them"},
     {"request.timeout.ms", ANYWHERE, 1000, 60000, "brokers give up on a write within this time"},
     {"session.timeout.ms", ANYWHERE, 6000, 1800000,

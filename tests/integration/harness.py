@@ -132,7 +132,10 @@ class Program:
         return sum(values) if values else None
 
     def signal(self, number):
+        """Sends it; a SIGSTOP is waited for, since threads go on for a moment."""
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def kill(self):
         """kill -9, and waits until it is gone."""
