@@ -38,6 +38,8 @@ static const struct role_setting {
         "60000"},                                       /* less: 2.0.2 goes fatal when a broker pauses */
     {ROLE(WEIR_KAFKA_TRANSACTIONAL), "linger.ms", "5"}, /* a commit flushes: larger batches cost no wait */
     {ROLE(WEIR_KAFKA_TRANSACTIONAL), "batch.num.messages", "10000"},
+    {ROLE(WEIR_KAFKA_TRANSACTIONAL), "retry.backoff.ms",
+        "5"}, /* the coordinator refuses the next transaction until the last one's markers are written */
     {ROLE(WEIR_KAFKA_TRANSACTIONAL), "transaction.timeout.ms", "15000"},
     {ROLE(WEIR_KAFKA_TRANSACTIONAL), "message.timeout.ms",
         "15000"}, /* ≤ transaction.timeout.ms, else no start */

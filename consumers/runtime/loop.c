@@ -69,7 +69,8 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     reload(runtime);
     bool taking = weir_taking_step(runtime);
     weir_reader_step(runtime, READ_SLICE_MS);
-    int rc = weir_collect(runtime, taking ? TAKING_MS : IDLE_MS, err);
+    int idle_ms = runtime->reads.count > 0 ? 0 : (taking ? TAKING_MS : IDLE_MS);
+    int rc = weir_collect(runtime, idle_ms, err);
     if (rc == 0 && runtime->batch.count > 0)
         rc = weir_handle_batch(runtime, err);
     else if (rc == 0)
