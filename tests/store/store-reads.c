@@ -4,6 +4,7 @@
 #include "support/test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 static int start(void **state)
 {
@@ -172,7 +173,7 @@ static void topics_have_to_be_collections(void **state)
 struct reader {
     struct fake *fake;
     _Atomic bool stop;
-    int answers[2];
+    _Atomic int answers[2];
     int wrong;
 };
 
@@ -183,9 +184,9 @@ static void *read_on(void *context)
     while (!atomic_load(&reader->stop)) {
         struct weir_http_reply reply = fake_get(reader->fake, "GET", "/documents/orders/k", NULL);
         if (reply.status == 200 && strncmp(reply.body, "{\"orderID\":\"k\",\"n\":", 19) == 0)
-            reader->answers[0]++;
+            atomic_fetch_add(&reader->answers[0], 1);
         else if (reply.status == 503)
-            reader->answers[1]++;
+            atomic_fetch_add(&reader->answers[1], 1);
         else
             reader->wrong++;
     }
@@ -204,6 +205,8 @@ static void readers_run_beside_the_loop(void **state)
     fake_put(fake, FAKE_ORDERS, "replace", "first", "k", "{\"n\":0}", NULL);
     fake_run(fake);
     assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+    while (atomic_load(&reader.answers[0]) == 0) /* the test's time limit ends this */
+        sched_yield();
     for (int i = 0; i < 300; i++) {
         snprintf(body, sizeof(body), "{\"n\":%d}", i);
         fake_put(fake, FAKE_ORDERS, "replace", body + 5, "k", body, NULL);
@@ -217,7 +220,6 @@ static void readers_run_beside_the_loop(void **state)
     atomic_store(&reader.stop, true);
     pthread_join(thread, NULL);
     assert_int_equal(reader.wrong, 0);
-    assert_true(reader.answers[0] > 0);
 }
 
 static const struct CMUnitTest tests[] = {
