@@ -27,8 +27,8 @@ struct weir_reader {
 int weir_reader_table_topic(const struct weir_runtime *runtime, const struct weir_partition *partition,
     const struct weir_table *table, char *out, size_t size, struct weir_error *err);
 
-/* Begins to read, or tells the plugin at once that it is caught up. Counts in partition->reads. `low` is where the log
- * begins: WEIR_E_CONFIG when what the plugin wants first is gone from it. */
+/* Begins to read, or tells the plugin at once that it is caught up. Counts in partition->reads. `low` is
+ * where the log begins: WEIR_E_CONFIG when what the plugin wants first is gone from it. */
 int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
     const char *topic, int64_t low, int64_t mark, struct weir_error *err);
 /* Hands records to the plugin for at most slice_ms. */

@@ -313,6 +313,33 @@ def test_a_woken_zombie_writes_nothing():
         echo.settle(120, [two])
         wait_for("the woken one takes part again", 60, one.is_ready, [one])
         check_same(echo, 20000)
+        for line in one.log.read_text().splitlines():
+            if " transaction." in line:
+                say(line)
+
+
+def test_a_stale_generation_is_refused():
+    """Woken before its transaction times out, but after the group gave its partitions away: the offsets are refused."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["batch.max = 10"])
+        one, two = echo.instance("one").start().wait_ready(), echo.instance("two")
+        put(kafka, numbered(20000))
+        wait_for("it is busy", 30, lambda: (one.metric("weir_batches_total") or 0) > 3, [one])
+        one.signal(signal.SIGSTOP)
+        two.start()
+        wait_for("the group moves on", 30, lambda: f"partitions={PARTITIONS}" in two.log.read_text(), [two])
+        one.signal(signal.SIGCONT)
+        wait_for("both share", 60, lambda: one.is_ready() and two.is_ready(), [one, two])
+        echo.weir.conf.write_text(echo.weir.conf.read_text().replace("batch.max = 10\n", ""))
+        one.stop()
+        two.stop()
+        one.start()
+        echo.settle(120, [one])
+        check_same(echo, 20000)
+        for line in one.log.read_text().splitlines():
+            if " transaction." in line:
+                say(line)
 
 
 def test_a_paused_broker():
