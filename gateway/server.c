@@ -211,6 +211,9 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
 void weir_server_quiesce(struct weir_server *server)
 {
     server->quiesced = MHD_quiesce_daemon(server->daemon) != MHD_INVALID_SOCKET;
+    /* It may not be closed yet; but whoever comes now has to be refused, not left waiting in the backlog. */
+    if (server->quiesced)
+        shutdown(server->listener, SHUT_RDWR);
 }
 
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms)

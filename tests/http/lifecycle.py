@@ -131,6 +131,14 @@ def case_stops_without_broker():
         equal(stage.gateway.stop(10), 0, "exit code")
 
 
+def refuses_connections(stage):
+    try:
+        stage.client().close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 def case_stop_answers_what_is_in_flight():
     """SIGTERM while a request waits for the broker: no new connection, no new command, and the one in flight gets its 202."""
     with Stage().start() as stage, stage.client() as client, stage.client() as other:
@@ -142,6 +150,7 @@ def case_stop_answers_what_is_in_flight():
         wait_for("draining", 5, lambda: stage.readyz().json["draining"])
         reply = other.send(request("PUT", "/v1/orders/o-2", "{}")).reply()
         check_problem(reply, 503, "shutting down")
+        wait_for("no new connection", 5, lambda: refuses_connections(stage))
         check(reply.headers.get("retry-after") and reply.headers.get("connection") == "close", f"{reply}")
         stage.broker.signal(signal.SIGCONT)
         equal(client.reply().status, 202, "the one in flight")
