@@ -1,4 +1,5 @@
 """A gateway on the dev broker, a store of the test's own, and HTTP by hand: every byte that is sent is the test's."""
+import atexit
 import http.server
 import json
 import os
@@ -189,6 +190,8 @@ class Stage:
         self._lines = {"gateway": list(gateway), "kafka": list(kafka)}
         self._more = more
         self.gateway = self.broker = None
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        atexit.register(self._end_all, keep=False)  # also when a start fails, before any `with`
         self.write_conf()
         if broker:
             self.start_broker()
@@ -271,7 +274,6 @@ class Stage:
         return found
 
     def __enter__(self):
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         return self
 
     def _stop_gateway(self):
@@ -290,6 +292,7 @@ class Stage:
             self._end_all(keep=kind is not None and os.environ.get("WEIR_KEEP"))
 
     def _end_all(self, keep):
+        atexit.unregister(self._end_all)
         for program in self.programs:
             if program.running:
                 program.process.send_signal(signal.SIGCONT)
@@ -334,9 +337,10 @@ class Kafka:
 class KafkaStage(Stage):
     """The same on real Kafka."""
 
+    kafka = None
+
     def __init__(self, gateway=(), more=""):
         super().__init__(gateway, ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"], more, broker=False)
-        self.kafka = None
 
     def start(self, *arguments, **more):
         self.kafka = Kafka(self.folder / "kafka")
