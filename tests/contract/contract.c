@@ -133,7 +133,7 @@ static void load_plugin(struct stage *stage)
 static int set_up(void **state)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    strcpy(stage->folder, "/tmp/weir-contract.XXXXXX"); /* fits */
+    snprintf(stage->folder, sizeof(stage->folder), "/tmp/weir-contract.XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     load_deployment(stage);
     load_plugin(stage);
