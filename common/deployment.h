@@ -68,6 +68,7 @@ struct weir_service {
     int64_t batch_max_bytes;        /* 16MiB */
     int64_t handle_timeout_ms;      /* 60s */
     int64_t drain_timeout_ms;       /* 20s */
+    bool instance_static;           /* a static member of the group (KIP-345) */
     char *management_listen;        /* NULL: unix:$RUNTIME_DIRECTORY/…, or none */
     char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */
 };

@@ -84,6 +84,12 @@ static const struct weir_option rows[] = {
         .max = HOUR_MS,
         .offset = offsetof(struct weir_service, drain_timeout_ms),
         .help = "time to finish the batch and leave the group after SIGTERM"},
+    {.key = "instance.static",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "false",
+        .offset = offsetof(struct weir_service, instance_static),
+        .help = "keep the partitions through a restart within session.timeout.ms (KIP-345); an instance that "
+                "leaves for good is missed only after that time"},
     {.key = "management.listen",
         .type = WEIR_OPTION_ADDRESS,
         .offset = offsetof(struct weir_service, management_listen),

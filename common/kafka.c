@@ -170,6 +170,11 @@ int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_ro
     return 0;
 }
 
+int weir_kafka_conf_static_member(rd_kafka_conf_t *conf, const char *id, struct weir_error *err)
+{
+    return set(conf, "group.instance.id", id, err);
+}
+
 int weir_kafka_new_take(
     rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle, struct weir_error *err)
 {

@@ -32,6 +32,9 @@ enum weir_kafka_role {
 int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_role role, const char *name,
     const char *id, rd_kafka_conf_t **ret_conf, struct weir_error *err);
 
+/* Makes the group consumer a static member of that id (KIP-345): it does not leave the group when it closes. */
+int weir_kafka_conf_static_member(rd_kafka_conf_t *conf, const char *id, struct weir_error *err);
+
 /* rd_kafka_new with the conf taken in any case; librdkafka's own log goes to weir_log as kafka.client. */
 int weir_kafka_new_take(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle, struct weir_error *err);
 

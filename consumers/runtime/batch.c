@@ -27,7 +27,7 @@ void weir_batch_done(struct weir_batch *batch)
 
 bool weir_batch_full(const struct weir_batch *batch)
 {
-    return batch->count >= batch->capacity || batch->bytes >= batch->bytes_max;
+    return batch->count >= (batch->singles > 0 ? 1 : batch->capacity) || batch->bytes >= batch->bytes_max;
 }
 
 struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message)
@@ -53,7 +53,7 @@ void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_parti
 void weir_batch_begin(struct weir_batch *batch)
 {
     batch->cursor = 0;
-    batch->handed = 0;
+    batch->handed = batch->pending = 0;
     batch->burying = batch->any_dropped = false;
     batch->emitted_count = batch->plugin_count = 0;
     for (size_t i = 0; i < batch->count; i++) {
@@ -77,12 +77,23 @@ static int32_t executions_of(const struct weir_slot *slot)
     return slot->partition->failed_offset == slot->record.offset ? slot->partition->executions : 0;
 }
 
-static void bury_undecodable(struct weir_slot *slot)
+static const struct weir_reason undecodable = {
+    .disposition = WEIR_DISPOSITION_INVALID, .error_type = "headers", .text = "the headers can't be decoded"};
+
+static const struct weir_reason crashed = {.disposition = WEIR_DISPOSITION_CRASHED,
+    .error_type = "crashed",
+    .text = "the process ended each time it executed this record"};
+
+static void bury(struct weir_slot *slot, const struct weir_reason *why)
 {
     slot->state = WEIR_SLOT_DEAD;
-    slot->why = (struct weir_reason){.disposition = WEIR_DISPOSITION_INVALID,
-        .error_type = "headers",
-        .text = "the headers can't be decoded"};
+    slot->why = *why;
+}
+
+static void hand_out(struct weir_batch *batch, struct weir_slot *slot)
+{
+    slot->state = WEIR_SLOT_HANDED;
+    weir_crash_note_executing(batch->note, &slot->record, ++batch->pending);
 }
 
 const struct weir_record *weir_batch_next(struct weir_batch *batch)
@@ -97,10 +108,14 @@ const struct weir_record *weir_batch_next(struct weir_batch *batch)
         if (rc == WEIR_E_INTERNAL)
             return NULL; /* no memory for more: the rest is handed out again */
         if (rc < 0) {
-            bury_undecodable(slot);
+            bury(slot, &undecodable);
             continue;
         }
-        slot->state = WEIR_SLOT_HANDED;
+        if (weir_crash_note_count(batch->note, &slot->record) >= WEIR_CRASHES_MAX) {
+            bury(slot, &crashed);
+            continue;
+        }
+        hand_out(batch, slot);
         return &slot->record;
     }
     return NULL;
@@ -108,10 +123,11 @@ const struct weir_record *weir_batch_next(struct weir_batch *batch)
 
 void weir_batch_record_done(struct weir_batch *batch, const struct weir_record *record)
 {
-    (void)batch;
     struct weir_slot *slot = slot_of(record);
-    if (slot->state == WEIR_SLOT_HANDED)
-        slot->state = WEIR_SLOT_DONE;
+    if (slot->state != WEIR_SLOT_HANDED)
+        return;
+    slot->state = WEIR_SLOT_DONE;
+    batch->pending--;
 }
 
 /* The last of the list are the record's own when plugins handle one record after the other: then the list is
@@ -163,6 +179,7 @@ void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *
     struct weir_slot *slot = slot_of(record);
     if (slot->state != WEIR_SLOT_HANDED && slot->state != WEIR_SLOT_DONE)
         return;
+    batch->pending -= slot->state == WEIR_SLOT_HANDED;
     slot->state = state_of_verdict(batch, slot, verdict);
     if (slot->state == WEIR_SLOT_DONE)
         return;
@@ -334,10 +351,13 @@ void weir_batch_end(struct weir_batch *batch, bool committed)
 {
     for (size_t i = batch->count; i-- > 0;) {
         struct weir_slot *slot = &batch->slots[i];
-        if (committed && slot->finished)
+        if (committed && slot->finished) {
+            weir_crash_note_forget(batch->note, &slot->record);
             batch->port.release(batch->port.context, slot->message);
-        else
+            batch->singles -= batch->singles > 0;
+        } else {
             give_back(slot);
+        }
     }
     batch->count = batch->bytes = 0;
     batch->emitted_count = batch->plugin_count = 0;

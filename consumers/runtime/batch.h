@@ -5,12 +5,14 @@
 #define WEIR_RUNTIME_BATCH_H
 
 #include "consumers/runtime/arena.h"
+#include "consumers/runtime/crash_note.h"
 #include "consumers/runtime/partition.h"
 
 #include <weir/plugin.h>
 
 #define WEIR_DISPOSITION_INVALID "invalid"
 #define WEIR_DISPOSITION_MAX_ATTEMPTS "max-attempts"
+#define WEIR_DISPOSITION_CRASHED "crashed"
 
 enum weir_slot_state {
     WEIR_SLOT_PENDING, /* not handed out */
@@ -67,11 +69,14 @@ struct weir_batch {
     int32_t attempts; /* executions before a record is dead-lettered */
     size_t capacity;  /* records */
     size_t bytes_max;
+    struct weir_crash_note *note; /* borrowed; may be NULL */
+    uint32_t singles; /* records still to be handed out one a batch: one of them ended the last process */
 
     struct weir_slot *slots;
     size_t count, bytes;
     size_t cursor;    /* of next() */
     uint32_t handed;  /* records that next() answered */
+    uint32_t pending; /* of them without a verdict */
     bool any_dropped; /* before settle: some of emitted are */
     bool burying;     /* between handle and the transaction: emit() is for dead letters */
 

@@ -487,6 +487,7 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
     runtime->monitor.handling = true;
     int handled = runtime->plugin->handle(runtime->plugin_instance, batch, &failure);
     runtime->monitor.handling = false;
+    weir_crash_note_idle(runtime->note);
     if (handled < 0) {
         handle_failed(runtime, &failure);
         return 0;

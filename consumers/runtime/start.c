@@ -43,6 +43,12 @@ static int open_consumer(struct weir_runtime *runtime, struct weir_error *err)
     if (rc < 0)
         return rc;
     shorten_session(runtime, conf);
+    if (runtime->service->instance_static)
+        rc = weir_kafka_conf_static_member(conf, runtime->id, err);
+    if (rc < 0) {
+        rd_kafka_conf_destroy(conf);
+        return rc;
+    }
     rd_kafka_conf_set_opaque(conf, runtime);
     rd_kafka_conf_set_rebalance_cb(conf, weir_assignment_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -187,7 +193,18 @@ static int open_batch(struct weir_runtime *runtime, struct weir_error *err)
     if (weir_batch_init(&runtime->batch, (size_t)service->batch_max, (size_t)service->batch_max_bytes,
             (int32_t)service->attempts, &port) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    runtime->batch.note = runtime->note;
+    uint32_t suspects = weir_crash_note_suspects(runtime->note);
+    runtime->batch.singles = suspects > 1 ? suspects : 0;
     return 0;
+}
+
+static void open_note(struct weir_runtime *runtime)
+{
+    struct weir_error err = {0};
+    if (weir_crash_note_open(runtime->service->state_dir, runtime->id, &runtime->note, &err) < 0)
+        weir_log(WEIR_LOG_WARNING, "note.off",
+            "reason=\"%s\" consequence=\"a record that ends the process is handed out for ever\"", err.text);
 }
 
 static int open_plugin(struct weir_runtime *runtime, struct weir_error *err)
@@ -206,6 +223,7 @@ static int open_plugin(struct weir_runtime *runtime, struct weir_error *err)
 
 int weir_start(struct weir_runtime *runtime, struct weir_error *err)
 {
+    open_note(runtime);
     int rc = open_batch(runtime, err);
     if (rc == 0)
         rc = open_plugin(runtime, err);
@@ -252,6 +270,7 @@ void weir_end(struct weir_runtime *runtime)
     destroy(&runtime->reader);
     destroy(&runtime->watermark);
     weir_limits_free(runtime->limits);
+    weir_crash_note_close(runtime->note);
     free(runtime->advertised);
     weir_watchdog_disarm();
 }

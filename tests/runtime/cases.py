@@ -254,6 +254,46 @@ def test_a_hanging_handler_is_cut_off():
             raise Failed(f"exit {code}\n{one.tail()}")
 
 
+def test_a_record_that_ends_the_process():
+    """Executed at three starts, then a dead letter that says so; its neighbours are handled once."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["instance.static = true"])
+        (bad,), good = keys_on(1, 1, "crash"), keys_on(1, 4)
+        put(kafka, [(key, "x") for key in good[:2] + [bad] + good[2:]])
+        one = echo.instance()
+        for _ in range(3):
+            code = one.start().wait_ended(30)
+            if code != 99:
+                raise Failed(f"exit {code} instead of the plugin's\n{one.tail()}")
+        one.start()
+        echo.settle(alive=[one])
+        found = echo.read(TARGET, LETTERS)
+        told = [(r.key_text, r.header("weir-disposition"), r.header("__dlq.errors.offset")) for r in found[LETTERS]]
+        if told != [(bad, "crashed", "2")] or [r.key_text for r in found[TARGET]] != good:
+            raise Failed(f"letters {told}, handled {[r.key_text for r in found[TARGET]]}")
+
+
+def test_a_static_member_keeps_its_partitions():
+    """Restarted within the session's time it goes on at once, and the other instance is not disturbed."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["instance.static = true"], session_ms=30000)
+        one, two = echo.instance("one").start(), echo.instance("two").start()
+        wait_for("both have partitions", 60, lambda: all(p.is_ready() and readiness(p)["partitions"] for p in (one, two)))
+        moves = two.metric("weir_rebalances_total")
+        for end in (one.kill, one.stop):
+            end()
+            began = time.monotonic()
+            one.start().wait_ready(20)
+            say(f"ready again after {time.monotonic() - began:.1f} s")
+        put(kafka, numbered(300))
+        echo.settle(alive=[one, two])
+        check_same(echo, 300)
+        if two.metric("weir_rebalances_total") != moves:
+            raise Failed("the other instance was rebalanced")
+
+
 def test_two_instances_share():
     """The second takes over a part, the first's death the rest; nothing double, nothing missing."""
     with Stage() as stage:

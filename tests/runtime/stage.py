@@ -20,7 +20,7 @@ SOURCE, TARGET, LETTERS = "orders", "orders.changes", "orders.echo.dlq"
 class Echo:
     """Instances of the service `echo`, each a Program with its own management address."""
 
-    def __init__(self, stage, kafka, echo=(), consumer=(), more=None):
+    def __init__(self, stage, kafka, echo=(), consumer=(), more=None, session_ms=6000):
         self.stage, self.kafka = stage, kafka
         self.gate = stage.folder / "gate"
         sections = {
@@ -34,7 +34,7 @@ class Echo:
                 "retry.backoff.max = 500ms",
                 *echo,
             ],
-            "kafka.consumer": ["session.timeout.ms = 6000", *consumer],
+            "kafka.consumer": [f"session.timeout.ms = {session_ms}", *consumer],
             **(more or {}),
         }
         self.weir = stage.weir(kafka, sections=sections, partitions=PARTITIONS)

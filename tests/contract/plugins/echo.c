@@ -8,6 +8,7 @@
  *     skip…     no verdict at its first execution
  *     large…    emits more than any topic takes; REJECT, too-large
  *     hang…     handle() never returns
+ *     crash…    ends the process
  *     error…    handle() fails as long as the file `echo.gate` exists
  *
  * It also reads "{source}.changes" as a table and refuses a commit or a table record that does not continue
@@ -22,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PARTITIONS_MAX = 64, LARGE_BYTES = 4 * 1024 * 1024 };
+enum { PARTITIONS_MAX = 64, CRASH_STATUS = 99, LARGE_BYTES = 4 * 1024 * 1024 };
 
 struct settings {
     char *topic, *gate, *advertise;
@@ -182,6 +183,8 @@ static int handle(void *instance, struct weir_batch *batch, struct weir_error *e
     for (const struct weir_record *record; (record = echo->host->next(batch)) != NULL;) {
         if (begins(record->key, "error") && is_shut(echo))
             return weir_error_set(err, WEIR_E_UNAVAILABLE, "echo: the gate is shut");
+        if (begins(record->key, "crash"))
+            _exit(CRASH_STATUS);
         while (begins(record->key, "hang"))
             pause();
         handle_record(echo, batch, record);
