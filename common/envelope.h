@@ -32,6 +32,8 @@
 #define WEIR_HEADER_ERROR_TYPE "weir-error-type"
 #define WEIR_HEADER_ORIGINAL_TIMESTAMP "weir-original-timestamp"
 #define WEIR_HEADER_REDRIVE_COUNT "weir-redrive-count"
+#define WEIR_HEADER_CUT "weir-cut"
+#define WEIR_HEADER_PATCHED "weir-patched"
 #define WEIR_HEADER_DLQ_TOPIC "__dlq.errors.topic"
 #define WEIR_HEADER_DLQ_PARTITION "__dlq.errors.partition"
 #define WEIR_HEADER_DLQ_OFFSET "__dlq.errors.offset"

@@ -1,5 +1,6 @@
 #include "consumers/runtime/dead_letter.h"
 
+#include "common/cleanup.h"
 #include "common/envelope.h"
 #include "common/log.h"
 #include "common/topic.h"
@@ -7,14 +8,14 @@
 
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
-#define HEADER_CUT "weir-cut"
+enum { ADDED_MAX = 12, CUT_TEXT_BYTES = 320, TIMESTAMP_BYTES = 20 };
 
-enum { ADDED_MAX = 12 };
-
-/* What a letter adds; a header of that name on the record is replaced. */
-static const char *const added_names[] = {
+/* What a letter says anew, or what the retry topic said of the record: headers of these names are not kept.
+ */
+static const char *const replaced_names[] = {
     WEIR_HEADER_DLQ_TOPIC,
     WEIR_HEADER_DLQ_PARTITION,
     WEIR_HEADER_DLQ_OFFSET,
@@ -24,89 +25,238 @@ static const char *const added_names[] = {
     WEIR_HEADER_DISPOSITION,
     WEIR_HEADER_ERROR_TYPE,
     WEIR_HEADER_ORIGINAL_TIMESTAMP,
-    HEADER_CUT,
+    WEIR_HEADER_CUT,
+    WEIR_HEADER_ORIGIN,
+    WEIR_HEADER_ATTEMPT,
+    WEIR_HEADER_NOT_BEFORE,
+    WEIR_HEADER_ERROR,
+    WEIR_HEADER_DONE,
 };
 
-static bool is_added(const char *name)
+/* Whose record it was: kept before all others when there is not room for all. */
+static const char *const identity_names[] = {WEIR_HEADER_ID, WEIR_HEADER_TYPE, WEIR_HEADER_REDRIVE_COUNT,
+    WEIR_HEADER_TRACEPARENT, WEIR_HEADER_PRINCIPAL, WEIR_HEADER_CONTENT_TYPE};
+
+#define NAMED(name, names) is_named(name, names, sizeof(names) / sizeof(names[0]))
+
+static bool is_named(const char *name, const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < sizeof(added_names) / sizeof(added_names[0]); i++)
-        if (strcmp(added_names[i], name) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
             return true;
     return false;
 }
 
-static void put(struct weir_emitted *letter, const char *name, const char *text)
+/* A letter in the making: what it adds stands apart, so that it is known how much room is left. */
+struct draft {
+    struct weir_arena *arena;
+    const struct weir_record *record;
+    struct weir_emitted letter;
+    struct weir_header added[ADDED_MAX];
+    size_t added_count;
+    size_t left_bytes; /* when it has to be cut */
+    size_t left_out;   /* headers */
+};
+
+static void put(struct draft *draft, const char *name, const char *text)
 {
-    letter->headers[letter->header_count++] =
-        (struct weir_header){name, weir_bytes_str(text != NULL ? text : "")};
+    draft->added[draft->added_count++] = (struct weir_header){name, weir_bytes_str(text != NULL ? text : "")};
 }
 
-static void put_added(struct weir_emitted *letter, struct weir_arena *arena, const char *group)
+/* A reason may quote what came in: a header's value is one line of UTF-8. */
+static void put_text(struct draft *draft, const char *name, const char *text)
 {
-    const struct weir_slot *slot = letter->cause;
-    const struct weir_record *record = &slot->record;
-    put(letter, WEIR_HEADER_DLQ_TOPIC, record->topic);
-    put(letter, WEIR_HEADER_DLQ_PARTITION, weir_arena_printf(arena, "%" PRId32, record->partition));
-    put(letter, WEIR_HEADER_DLQ_OFFSET, weir_arena_printf(arena, "%" PRId64, record->offset));
-    put(letter, WEIR_HEADER_DLQ_GROUP, group);
-    put(letter, WEIR_HEADER_DLQ_DELIVERY_COUNT, weir_arena_printf(arena, "%" PRId32, record->executions + 1));
-    put(letter, WEIR_HEADER_DLQ_MESSAGE, slot->why.text);
-    put(letter, WEIR_HEADER_DISPOSITION, slot->why.disposition);
-    put(letter, WEIR_HEADER_ERROR_TYPE, slot->why.error_type);
-    put(letter, WEIR_HEADER_ORIGINAL_TIMESTAMP, weir_arena_printf(arena, "%" PRId64, record->timestamp_ms));
+    char *line = weir_arena_text(draft->arena, text != NULL ? text : "", WEIR_HEADER_VALUE_BYTES);
+    struct weir_bytes rest = weir_bytes_str(line);
+
+    while (rest.len > 0) {
+        size_t taken = weir_utf8_next(rest);
+        bool is_control = (unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F;
+        if (taken == 0 || is_control)
+            line[rest.data - line] = '?';
+        taken = taken > 0 ? taken : 1;
+        rest = weir_bytes(rest.data + taken, rest.len - taken);
+    }
+    put(draft, name, line);
+}
+
+/* A retried or redriven record tells where it came from first; on the source topic itself that is nobody's to
+ * tell. */
+static bool is_retried(const struct weir_record *record, const char *source)
+{
+    return strcmp(record->topic, source) != 0;
+}
+
+static void put_origin(struct draft *draft, const char *source)
+{
+    const struct weir_record *record = draft->record;
+    struct weir_bytes told = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ORIGIN);
+    char topic[WEIR_TOPIC_NAME_BYTES];
+    int32_t partition = record->partition;
+    int64_t offset = record->offset;
+
+    if (!is_retried(record, source) ||
+        weir_position_read(told, topic, sizeof(topic), &partition, &offset, NULL) < 0)
+        snprintf(topic, sizeof(topic), "%s", record->topic);
+    put(draft, WEIR_HEADER_DLQ_TOPIC, weir_arena_text(draft->arena, topic, sizeof(topic)));
+    put(draft, WEIR_HEADER_DLQ_PARTITION, weir_arena_printf(draft->arena, "%" PRId32, partition));
+    put(draft, WEIR_HEADER_DLQ_OFFSET, weir_arena_printf(draft->arena, "%" PRId64, offset));
+}
+
+/* When the record came first: its second letter tells the same as the first one. */
+static void put_timestamp(struct draft *draft, const char *source)
+{
+    const struct weir_record *record = draft->record;
+    struct weir_bytes told =
+        weir_header_find(record->headers, record->header_count, WEIR_HEADER_ORIGINAL_TIMESTAMP);
+    char text[TIMESTAMP_BYTES + 1];
+
+    if (is_retried(record, source) && told.len > 0 && told.len <= TIMESTAMP_BYTES)
+        snprintf(text, sizeof(text), "%.*s", (int)told.len, told.data);
+    else
+        snprintf(text, sizeof(text), "%" PRId64, record->timestamp_ms);
+    put_text(draft, WEIR_HEADER_ORIGINAL_TIMESTAMP, text);
+}
+
+static void put_added(struct draft *draft, const char *source, const char *group)
+{
+    const struct weir_record *record = draft->record;
+    const struct weir_reason *why = &draft->letter.cause->why;
+
+    put_origin(draft, source);
+    put(draft, WEIR_HEADER_DLQ_GROUP, group);
+    put(draft, WEIR_HEADER_DLQ_DELIVERY_COUNT,
+        weir_arena_printf(draft->arena, "%" PRId32, record->executions + 1));
+    put_text(draft, WEIR_HEADER_DLQ_MESSAGE, why->text);
+    put_text(draft, WEIR_HEADER_DISPOSITION, why->disposition);
+    put_text(draft, WEIR_HEADER_ERROR_TYPE, why->error_type);
+    put_timestamp(draft, source);
     if (weir_header_find(record->headers, record->header_count, WEIR_HEADER_REDRIVE_COUNT).data == NULL)
-        put(letter, WEIR_HEADER_REDRIVE_COUNT, "0");
+        put(draft, WEIR_HEADER_REDRIVE_COUNT, "0");
 }
 
-static const char *digest(struct weir_arena *arena, struct weir_bytes value)
+static size_t header_bytes(const struct weir_header *header)
+{
+    return weir_batch_record_bytes(WEIR_BYTES_NULL, WEIR_BYTES_NULL, header, 1) -
+           weir_batch_record_bytes(WEIR_BYTES_NULL, WEIR_BYTES_NULL, NULL, 0);
+}
+
+static void keep(struct draft *draft, const struct weir_header *header)
+{
+    draft->letter.headers[draft->letter.header_count++] = *header;
+}
+
+static void keep_if_room(struct draft *draft, const struct weir_header *header)
+{
+    size_t bytes = header_bytes(header);
+
+    if (bytes > draft->left_bytes) {
+        draft->left_out++;
+        return;
+    }
+    draft->left_bytes -= bytes;
+    keep(draft, header);
+}
+
+static void say_cut(struct weir_buffer *out, const char *what, struct weir_bytes bytes)
 {
     unsigned char sum[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
-    EVP_Digest(value.data, value.len, sum, &len, EVP_sha256(), NULL);
+
+    EVP_Digest(bytes.data, bytes.len, sum, &len, EVP_sha256(), NULL);
+    weir_buffer_printf(out, "%s%s of %zu bytes left out, sha256=", out->len > 0 ? "; " : "", what, bytes.len);
     for (unsigned int i = 0; i < len; i++)
-        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-    return weir_arena_printf(arena, "value of %zu bytes left out, sha256=%s", value.len, hex);
+        weir_buffer_printf(out, "%02x", sum[i]);
 }
 
-static bool fits(const struct weir_emitted *letter)
+static size_t base_bytes(const struct draft *draft)
 {
-    return weir_batch_record_bytes(letter->key, letter->value, letter->headers, letter->header_count) <=
-           letter->target->limit_bytes;
+    return CUT_TEXT_BYTES +
+           weir_batch_record_bytes(WEIR_BYTES_NULL, WEIR_BYTES_NULL, draft->added, draft->added_count);
 }
 
-/* The record's own headers come first: the last of them go, until the rest fits. */
-static void cut(struct weir_emitted *letter, struct weir_arena *arena, size_t own_count)
+/* What a topic with an absurd limit takes is a letter without the sentence. */
+static void make_room(struct draft *draft)
 {
-    if (fits(letter))
+    size_t limit = draft->letter.target->limit_bytes;
+
+    for (size_t i = 0; i < draft->added_count && base_bytes(draft) > limit; i++)
+        if (strcmp(draft->added[i].name, WEIR_HEADER_DLQ_MESSAGE) == 0)
+            draft->added[i].value.len = 0;
+    draft->left_bytes = limit > base_bytes(draft) ? limit - base_bytes(draft) : 0;
+}
+
+static void take_if_room(
+    struct draft *draft, struct weir_bytes *part, const char *what, struct weir_buffer *text)
+{
+    if (part->len <= draft->left_bytes) {
+        draft->left_bytes -= part->len;
         return;
-    put(letter, HEADER_CUT, digest(arena, letter->value));
-    letter->value = WEIR_BYTES_NULL;
-    while (!fits(letter) && own_count > 0) {
-        memmove(&letter->headers[own_count - 1], &letter->headers[own_count],
-            (letter->header_count - own_count) * sizeof(letter->headers[0]));
-        own_count--;
-        letter->header_count--;
     }
+    say_cut(text, what, *part);
+    *part = WEIR_BYTES_NULL;
 }
 
-int weir_dead_letter_queue(
-    struct weir_batch *batch, struct weir_slot *slot, struct weir_target *target, const char *group)
+static void keep_headers(struct draft *draft, bool identity)
+{
+    const struct weir_record *record = draft->record;
+
+    for (size_t i = 0; i < record->header_count; i++)
+        if (!NAMED(record->headers[i].name, replaced_names) &&
+            NAMED(record->headers[i].name, identity_names) == identity)
+            keep_if_room(draft, &record->headers[i]);
+}
+
+static int cut(struct draft *draft)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
+
+    make_room(draft);
+    draft->letter.header_count = 0;
+    take_if_room(draft, &draft->letter.key, "key", &text);
+    keep_headers(draft, true);
+    take_if_room(draft, &draft->letter.value, "value", &text);
+    keep_headers(draft, false);
+    if (draft->left_out > 0)
+        weir_buffer_printf(&text, "%s%zu headers left out", text.len > 0 ? "; " : "", draft->left_out);
+    put(draft, WEIR_HEADER_CUT, weir_arena_text(draft->arena, text.failed ? "" : text.data, CUT_TEXT_BYTES));
+    return text.failed ? WEIR_E_INTERNAL : 0;
+}
+
+static int fill(struct draft *draft)
+{
+    struct weir_emitted *letter = &draft->letter;
+    const struct weir_record *record = draft->record;
+    int rc = 0;
+
+    for (size_t i = 0; i < record->header_count; i++)
+        if (!NAMED(record->headers[i].name, replaced_names))
+            keep(draft, &record->headers[i]);
+    size_t bytes = weir_batch_record_bytes(letter->key, letter->value, letter->headers, letter->header_count);
+    for (size_t i = 0; i < draft->added_count; i++)
+        bytes += header_bytes(&draft->added[i]);
+    if (bytes > letter->target->limit_bytes)
+        rc = cut(draft);
+    for (size_t i = 0; i < draft->added_count; i++)
+        keep(draft, &draft->added[i]);
+    return rc;
+}
+
+int weir_dead_letter_queue(struct weir_batch *batch, struct weir_slot *slot, struct weir_target *target,
+    const char *source, const char *group)
 {
     const struct weir_record *record = &slot->record;
-    struct weir_emitted letter = {
-        .cause = slot, .target = target, .key = record->key, .value = record->value};
-    letter.headers =
-        weir_arena_take(&batch->arena, (record->header_count + ADDED_MAX) * sizeof(letter.headers[0]));
-    if (letter.headers == NULL)
+    struct draft draft = {.arena = &batch->arena,
+        .record = record,
+        .letter = {.cause = slot, .target = target, .key = record->key, .value = record->value}};
+
+    draft.letter.headers =
+        weir_arena_take(&batch->arena, (record->header_count + ADDED_MAX) * sizeof(draft.letter.headers[0]));
+    if (draft.letter.headers == NULL)
         return WEIR_E_INTERNAL;
-    for (size_t i = 0; i < record->header_count; i++)
-        if (!is_added(record->headers[i].name))
-            letter.headers[letter.header_count++] = record->headers[i];
-    size_t own_count = letter.header_count;
-    put_added(&letter, &batch->arena, group);
-    cut(&letter, &batch->arena, own_count);
-    return weir_batch_emit_own(batch, &letter);
+    put_added(&draft, source, group);
+    int rc = fill(&draft);
+    return rc < 0 ? rc : weir_batch_emit_own(batch, &draft.letter);
 }
 
 static bool is_dead(const struct weir_slot *slot)
@@ -129,11 +279,13 @@ static void tell_plugin(struct weir_runtime *runtime)
 static int write_one(struct weir_runtime *runtime, struct weir_slot *slot, struct weir_error *err)
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
-    int rc = weir_topic_of_service(slot->record.topic, runtime->service->name, "dlq", topic, err);
+    const char *source = runtime->service->source_topics[slot->record.source];
+    int rc = weir_topic_of_service(source, runtime->service->name, "dlq", topic, err);
     if (rc < 0)
         return rc;
     struct weir_target *target = weir_transaction_target(runtime->transaction, topic);
-    if (target == NULL || weir_dead_letter_queue(&runtime->batch, slot, target, runtime->service->group) < 0)
+    if (target == NULL ||
+        weir_dead_letter_queue(&runtime->batch, slot, target, source, runtime->service->group) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     weir_log(WEIR_LOG_WARNING, "record.dead_lettered",
         "topic=%s partition=%" PRId32 " offset=%" PRId64 " disposition=%s error_type=%s reason=\"%s\"",

@@ -300,21 +300,40 @@ static void assert_header(const struct weir_emitted *letter, const char *name, c
     assert_true(weir_bytes_is(header->value, text));
 }
 
+/* The letter of a record that is refused for `text`. */
+static const struct weir_emitted *bury_record(
+    struct stage *stage, const struct weir_record *record, const char *text)
+{
+    add(stage, record->partition, "a");
+    stage->batch.slots[0].record = *record;
+    weir_batch_begin(&stage->batch);
+    weir_batch_record_fail(&stage->batch, weir_batch_next(&stage->batch), WEIR_REJECT,
+        &(struct weir_reason){.disposition = "invalid", .error_type = "json", .text = text});
+    weir_batch_settle(&stage->batch);
+    assert_int_equal(
+        weir_dead_letter_queue(&stage->batch, &stage->batch.slots[0], &stage->target, "in", "group"), 0);
+    assert_int_equal(stage->batch.emitted_count, 1);
+    return &stage->batch.emitted[0];
+}
+
 static const struct weir_emitted *bury(
     struct stage *stage, struct weir_bytes value, const struct weir_header *headers, size_t header_count)
 {
-    add(stage, 1, "a");
-    stage->batch.slots[0].record.value = value;
-    stage->batch.slots[0].record.headers = headers;
-    stage->batch.slots[0].record.header_count = header_count;
-    weir_batch_begin(&stage->batch);
-    weir_batch_record_fail(&stage->batch, next(stage, "a"), WEIR_REJECT,
-        &(struct weir_reason){.disposition = "invalid", .error_type = "json", .text = "no object"});
-    weir_batch_settle(&stage->batch);
-    assert_int_equal(
-        weir_dead_letter_queue(&stage->batch, &stage->batch.slots[0], &stage->target, "group"), 0);
-    assert_int_equal(stage->batch.emitted_count, 1);
-    return &stage->batch.emitted[0];
+    return bury_record(stage,
+        &(struct weir_record){.topic = "in",
+            .partition = 1,
+            .key = weir_bytes_str("a"),
+            .value = value,
+            .headers = headers,
+            .header_count = header_count,
+            .timestamp_ms = 1700000000123},
+        "no object");
+}
+
+static void assert_fits(const struct weir_emitted *letter)
+{
+    assert_true(weir_batch_record_bytes(letter->key, letter->value, letter->headers, letter->header_count) <=
+                letter->target->limit_bytes);
 }
 
 static void a_letter_says_where_from_and_why(void **state)
@@ -331,7 +350,56 @@ static void a_letter_says_where_from_and_why(void **state)
     assert_header(letter, "__dlq.errors.message", "no object");
     assert_header(letter, "weir-disposition", "invalid");
     assert_header(letter, "weir-error-type", "json");
+    assert_header(letter, "weir-original-timestamp", "1700000000123");
+    assert_header(letter, "weir-redrive-count", "0");
+    assert_null(header_of(letter, "weir-cut"));
     assert_true(weir_bytes_is(letter->value, "{"));
+}
+
+static void a_letter_of_a_retried_record_tells_where_it_began(void **state)
+{
+    const struct weir_header headers[] = {{"ce_id", weir_bytes_str("r-1")},
+        {"weir-origin", weir_bytes_str("in/4/77")}, {"weir-attempt", weir_bytes_str("2")},
+        {"weir-not-before", weir_bytes_str("5")}, {"weir-error", weir_bytes_str("json: bad")},
+        {"weir-redrive-count", weir_bytes_str("1")}, {"weir-original-timestamp", weir_bytes_str("1600")}};
+    const struct weir_emitted *letter = bury_record(*state,
+        &(struct weir_record){.topic = "in.group.retry",
+            .partition = 1,
+            .offset = 9,
+            .key = weir_bytes_str("a"),
+            .headers = headers,
+            .header_count = 7,
+            .timestamp_ms = 1700000000123},
+        "no object");
+    assert_header(letter, "__dlq.errors.topic", "in");
+    assert_header(letter, "__dlq.errors.partition", "4");
+    assert_header(letter, "__dlq.errors.offset", "77");
+    assert_header(letter, "weir-original-timestamp", "1600");
+    assert_header(letter, "weir-redrive-count", "1");
+    for (int i = 1; i <= 4; i++)
+        assert_null(header_of(letter, headers[i].name));
+}
+
+/* On the source topic a client may have written anything. */
+static void a_letter_believes_no_header_of_a_client(void **state)
+{
+    const struct weir_header headers[] = {{"weir-origin", weir_bytes_str("other/0/1")},
+        {"weir-original-timestamp", weir_bytes_str("1600")}, {"weir-cut", weir_bytes_str("all of it")},
+        {"__dlq.errors.topic", weir_bytes_str("other")}, {"weir-disposition", weir_bytes_str("of another")}};
+    const struct weir_emitted *letter = bury(*state, weir_bytes_str("{"), headers, 5);
+    assert_header(letter, "__dlq.errors.topic", "in");
+    assert_header(letter, "weir-original-timestamp", "1700000000123");
+    assert_header(letter, "weir-disposition", "invalid");
+    assert_null(header_of(letter, "weir-cut"));
+    assert_null(header_of(letter, "weir-origin"));
+}
+
+static void the_reason_is_one_line_of_text(void **state)
+{
+    const struct weir_emitted *letter =
+        bury_record(*state, &(struct weir_record){.topic = "in", .key = weir_bytes_str("a")},
+            "bad \x1b[2J\r\n\xff byte \xc3\xa4");
+    assert_header(letter, "__dlq.errors.message", "bad ?[2J??? byte \xc3\xa4");
 }
 
 static void a_large_letter_keeps_headers_and_digest(void **state)
@@ -351,14 +419,62 @@ static void a_large_letter_keeps_headers_and_digest(void **state)
 static void headers_that_are_too_large_are_left_out(void **state)
 {
     static const char text[2 * LIMIT_BYTES];
-    struct weir_header headers[] = {
-        {"ce_id", weir_bytes_str("r-1")}, {"huge", weir_bytes(text, sizeof(text))}};
-    const struct weir_emitted *letter = bury(*state, weir_bytes_str("{"), headers, 2);
-    assert_true(weir_batch_record_bytes(letter->key, letter->value, letter->headers, letter->header_count) <=
-                LIMIT_BYTES);
+    struct weir_header headers[] = {{"huge", weir_bytes(text, sizeof(text))},
+        {"ce_id", weir_bytes_str("r-1")}, {"x-tenant", weir_bytes_str("t")}};
+    const struct weir_emitted *letter = bury(*state, weir_bytes_str("{"), headers, 3);
+    assert_fits(letter);
     assert_null(header_of(letter, "huge"));
     assert_header(letter, "ce_id", "r-1");
+    assert_header(letter, "x-tenant", "t");
     assert_header(letter, "__dlq.errors.message", "no object");
+    assert_header(letter, "weir-cut", "1 headers left out");
+    assert_true(weir_bytes_is(letter->value, "{"));
+}
+
+/* The last of many says whose record it was, and that is what is kept. */
+static void of_many_headers_the_identity_is_kept(void **state)
+{
+    enum { MANY = 100000 };
+    struct weir_header *headers = calloc(MANY, sizeof(*headers));
+    for (size_t i = 0; i + 1 < MANY; i++)
+        headers[i] = (struct weir_header){"x", weir_bytes_str("some text")};
+    headers[MANY - 1] = (struct weir_header){"ce_id", weir_bytes_str("r-1")};
+    const struct weir_emitted *letter = bury(*state, weir_bytes_str("{"), headers, MANY);
+    assert_fits(letter);
+    assert_header(letter, "ce_id", "r-1");
+    assert_non_null(header_of(letter, "weir-cut"));
+    free(headers);
+}
+
+static void a_key_that_is_too_large_is_left_out(void **state)
+{
+    static const char text[3 * LIMIT_BYTES];
+    const struct weir_header headers[] = {{"ce_id", weir_bytes(text, sizeof(text))}};
+    const struct weir_emitted *letter = bury_record(*state,
+        &(struct weir_record){.topic = "in",
+            .key = weir_bytes(text, sizeof(text)),
+            .value = weir_bytes(text, sizeof(text)),
+            .headers = headers,
+            .header_count = 1},
+        "no object");
+    assert_fits(letter);
+    assert_null(letter->key.data);
+    assert_null(letter->value.data);
+    struct weir_bytes cut = header_of(letter, "weir-cut")->value;
+    assert_memory_equal(cut.data, "key of 3000 bytes left out, sha256=", 35);
+    assert_non_null(memmem(cut.data, cut.len, "; value of 3000 bytes left out, sha256=", 39));
+    assert_non_null(memmem(cut.data, cut.len, "; 1 headers left out", 20));
+}
+
+static void the_longest_reason_never_makes_a_letter_too_large(void **state)
+{
+    static char text[1200];
+    memset(text, 'a', sizeof(text) - 1);
+    const struct weir_emitted *letter =
+        bury_record(*state, &(struct weir_record){.topic = "in", .key = weir_bytes_str("a")}, text);
+    assert_fits(letter);
+    assert_header(letter, "__dlq.errors.message", "");
+    assert_header(letter, "weir-disposition", "invalid");
 }
 
 static const struct CMUnitTest tests[] = {
@@ -376,5 +492,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_letter_says_where_from_and_why, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_large_letter_keeps_headers_and_digest, set_up, tear_down),
     cmocka_unit_test_setup_teardown(headers_that_are_too_large_are_left_out, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_letter_of_a_retried_record_tells_where_it_began, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_letter_believes_no_header_of_a_client, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(the_reason_is_one_line_of_text, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(of_many_headers_the_identity_is_kept, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_key_that_is_too_large_is_left_out, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(the_longest_reason_never_makes_a_letter_too_large, set_up, tear_down),
 };
 WEIR_TEST_MAIN(tests)
