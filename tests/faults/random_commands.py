@@ -88,6 +88,12 @@ class Commands:
             members = [f'"orderID":{self.random.choice(("1", "null", STRINGS[1], "[]"))}']
         return (self.space() + self.object(members) + self.space()).encode()
 
+    def changes(self):
+        """Of an adjust: mostly numbers, where documents mostly have some."""
+        names = self.random.sample(("a", "b", "total", "note"), self.random.randrange(1, 3))
+        members = [f'"{n}"{self.space()}:{self.random.choice(NUMBERS if self.random.random() < 0.9 else STRINGS)}' for n in names]
+        return ("{" + ",".join(members) + "}").encode()
+
     def conditions(self, key):
         tags = self.ids[key][-3:] + ["*", "nobody"]
         found = []
@@ -102,8 +108,8 @@ class Commands:
         """(partition, key bytes, value bytes or None, headers)"""
         self.count += 1
         key, luck = self.random.choice(self.keys), self.random.random()
-        op = self.random.choice(("create", "replace", "replace", "merge", "merge", "delete"))
-        value = None if op == "delete" else self.body(key, op)
+        op = self.random.choice(("create", "replace", "replace", "merge", "merge", "adjust", "adjust", "delete"))
+        value = self.changes() if op == "adjust" else None if op == "delete" else self.body(key, op)
         request = f"r-{self.count}"
         headers = [("ce_id", request), ("ce_type", f"weir.orders.{op}"), *self.conditions(key)]
         raw = key.encode()

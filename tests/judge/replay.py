@@ -1,12 +1,14 @@
 """What should have happened: the commands of a topic, replayed one by one as WIRE describes them."""
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 import jsontext
 from history import partition_of
 
-KINDS = ("create", "replace", "merge", "delete")
+KINDS = ("create", "replace", "merge", "delete", "adjust")
 KEY_LIMIT_BYTES = 255
+DIGITS_LIMIT = 34
 _TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')
 
 
@@ -88,6 +90,32 @@ def _check_key(key):
     return text
 
 
+def _units(number):
+    """A number as (integer, decimals)."""
+    sign, digits, exponent = Decimal(number.text).as_tuple()
+    units = int("".join(map(str, digits))) * (-1 if sign else 1)
+    if units and exponent > 0:
+        units *= 10 ** min(exponent, DIGITS_LIMIT)
+    if len(str(abs(units))) > DIGITS_LIMIT or -exponent > DIGITS_LIMIT or (units and exponent > DIGITS_LIMIT):
+        raise Refused("too many digits")
+    return units, max(0, -exponent)
+
+
+def _sum(a, b):
+    """Exact: as many decimals as the operand that has more, no exponent."""
+    (a, a_decimals), (b, b_decimals) = _units(a), _units(b)
+    decimals = max(a_decimals, b_decimals)
+    scaled = a * 10 ** (decimals - a_decimals), b * 10 ** (decimals - b_decimals)
+    total = sum(scaled)
+    if any(len(str(abs(n))) > DIGITS_LIMIT for n in (*scaled, total)):
+        raise Refused("too many digits")
+    if decimals == 0 and not -(1 << 63) <= total < 1 << 63:
+        raise Refused("an integer beyond 64 bits")
+    text = str(abs(total)).rjust(decimals + 1, "0")
+    text = f"{text[:-decimals]}.{text[-decimals:]}" if decimals else text
+    return jsontext.Number("-" + text if total < 0 else text)
+
+
 class Replay:
     """The documents of one collection, as they must be after the commands seen so far."""
 
@@ -144,6 +172,8 @@ class Replay:
             return Expected("outcome", words=("rejected",), error="precondition-failed")
         if kind == "create" and old is not None:
             return Expected("outcome", words=("rejected",), error="already-exists")
+        if kind == "adjust" and old is None:
+            return Expected("outcome", words=("rejected",), error="not-found")
         if kind == "delete":
             if old is None:
                 return Expected("outcome", words=("unchanged",))
@@ -160,8 +190,23 @@ class Replay:
             raise Refused(f"{self.key_field} differs from the key")
         return record.value, value
 
+    def _adjusted(self, old, changes):
+        """A copy of the object with each number added; what can't be added refuses the command."""
+        result = dict(old)
+        for name, change in changes.items():
+            now = old.get(name)
+            if isinstance(change, dict) and isinstance(now, dict):
+                result[name] = self._adjusted(now, change)
+            elif isinstance(change, jsontext.Number) and isinstance(now, jsontext.Number):
+                result[name] = _sum(now, change)
+            else:
+                raise Refused(f"{name} can't be adjusted")
+        return result
+
     def _document(self, kind, key, body, old, version, request):
         text, value = body
+        if kind == "adjust":
+            return Document(text, self._adjusted(old.value, value), version, request, exact=False)
         if kind == "merge":
             merged = jsontext.merge(old.value if old else {}, value)
             merged.setdefault(self.key_field, key)

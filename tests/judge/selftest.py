@@ -18,6 +18,7 @@ import jsontext
 import reads
 from history import History, Names, Position, Record, partition_of
 from invariant import Findings, Judge
+from replay import Refused, _sum
 
 PARTITIONS = 2
 NAMES = Names("orders")
@@ -117,12 +118,16 @@ def whole():
     again = f'{{"orderID":"{A}","total":1e2}}'
     s.change(s.command("replace", A, again), "u", 2, again)
     s.change(s.command("merge", A, '{"total":null,"note":{"a":1.0}}'), "u", 3, f'{{"orderID":"{A}","note":{{"a":1.0}}}}')
+    priced = f'{{"orderID":"{A}","note":{{"a":1.5}}}}'
+    s.change(s.command("adjust", A, '{"note":{"a":0.5}}'), "u", 4, priced)
     s.outcome(s.command("create", A, body), "rejected", "already-exists")
     s.outcome(s.command("replace", A, body, weir_if_match='"r9"'), "rejected", "precondition-failed")
     s.letter(s.command("replace", A, '{"orderID":'), "invalid")
     s.letter(s.command("replace", A, '{"orderID":"other"}'), "invalid")
-    s.change(s.command("delete", A), "d", 4)
+    s.letter(s.command("adjust", A, '{"orderID":1}'), "invalid")
+    s.change(s.command("delete", A), "d", 5)
     s.outcome(s.command("delete", A), "unchanged")
+    s.outcome(s.command("adjust", A, '{"n":1}'), "rejected", "not-found")
     s.change(s.command("create", A, body), "c", 1, body)
     s.change(s.command("create", B, '{ "total": 1}'), "c", 1, f'{{"orderID":"{B}", "total": 1}}')
     derived = "6ba7b811-9dad-51d1-80b4-00c04fd430c8"
@@ -143,8 +148,8 @@ class JudgeTest(unittest.TestCase):
         judge = whole().judged()
         self.assertEqual(judge.findings.lines, [])
         counts = judge.findings.counts
-        self.assertEqual(counts["commands"], 15)
-        self.assertEqual((counts["changes"], counts["outcomes"], counts["dead_letters"]), (8, 5, 2))
+        self.assertEqual(counts["commands"], 18)
+        self.assertEqual((counts["changes"], counts["outcomes"], counts["dead_letters"]), (9, 6, 3))
         self.assertEqual((counts["tombstones"], counts["documents"]), (1, 2))
 
     def test_lost_command(self):
@@ -457,6 +462,13 @@ class TextTest(unittest.TestCase):
     def test_splicing(self):
         for text, wanted in (("{}", '{"k":"v"}'), ("{ }", '{"k":"v" }'), (' { "a":1}', ' {"k":"v", "a":1}')):
             self.assertEqual(jsontext.splice_first(text.encode(), "k", "v").decode(), wanted)
+
+    def test_sums_are_exact(self):
+        for a, b, wanted in (("19.99", "0.01", "20.00"), ("-0.5", "0.5", "0.0"), ("1e2", "1", "101"), ("-0", "0", "0")):
+            self.assertEqual(_sum(jsontext.Number(a), jsontext.Number(b)).text, wanted)
+        for a, b in ((str((1 << 63) - 1), "1"), ("1e33", "0.1"), ("1", "1e-40")):
+            with self.assertRaises(Refused):
+                _sum(jsontext.Number(a), jsontext.Number(b))
 
     def test_merge_vectors(self):
         # RFC 7396, appendix A (those whose target is an object).

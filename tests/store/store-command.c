@@ -3,7 +3,9 @@
 #include "consumers/plugins/store/command.h"
 #include "support/test.h"
 
-static const struct weir_rules rules = {"orders", "orderID", 6};
+static const struct weir_minimum minimums[] = {
+    {"/stock", {0, 0}, false}, {"/credit/limit", {-10050, 2}, false}, {"/rest", {0, 0}, true}};
+static const struct weir_rules rules = {"orders", "orderID", 6, minimums, 3};
 
 struct row {
     enum weir_operation operation;
@@ -18,6 +20,7 @@ struct row {
 #define REPLACE WEIR_OPERATION_REPLACE
 #define MERGE WEIR_OPERATION_MERGE
 #define DELETE WEIR_OPERATION_DELETE
+#define ADJUST WEIR_OPERATION_ADJUST
 
 static struct weir_effect apply(const struct row *row, const char *request, struct weir_buffer *scratch)
 {
@@ -103,6 +106,82 @@ static void merge_follows_rfc_7396(void **state)
     CHECK(rows);
 }
 
+static void merge_keeps_what_it_leaves_alone(void **state)
+{
+    static const struct row rows[] = {
+        {MERGE, " {\"orderID\" :\"o-1\", \"a\": 19.990 ,\"b\":1E+2,\"c\":\"\\u00e9\",\"n\":-0.0}\n",
+            "{\"a2\":1}", .kind = WEIR_EFFECT_UPDATED,
+            .document =
+                "{\"orderID\" :\"o-1\", \"a\": 19.990 ,\"b\":1E+2,\"c\":\"\\u00e9\",\"n\":-0.0,\"a2\":1}"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+#define O_1(members) "{\"orderID\":\"o-1\"," members "}"
+
+static void adjust_adds_exactly(void **state)
+{
+    static const struct row rows[] = {
+        {ADJUST, O_1("\"stock\":5"), "{\"stock\":-2}", .kind = WEIR_EFFECT_UPDATED,
+            .document = O_1("\"stock\":3")},
+        {ADJUST, O_1("\"total\": 19.99 ,\"b\":1e2"), "{\"total\":0.01}", .kind = WEIR_EFFECT_UPDATED,
+            .document = O_1("\"total\": 20.00 ,\"b\":1e2")},
+        {ADJUST, O_1("\"a\":0.1,\"b\":{\"c\":-1,\"d\":7}"), " {\"b\": {\"c\":1.50}, \"a\": 0.2 }\n",
+            .kind = WEIR_EFFECT_UPDATED, .document = O_1("\"a\":0.3,\"b\":{\"c\":0.50,\"d\":7}")},
+        {ADJUST, O_1("\"a/b~\":1"), "{\"a\\u002fb~\":1}", .kind = WEIR_EFFECT_UPDATED,
+            .document = O_1("\"a/b~\":2")},
+        {ADJUST, O_1("\"a\":1"), "{}", .kind = WEIR_EFFECT_UPDATED, .document = O_1("\"a\":1")},
+        {ADJUST, O_1("\"a\":1"), "{\"a\":1}", "\"other\"", NULL, WEIR_EFFECT_REJECTED, NULL,
+            "precondition-failed"},
+        {ADJUST, NULL, "{\"a\":1}", .kind = WEIR_EFFECT_REJECTED, .error = "not-found"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void adjust_stops_at_a_minimum(void **state)
+{
+    static const struct row rows[] = {
+        {ADJUST, O_1("\"stock\":2"), "{\"stock\":-2}", .kind = WEIR_EFFECT_UPDATED,
+            .document = O_1("\"stock\":0")},
+        {ADJUST, O_1("\"stock\":2"), "{\"stock\":-2.01}", .kind = WEIR_EFFECT_REJECTED, .error = "minimum"},
+        {ADJUST, O_1("\"rest\":2"), "{\"rest\":-2}", .kind = WEIR_EFFECT_REJECTED, .error = "minimum"},
+        {ADJUST, O_1("\"credit\":{\"limit\":0}"), "{\"credit\":{\"limit\":-100.5}}",
+            .kind = WEIR_EFFECT_UPDATED, .document = O_1("\"credit\":{\"limit\":-100.5}")},
+        {ADJUST, O_1("\"credit\":{\"limit\":0}"), "{\"credit\":{\"limit\":-1.0051e2}}",
+            .kind = WEIR_EFFECT_REJECTED, .error = "minimum"},
+    };
+    (void)state;
+    CHECK(rows);
+}
+
+static void adjust_refuses_by_pointer(void **state)
+{
+    static const struct {
+        const char *current, *body, *pointer, *why;
+    } rows[] = {
+        {O_1("\"a\":1"), "{\"a\":\"1\"}", "\"/a\"", "only numbers"},
+        {O_1("\"a\":1"), "{\"orderID\":\"o-1\"}", "\"/orderID\"", "only numbers"},
+        {O_1("\"a\":[1]"), "{\"a\":1}", "\"/a\"", "something else than a number"},
+        {O_1("\"a\":1"), "{\"b\":1}", "\"/b\"", "nothing there"},
+        {O_1("\"a\":{\"x/y\":null}"), "{\"a\":{\"x/y\":1}}", "\"/a/x~1y\"", "something else"},
+        {O_1("\"a\":1"), "{\"a\":{\"b\":1}}", "\"/a\"", "something else than an object"},
+        {O_1("\"a\":9223372036854775807"), "{\"a\":1}", "\"/a\"", "beyond 64 bits"},
+        {O_1("\"a\":1"), "{\"a\":1e-40}", "\"/a\"", "more than 34 digits"},
+        {O_1("\"a\":1"), "{\"a\":9223372036854775808}", "\"/a\"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        WEIR_CLEANUP(buffer) struct weir_buffer scratch = {0};
+        struct row row = {ADJUST, rows[i].current, rows[i].body};
+        struct weir_effect effect = apply(&row, "now", &scratch);
+        assert_int_equal(effect.kind, WEIR_EFFECT_REFUSED);
+        if (strstr(effect.why.text, rows[i].pointer) == NULL || strstr(effect.why.text, rows[i].why) == NULL)
+            fail_msg("%s: %s", rows[i].body, effect.why.text);
+    }
+}
+
 static void delete_of_nothing_is_unchanged(void **state)
 {
     static const struct row rows[] = {
@@ -128,8 +207,9 @@ static void bodies_that_are_no_documents_are_refused(void **state)
         {REPLACE, NULL, "{\"orderID\":1}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/key"},
         {CREATE, "{\"orderID\":\"o-1\"}", "{\"orderID\":\"\"}", .kind = WEIR_EFFECT_REFUSED,
             .error = "invalid/key"},
-        {WEIR_OPERATION_ADJUST, "{\"orderID\":\"o-1\"}", "{\"a\":1}", .kind = WEIR_EFFECT_REFUSED,
-            .error = "invalid/command"},
+        {MERGE, "{\"orderID\":\"o-1\"}", "{\"a\":{\"b\":9223372036854775808}}", .kind = WEIR_EFFECT_REFUSED,
+            .error = "invalid/json"},
+        {ADJUST, "{\"orderID\":\"o-1\"}", "{\"a\":", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
     };
     (void)state;
     CHECK(rows);
@@ -213,6 +293,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(create_keeps_the_bytes),
     cmocka_unit_test(replace_is_an_upsert),
     cmocka_unit_test(merge_follows_rfc_7396),
+    cmocka_unit_test(merge_keeps_what_it_leaves_alone),
+    cmocka_unit_test(adjust_adds_exactly),
+    cmocka_unit_test(adjust_stops_at_a_minimum),
+    cmocka_unit_test(adjust_refuses_by_pointer),
     cmocka_unit_test(delete_of_nothing_is_unchanged),
     cmocka_unit_test(bodies_that_are_no_documents_are_refused),
     cmocka_unit_test(reason_names_the_position),

@@ -144,27 +144,51 @@ static int replace(struct turn *turn, bool has_key)
     return has_key ? change(turn, turn->body) : splice_key(turn, turn->body);
 }
 
-static int create(struct turn *turn, bool has_key)
+static int reject(struct turn *turn, const char *error)
 {
-    if (turn->current == NULL)
-        return replace(turn, has_key);
     turn->effect->kind = WEIR_EFFECT_REJECTED;
-    turn->effect->error = "already-exists";
+    turn->effect->error = error;
     return 0;
 }
 
-static int merge(struct turn *turn, bool has_key)
+static int create(struct turn *turn, bool has_key)
+{
+    return turn->current == NULL ? replace(turn, has_key) : reject(turn, "already-exists");
+}
+
+static int merge_patch(struct turn *turn, struct weir_bytes patch)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer merged = {0};
     struct weir_bytes target = turn->current != NULL ? turn->current->text : WEIR_BYTES_NULL;
 
-    (void)has_key;
-    if (weir_json_merge(target, turn->body, &merged) < 0 || merged.failed)
+    if (weir_json_merge(target, patch, &merged) < 0 || merged.failed)
         return WEIR_E_INTERNAL;
     if (weir_json_member(weir_buffer_bytes(&merged), turn->rules->key_field).data == NULL)
         return splice_key(turn, weir_buffer_bytes(&merged));
     weir_buffer_append_bytes(turn->scratch, weir_buffer_bytes(&merged));
     return change(turn, weir_buffer_bytes(turn->scratch));
+}
+
+static int merge(struct turn *turn, bool has_key)
+{
+    (void)has_key;
+    return merge_patch(turn, turn->body);
+}
+
+static int adjust(struct turn *turn, bool has_key)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer patch = {0};
+
+    (void)has_key;
+    if (turn->current == NULL)
+        return reject(turn, "not-found");
+    int r = weir_adjust_write(turn->current->text, turn->body, turn->rules->minimums,
+        turn->rules->minimum_count, &patch, &turn->effect->why);
+    if (r == WEIR_ADJUST_BELOW_MINIMUM)
+        return reject(turn, "minimum");
+    if (r < 0)
+        return r == WEIR_E_INTERNAL ? r : refuse(turn->effect, "invalid", "adjust");
+    return merge_patch(turn, weir_buffer_bytes(&patch));
 }
 
 static int delete (struct turn *turn, bool has_key)
@@ -183,31 +207,19 @@ static const struct {
     [WEIR_OPERATION_REPLACE] = {replace, true},
     [WEIR_OPERATION_MERGE] = {merge, true},
     [WEIR_OPERATION_DELETE] = {delete, false},
+    [WEIR_OPERATION_ADJUST] = {adjust, true},
 };
-
-static bool is_known(enum weir_operation operation)
-{
-    return (size_t)operation < sizeof(operations) / sizeof(operations[0]);
-}
 
 static int run(struct turn *turn)
 {
     bool has_key = false;
 
-    if (!is_known(turn->command->operation)) {
-        weir_error_set(&turn->effect->why, WEIR_E_INVALID, "this store has no command %s",
-            weir_operation_name(turn->command->operation));
-        return refuse(turn->effect, "invalid", "command");
-    }
     int r = operations[turn->command->operation].takes_body ? check_body(turn, &has_key) : 0;
     if (r < 0)
         return r;
     struct weir_bytes tag = turn->current != NULL ? turn->current->request : WEIR_BYTES_NULL;
-    if (!weir_condition_holds(turn->command->if_match, turn->command->if_none_match, tag)) {
-        turn->effect->kind = WEIR_EFFECT_REJECTED;
-        turn->effect->error = "precondition-failed";
-        return 0;
-    }
+    if (!weir_condition_holds(turn->command->if_match, turn->command->if_none_match, tag))
+        return reject(turn, "precondition-failed");
     return operations[turn->command->operation].run(turn, has_key);
 }
 

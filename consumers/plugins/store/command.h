@@ -10,6 +10,7 @@
 #include "common/bytes.h"
 #include "common/envelope.h"
 #include "common/error.h"
+#include "consumers/plugins/store/adjust.h"
 #include "consumers/plugins/store/document.h"
 
 #include <stdint.h>
@@ -19,6 +20,8 @@ struct weir_rules {
     const char *collection; /* "orders" */
     const char *key_field;  /* "orderID" */
     int32_t partitions;
+    const struct weir_minimum *minimums;
+    size_t minimum_count;
 };
 
 enum weir_effect_kind {
@@ -35,9 +38,10 @@ struct weir_effect {
     enum weir_effect_kind kind;
     uint64_t version;           /* of the change; 0 for none */
     struct weir_bytes document; /* CREATED, UPDATED: the new text; points into the body or scratch */
-    const char *error;          /* REJECTED: "already-exists", "precondition-failed"; else NULL */
+    const char *error;          /* REJECTED: "already-exists", "precondition-failed", "not-found" (nothing to
+                                   adjust), "minimum"; else NULL */
     const char *disposition;    /* REFUSED: "invalid", "wrong-partition" */
-    const char *error_type;     /* REFUSED: "json", "key", "command", "partition" */
+    const char *error_type;     /* REFUSED: "json", "key", "command", "partition", "adjust" */
     struct weir_error why;      /* REFUSED: for people */
 };
 

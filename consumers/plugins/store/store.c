@@ -71,8 +71,8 @@ static int make_source(
     source->collection = collection;
     source->topic = topic;
     source->changes_topic = collection->changes_topic;
-    source->rules =
-        (struct weir_rules){collection->name, collection->key_field, (int32_t)collection->partitions};
+    source->rules = (struct weir_rules){
+        collection->name, collection->key_field, (int32_t)collection->partitions, NULL, 0};
     for (size_t i = WEIR_EFFECT_CREATED; i <= WEIR_EFFECT_DELETED; i++)
         snprintf(source->ce_types[i], sizeof(source->ce_types[i]), "weir.%s.%s", collection->name,
             weir_effect_name((enum weir_effect_kind)i));
