@@ -223,7 +223,7 @@ void weir_assignment_stop(struct weir_runtime *runtime, struct weir_partition *p
     weir_reader_cancel(runtime, partition);
     drop_held(partition);
     partition->stage = WEIR_STAGE_STOPPED;
-    strncpy(partition->stopped_why, why, sizeof(partition->stopped_why) - 1);
+    snprintf(partition->why, sizeof(partition->why), "%s", why);
     weir_log(WEIR_LOG_ERROR, "partition.stopped", "topic=%s partition=%" PRId32 " reason=\"%s\"",
         partition->topic, partition->partition, why);
 }

@@ -55,6 +55,7 @@ static void note_wait(
         weir_log(WEIR_LOG_WARNING, "partition.waits",
             "topic=%s partition=%" PRId32 " offset=%" PRId64 " reason=\"%s\"", partition->topic,
             partition->partition, slot->record.offset, slot->why.text != NULL ? slot->why.text : "");
+    snprintf(partition->why, sizeof(partition->why), "%s", slot->why.text != NULL ? slot->why.text : "");
     back_off(runtime, partition, partition->waits++);
 }
 

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TELL_MS = 10000, SLOW_MS = 1000 };
 
@@ -34,6 +35,7 @@ static void init_gauges(struct weir_monitor *monitor)
 
 void weir_monitor_init(struct weir_monitor *monitor)
 {
+    pthread_mutex_init(&monitor->lock, NULL);
     init_gauges(monitor);
     for (size_t i = 0; i < sizeof(verdict_labels) / sizeof(verdict_labels[0]); i++)
         monitor->verdicts[i] = weir_metric(WEIR_METRIC_COUNTER, "weir_records_total", verdict_labels[i],
@@ -80,6 +82,38 @@ static void say_ready(const struct weir_monitor *monitor)
     weir_service_ready();
 }
 
+/* A stopped partition needs somebody, so that it goes before one that waits. */
+static const struct weir_partition *find_still(const struct weir_assignment *assignment)
+{
+    const struct weir_partition *found = NULL;
+    for (size_t i = 0; i < assignment->count; i++) {
+        const struct weir_partition *partition = assignment->partitions[i];
+        if (partition->stage == WEIR_STAGE_STOPPED)
+            return partition;
+        if (partition->waits > 0 && found == NULL)
+            found = partition;
+    }
+    return found;
+}
+
+static void update_why(struct weir_monitor *monitor, const struct weir_partition *still)
+{
+    pthread_mutex_lock(&monitor->lock);
+    if (still == NULL)
+        monitor->why[0] = '\0';
+    else
+        snprintf(monitor->why, sizeof(monitor->why), "%s partition %" PRId32 ": %s", still->topic,
+            still->partition, still->why);
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+static void copy_why(struct weir_monitor *monitor, char out[WEIR_STILL_BYTES])
+{
+    pthread_mutex_lock(&monitor->lock);
+    memcpy(out, monitor->why, WEIR_STILL_BYTES);
+    pthread_mutex_unlock(&monitor->lock);
+}
+
 void weir_monitor_update(struct weir_runtime *runtime)
 {
     struct weir_monitor *monitor = &runtime->monitor;
@@ -98,6 +132,7 @@ void weir_monitor_update(struct weir_runtime *runtime)
     weir_metric_set(monitor->flowing_now, flowing);
     weir_metric_set(monitor->stopped_now, stopped);
     weir_metric_set(monitor->waiting_now, waiting);
+    update_why(monitor, find_still(&runtime->assignment));
     say_ready(monitor);
 }
 
@@ -114,24 +149,28 @@ static void update_lag(struct weir_runtime *runtime, const struct weir_partition
 
 void weir_monitor_slow_update(struct weir_runtime *runtime)
 {
-    const struct weir_monitor *monitor = &runtime->monitor;
+    struct weir_monitor *monitor = &runtime->monitor;
+    char why[WEIR_STILL_BYTES];
     int64_t now_ms = weir_clock_ms();
     if (now_ms < runtime->slow_ms)
         return;
     runtime->slow_ms = now_ms + SLOW_MS;
     for (size_t i = 0; i < runtime->assignment.count; i++)
         update_lag(runtime, runtime->assignment.partitions[i]);
-    weir_service_status("%s; %u partitions, %u flowing, %u stopped, %u waiting for the outside world",
+    copy_why(monitor, why);
+    weir_service_status("%s; %u partitions, %u flowing, %u stopped, %u waiting for the outside world%s%s",
         monitor->reachable ? (monitor->joined ? "in the group" : "joining") : "Kafka is not reachable",
         (unsigned)monitor->owned, (unsigned)monitor->flowing, (unsigned)monitor->stopped,
-        (unsigned)monitor->waiting);
+        (unsigned)monitor->waiting, why[0] != '\0' ? ": " : "", why);
 }
 
-/* Runs on a thread of the management listener: nothing but atomics and the plugin's health. */
+/* Runs on a thread of the management listener: nothing but atomics, what is under the lock and the plugin's
+ * health. */
 bool weir_monitor_ready(void *context, struct weir_buffer *detail)
 {
-    const struct weir_runtime *runtime = context;
-    const struct weir_monitor *monitor = &runtime->monitor;
+    struct weir_runtime *runtime = context;
+    struct weir_monitor *monitor = &runtime->monitor;
+    char why[WEIR_STILL_BYTES];
     unsigned owned = monitor->owned, flowing = monitor->flowing, stopped = monitor->stopped;
     bool ready = monitor->reachable && monitor->joined && !monitor->stopping && flowing == owned;
     weir_buffer_append_str(detail, "\"service\":");
@@ -142,6 +181,11 @@ bool weir_monitor_ready(void *context, struct weir_buffer *detail)
         ",\"kafka\":\"%s\",\"group\":\"%s\",\"partitions\":%u,\"flowing\":%u,\"stopped\":%u,\"waiting\":%u",
         monitor->reachable ? "reachable" : "unreachable", monitor->joined ? "joined" : "joining", owned,
         flowing, stopped, (unsigned)monitor->waiting);
+    copy_why(monitor, why);
+    if (why[0] != '\0') {
+        weir_buffer_append_str(detail, ",\"why\":");
+        weir_buffer_append_json_string(detail, weir_bytes_str(why));
+    }
     if (!monitor->opened || runtime->plugin->health == NULL)
         return ready;
     struct weir_buffer own = {0};

@@ -6,8 +6,11 @@
 #include "common/metrics.h"
 #include "consumers/runtime/batch.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+enum { WEIR_STILL_BYTES = WEIR_WHY_BYTES + 300 }; /* with topic and partition */
 
 struct weir_runtime;
 
@@ -20,6 +23,8 @@ struct weir_monitor {
     _Atomic bool handling; /* the plugin has a batch in hand */
     _Atomic bool opened, reachable, joined, stopping;
     _Atomic unsigned owned, flowing, stopped, waiting;
+    pthread_mutex_t lock;
+    char why[WEIR_STILL_BYTES]; /* under lock: which partition stands still and why, "" when none does */
 };
 
 void weir_monitor_init(struct weir_monitor *monitor);

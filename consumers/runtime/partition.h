@@ -15,10 +15,10 @@ enum weir_stage {
     WEIR_STAGE_RESTORING, /* its tables are read up to those marks */
     WEIR_STAGE_RESUMING,  /* consumption starts at `position` */
     WEIR_STAGE_FLOWING,   /* records are handed out */
-    WEIR_STAGE_STOPPED,   /* refused, e.g. a range of records is lost; `stopped_why` says */
+    WEIR_STAGE_STOPPED,   /* refused, e.g. a range of records is lost; `why` says */
 };
 
-enum { WEIR_STOPPED_WHY_BYTES = 512 };
+enum { WEIR_WHY_BYTES = 512 };
 
 struct weir_metric;
 
@@ -35,7 +35,7 @@ struct weir_partition {
     bool paused;        /* in the consumer */
     unsigned reads;     /* tables still being restored */
     int32_t taking_failures;
-    char stopped_why[WEIR_STOPPED_WHY_BYTES];
+    char why[WEIR_WHY_BYTES]; /* it is stopped, or waits > 0 */
 
     struct weir_held held; /* messages behind or at a failed record */
     int64_t due_ms;        /* monotonic; not handed out before */

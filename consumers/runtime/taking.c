@@ -145,7 +145,7 @@ static const char *find_written(
 static bool begin_anew(struct weir_runtime *runtime, struct weir_partition *partition, int64_t low,
     const rd_kafka_topic_partition_list_t *ends)
 {
-    char why[WEIR_STOPPED_WHY_BYTES];
+    char why[WEIR_WHY_BYTES];
     const char *written = runtime->from_beginning ? NULL : find_written(partition, ends);
     if (written != NULL) {
         snprintf(why, sizeof(why),
@@ -164,7 +164,7 @@ static bool begin_anew(struct weir_runtime *runtime, struct weir_partition *part
 static bool find_start(struct weir_runtime *runtime, struct weir_partition *partition,
     const rd_kafka_topic_partition_list_t *starts, const rd_kafka_topic_partition_list_t *ends)
 {
-    char why[WEIR_STOPPED_WHY_BYTES];
+    char why[WEIR_WHY_BYTES];
     int64_t low = answer(starts, partition->topic, partition->partition);
     int64_t high = answer(ends, partition->topic, partition->partition);
     if (partition->position < 0)

@@ -170,13 +170,15 @@ def test_wait_stops_one_partition():
         one = echo.instance().start()
         wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 20, [one])
         wait_for("ten probes", 30, lambda: (one.metric('weir_records_total') or 0) >= 30, [one])
-        if readiness(one)["waiting"] != 1:
+        if readiness(one)["waiting"] != 1 or readiness(one)["why"] != "orders partition 0: the gate is shut":
             raise Failed(f"readiness does not tell: {readiness(one)}")
         if len(echo.read(TARGET)[TARGET]) != 20:
             raise Failed("something went past the gate")
         echo.gate.unlink()
         echo.settle(alive=[one])
         check_same(echo, 41)
+        if "why" in readiness(one):
+            raise Failed(f"it still gives a reason: {readiness(one)}")
         if one.metric("weir_dead_letters_total"):
             raise Failed("an outage filled the dead-letter topic")
 
@@ -442,7 +444,7 @@ def test_a_lost_range_stops_its_partition():
         one.start()
         wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 30, [one])
         wait_for("the partition stops", 30, lambda: readiness(one)["stopped"] == 1, [one])
-        if one.is_ready() or "records 10 to 14 are lost" not in one.log.read_text():
+        if one.is_ready() or "records 10 to 14 are lost" not in readiness(one)["why"]:
             raise Failed(f"it does not name what is lost\n{one.tail()}")
 
 
