@@ -1,7 +1,5 @@
-/* A view of bytes that someone else owns, and a growing buffer that one owns.
- *
- * struct weir_bytes is how keys, values and header values travel; `data == NULL` is Kafka's null (a tombstone),
- * which is not the same as zero bytes.
+/* Bytes: copies, UTF-8, and a growing buffer that one owns. The view of bytes that someone else owns, struct weir_bytes,
+ * is <weir/bytes.h>.
  *
  *     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
  *     weir_buffer_printf(&out, "{\"op\":\"%s\"}", op);
@@ -10,43 +8,7 @@
 #ifndef WEIR_COMMON_BYTES_H
 #define WEIR_COMMON_BYTES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-
-struct weir_bytes {
-    const char *data; /* NULL: null, not empty */
-    size_t len;
-};
-
-#define WEIR_BYTES_NULL ((struct weir_bytes){NULL, 0})
-
-static inline struct weir_bytes weir_bytes(const void *data, size_t len)
-{
-    return (struct weir_bytes){data, len};
-}
-
-static inline struct weir_bytes weir_bytes_str(const char *text)
-{
-    return (struct weir_bytes){text, text != NULL ? strlen(text) : 0};
-}
-
-static inline bool weir_bytes_equal(struct weir_bytes a, struct weir_bytes b)
-{
-    return a.len == b.len && (a.data == NULL) == (b.data == NULL) &&
-        (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static inline bool weir_bytes_is(struct weir_bytes a, const char *text)
-{
-    return weir_bytes_equal(a, weir_bytes_str(text));
-}
-
-/* A record's header, as it stands in Kafka. */
-struct weir_header {
-    const char *name;
-    struct weir_bytes value;
-};
+#include <weir/bytes.h>
 
 /* A copy that ends in NUL, owned by the caller (free); NULL when memory is out. */
 char *weir_bytes_dup(struct weir_bytes bytes);

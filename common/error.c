@@ -7,30 +7,29 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* What each code means to a client, to a supervisor and to whoever might try again. */
+/* What each code means to a client and to a supervisor. */
 static const struct code {
     const char *name;
     int http_status;
     int exit_status;
-    bool retriable;
 } codes[] = {
-    [-WEIR_OK] = {"ok", 200, EX_OK, false},
-    [-WEIR_E_USAGE] = {"usage", 400, EX_USAGE, false},
-    [-WEIR_E_CONFIG] = {"config", 500, EX_CONFIG, false},
-    [-WEIR_E_INVALID] = {"invalid", 400, EX_DATAERR, false},
-    [-WEIR_E_TOO_LARGE] = {"too-large", 413, EX_DATAERR, false},
+    [-WEIR_OK] = {"ok", 200, EX_OK},
+    [-WEIR_E_USAGE] = {"usage", 400, EX_USAGE},
+    [-WEIR_E_CONFIG] = {"config", 500, EX_CONFIG},
+    [-WEIR_E_INVALID] = {"invalid", 400, EX_DATAERR},
+    [-WEIR_E_TOO_LARGE] = {"too-large", 413, EX_DATAERR},
     /* A program that ends because something is not there was told to look in the wrong place. */
-    [-WEIR_E_NOT_FOUND] = {"not-found", 404, EX_CONFIG, false},
-    [-WEIR_E_EXISTS] = {"exists", 409, EX_UNAVAILABLE, false},
-    [-WEIR_E_UNAVAILABLE] = {"unavailable", 503, EX_UNAVAILABLE, true},
-    [-WEIR_E_TIMEOUT] = {"timeout", 504, EX_UNAVAILABLE, true},
-    [-WEIR_E_BUSY] = {"busy", 503, EX_UNAVAILABLE, true},
-    [-WEIR_E_FENCED] = {"fenced", 503, EX_CONFIG, false},
-    [-WEIR_E_FATAL] = {"fatal", 503, EX_SOFTWARE, true},
-    [-WEIR_E_CORRUPT] = {"corrupt", 500, EX_DATAERR, false},
-    [-WEIR_E_DISK] = {"disk", 503, EX_IOERR, true},
-    [-WEIR_E_UNSUPPORTED] = {"unsupported", 501, EX_CONFIG, false},
-    [-WEIR_E_INTERNAL] = {"internal", 500, EX_SOFTWARE, false},
+    [-WEIR_E_NOT_FOUND] = {"not-found", 404, EX_CONFIG},
+    [-WEIR_E_EXISTS] = {"exists", 409, EX_UNAVAILABLE},
+    [-WEIR_E_UNAVAILABLE] = {"unavailable", 503, EX_UNAVAILABLE},
+    [-WEIR_E_TIMEOUT] = {"timeout", 504, EX_UNAVAILABLE},
+    [-WEIR_E_BUSY] = {"busy", 503, EX_UNAVAILABLE},
+    [-WEIR_E_FENCED] = {"fenced", 503, EX_CONFIG},
+    [-WEIR_E_FATAL] = {"fatal", 503, EX_SOFTWARE},
+    [-WEIR_E_CORRUPT] = {"corrupt", 500, EX_DATAERR},
+    [-WEIR_E_DISK] = {"disk", 503, EX_IOERR},
+    [-WEIR_E_UNSUPPORTED] = {"unsupported", 501, EX_CONFIG},
+    [-WEIR_E_INTERNAL] = {"internal", 500, EX_SOFTWARE},
 };
 
 static const struct code *find_code(int code)
@@ -71,7 +70,6 @@ int weir_error_set(struct weir_error *err, int code, const char *format, ...)
         text[0] = '\0';
     va_end(arguments);
     err->code = code;
-    err->retriable = find_code(code)->retriable;
     store_text(err, text);
     return code;
 }

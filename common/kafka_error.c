@@ -113,7 +113,5 @@ int weir_kafka_error_take(rd_kafka_error_t *error, const char *what, struct weir
     if (rd_kafka_error_is_fatal(owned) && code != WEIR_E_FENCED)
         code = WEIR_E_FATAL;
     weir_error_set(err, code, "%s: %s (%s)", what, rd_kafka_error_string(owned), rd_kafka_error_name(owned));
-    if (err != NULL)
-        err->retriable = rd_kafka_error_is_retriable(owned) != 0;
     return code;
 }

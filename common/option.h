@@ -1,48 +1,13 @@
-/* The option table: one row a setting drives parsing, errors, --check-config, --help, the man page and
- * CONFIGURATION.md. A program or plugin declares its rows as const data and gets a filled struct.
- *
- *     struct smtp { char *server; int64_t timeout_ms; };
- *     static const struct weir_option rows[] = {
- *         {.key = "smtp", .type = WEIR_OPTION_ADDRESS, .fallback = "127.0.0.1:25",
- *          .offset = offsetof(struct smtp, server), .help = "SMTP server, host:port"},
- *     };
- */
+/* Option tables at work: parsing, errors and pages from the rows of <weir/option.h>. A program or plugin declares its
+ * rows as const data and gets a filled struct. */
 #ifndef WEIR_COMMON_OPTION_H
 #define WEIR_COMMON_OPTION_H
 
 #include "common/error.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <weir/option.h>
 
 struct weir_buffer;
-
-enum weir_option_type {
-    WEIR_OPTION_STRING,   /* char *: any text without control characters; min/max bound its bytes */
-    WEIR_OPTION_BOOL,     /* bool: true|false|yes|no|on|off */
-    WEIR_OPTION_INTEGER,  /* int64_t, min..max */
-    WEIR_OPTION_DURATION, /* int64_t milliseconds: 500ms, 30s, 5m, 2h, 7d; a bare number is refused */
-    WEIR_OPTION_SIZE,     /* int64_t bytes: 64B, 64KiB, 256MiB, 2GiB; a bare number is refused */
-    WEIR_OPTION_CHOICE,   /* int64_t: index into `choices`, words separated by '|' */
-    WEIR_OPTION_ADDRESS,  /* char *: host:port, [v6]:port, or unix:/path */
-    WEIR_OPTION_URL,      /* char *: http://host:port[/path] or https://… */
-    WEIR_OPTION_PATH,     /* char *: a file or folder; not checked for existence */
-    WEIR_OPTION_LIST,     /* char **: comma-separated, trimmed, no empty entry; ends with NULL */
-    WEIR_OPTION_SECRET,   /* char *: the value; given as @file:PATH, @credential:NAME or literally (0600 file) */
-};
-
-struct weir_option {
-    const char *key;      /* "smtp.sessions": lower case, dots */
-    enum weir_option_type type;
-    const char *fallback; /* as it would be written; NULL: unset (NULL, 0, false), or an error if required */
-    size_t offset;        /* of the member in the settings struct; its C type is given by `type` */
-    int64_t min, max;     /* both 0: unbounded. Inclusive; bytes, ms or the number itself */
-    const char *choices;  /* CHOICE only: "key|none" */
-    bool required;
-    bool reload;          /* takes effect at SIGHUP */
-    const char *help;     /* one sentence without a full stop */
-};
 
 struct weir_option_table {
     const char *section; /* "gateway"; "collection *" and "service *" for named sections */

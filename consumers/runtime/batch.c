@@ -1,7 +1,12 @@
 #include "consumers/runtime/batch.h"
 
+#include "common/error.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TRACE_HEADER "traceparent"
 
 enum { REASON_TEXT_BYTES = 1024, REASON_WORD_BYTES = 64 };
 
@@ -265,13 +270,10 @@ static bool may_emit(const struct weir_batch *batch, const struct weir_slot *slo
     return slot->state == WEIR_SLOT_HANDED || slot->state == WEIR_SLOT_DONE;
 }
 
-int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
-    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
-    struct weir_error *err)
+static int queue(struct weir_batch *batch, struct weir_slot *cause, const char *topic, struct weir_bytes key,
+    struct weir_bytes value, const struct weir_header *headers, size_t header_count, struct weir_error *err)
 {
-    struct weir_emitted record = {.cause = slot_of(cause)};
-    if (!may_emit(batch, record.cause))
-        return weir_error_set(err, WEIR_E_USAGE, "emit() for a record that has failed");
+    struct weir_emitted record = {.cause = cause};
     record.target = batch->port.target(batch->port.context, topic);
     if (record.target == NULL || reserve(batch) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
@@ -283,6 +285,87 @@ int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, c
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     push(batch, &record);
     return (int)batch->emitted_count - 1;
+}
+
+static const struct weir_header *find_trace(const struct weir_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(headers[i].name, TRACE_HEADER) == 0)
+            return &headers[i];
+    return NULL;
+}
+
+/* The trace of the cause goes along (W3C Trace Context) unless the plugin goes on with one of its own. */
+static const struct weir_header *add_trace(struct weir_arena *arena, const struct weir_record *cause,
+    const struct weir_header *headers, size_t *header_count)
+{
+    const struct weir_header *trace = find_trace(cause->headers, cause->header_count);
+    if (trace == NULL || find_trace(headers, *header_count) != NULL)
+        return headers;
+    struct weir_header *all = weir_arena_take(arena, (*header_count + 1) * sizeof(*all));
+    if (all == NULL)
+        return headers;
+    for (size_t i = 0; i < *header_count; i++)
+        all[i] = headers[i];
+    all[(*header_count)++] = *trace;
+    return all;
+}
+
+int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    if (batch->ticking)
+        return weir_error_set(err, WEIR_E_USAGE, "emit() in tick, where there is no record: emit_at()");
+    if (!may_emit(batch, slot_of(cause)))
+        return weir_error_set(err, WEIR_E_USAGE, "emit() for a record that has failed");
+    headers = add_trace(&batch->arena, cause, headers, &header_count);
+    return queue(batch, slot_of(cause), topic, key, value, headers, header_count, err);
+}
+
+/* What stands for the record that there is not: its position is the partition's, and finished. */
+static struct weir_slot *place_of(struct weir_batch *batch, struct weir_partition *partition)
+{
+    if (batch->emitted_count > 0 && batch->emitted[batch->emitted_count - 1].cause->partition == partition)
+        return batch->emitted[batch->emitted_count - 1].cause;
+    struct weir_slot *place = weir_arena_take(&batch->arena, sizeof(*place));
+    if (place == NULL)
+        return NULL;
+    *place = (struct weir_slot){.partition = partition, .state = WEIR_SLOT_DONE, .finished = true};
+    place->record.source = partition->source;
+    place->record.partition = partition->partition;
+    place->record.index = WEIR_NO_RECORD;
+    partition->in_batch = true;
+    partition->next = partition->position;
+    return place;
+}
+
+int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    if (!batch->ticking)
+        return weir_error_set(err, WEIR_E_USAGE, "emit_at() outside of tick");
+    struct weir_partition *owned = batch->port.partition(batch->port.context, source, partition);
+    if (owned == NULL)
+        return weir_error_set(err, WEIR_E_NOT_FOUND,
+            "partition %" PRId32 " of source %" PRIu32 " is not this instance's", partition, source);
+    struct weir_slot *place = place_of(batch, owned);
+    if (place == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    return queue(batch, place, topic, key, value, headers, header_count, err);
+}
+
+void weir_batch_begin_tick(struct weir_batch *batch)
+{
+    weir_batch_begin(batch);
+    batch->ticking = true;
+}
+
+size_t weir_batch_end_tick(struct weir_batch *batch)
+{
+    batch->ticking = false;
+    return batch->plugin_count = batch->emitted_count;
 }
 
 int weir_batch_emit_own(struct weir_batch *batch, const struct weir_emitted *record)

@@ -62,6 +62,8 @@ struct weir_batch_port {
     void (*release)(void *context, void *message);
     /* The target of that name, made at the first call; NULL when memory is out. */
     struct weir_target *(*target)(void *context, const char *topic);
+    /* The partition if it is owned and its records are handed out, else NULL. */
+    struct weir_partition *(*partition)(void *context, uint32_t source, int32_t partition);
 };
 
 struct weir_batch {
@@ -79,6 +81,7 @@ struct weir_batch {
     uint32_t pending; /* of them without a verdict */
     bool any_dropped; /* before settle: some of emitted are */
     bool burying;     /* between handle and the transaction: emit() is for dead letters */
+    bool ticking;     /* the plugin's tick() runs: emit_at() only */
 
     struct weir_emitted *emitted;
     struct weir_output *outputs; /* same index as emitted */
@@ -100,12 +103,20 @@ void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_parti
 /* Before handle: nothing handed out, no verdicts, nothing emitted. */
 void weir_batch_begin(struct weir_batch *batch);
 
+/* The empty batch takes what tick() emits, until weir_batch_end_tick: answers how much that is. */
+void weir_batch_begin_tick(struct weir_batch *batch);
+size_t weir_batch_end_tick(struct weir_batch *batch);
+
 /* The host table's functions: <weir/plugin.h>. */
 const struct weir_record *weir_batch_next(struct weir_batch *batch);
 void weir_batch_record_done(struct weir_batch *batch, const struct weir_record *record);
 void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *record,
     enum weir_verdict verdict, const struct weir_reason *why);
 int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err);
+
+int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
     struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
     struct weir_error *err);
 

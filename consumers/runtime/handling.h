@@ -11,6 +11,10 @@ struct weir_runtime;
  * new producer impossible. The batch is empty afterwards. */
 int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err);
 
+/* The plugin's tick(): what it emits is committed with the positions of its partitions. The batch has to be
+ * empty; answers as weir_handle_batch. */
+int weir_handle_tick(struct weir_runtime *runtime, struct weir_error *err);
+
 /* Waits until the producer's id is registered and all it left open before is ended. 0 also when the process
  * is asked to end; WEIR_E_CONFIG and the like when it can't be. */
 int weir_handle_init_producer(struct weir_runtime *runtime, struct weir_error *err);

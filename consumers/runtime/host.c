@@ -10,7 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAIT_STEP_MS = 200 };
+enum { WAIT_STEP_MS = 200, METRIC_NAME_BYTES = 256 };
+
+static char metric_prefix[64]; /* a process runs one plugin */
 
 static void say(enum weir_log_severity severity, const char *event, const char *format, va_list arguments)
 {
@@ -38,19 +40,37 @@ static bool wait_fed(int64_t duration_ms)
     return false;
 }
 
+/* weir_<plugin>_<name>: no plugin takes a name of the host's. */
+static struct weir_metric *metric(
+    enum weir_metric_type type, const char *name, const char *labels, const char *help)
+{
+    char full[METRIC_NAME_BYTES];
+    snprintf(full, sizeof(full), "weir_%s_%s", metric_prefix, name);
+    return weir_metric(type, full, labels, help);
+}
+
 static struct weir_metric *counter(const char *name, const char *labels, const char *help)
 {
-    return weir_metric(WEIR_METRIC_COUNTER, name, labels, help);
+    return metric(WEIR_METRIC_COUNTER, name, labels, help);
 }
 
 static struct weir_metric *gauge(const char *name, const char *labels, const char *help)
 {
-    return weir_metric(WEIR_METRIC_GAUGE, name, labels, help);
+    return metric(WEIR_METRIC_GAUGE, name, labels, help);
 }
 
 static struct weir_metric *histogram(const char *name, const char *labels, const char *help)
 {
-    return weir_metric(WEIR_METRIC_HISTOGRAM, name, labels, help);
+    return metric(WEIR_METRIC_HISTOGRAM, name, labels, help);
+}
+
+static void health_detail(struct weir_buffer *detail, const char *name, const char *value)
+{
+    if (detail->len > 0)
+        weir_buffer_append_str(detail, ",");
+    weir_buffer_append_json_string(detail, weir_bytes_str(name));
+    weir_buffer_append_str(detail, ":");
+    weir_buffer_append_json_string(detail, weir_bytes_str(value));
 }
 
 static void advertise(void *context, const char *url)
@@ -65,8 +85,17 @@ static const char *cluster_id(void *context)
     return ((const struct weir_runtime *)context)->cluster;
 }
 
+static void set_metric_prefix(const char *plugin)
+{
+    snprintf(metric_prefix, sizeof(metric_prefix), "%s", plugin);
+    for (char *at = metric_prefix; *at != '\0'; at++)
+        if (*at == '-')
+            *at = '_';
+}
+
 void weir_host_init(struct weir_runtime *runtime)
 {
+    set_metric_prefix(runtime->plugin->name);
     runtime->host = (struct weir_host){
         .abi = WEIR_PLUGIN_ABI,
         .struct_size = sizeof(struct weir_host),
@@ -79,6 +108,7 @@ void weir_host_init(struct weir_runtime *runtime)
         .done = weir_batch_record_done,
         .fail = weir_batch_record_fail,
         .emit = weir_batch_emit,
+        .emit_at = weir_batch_emit_at,
         .log = say,
         .now_ms = weir_clock_wall_ms,
         .stopping = weir_service_stopping,
@@ -89,6 +119,7 @@ void weir_host_init(struct weir_runtime *runtime)
         .metric_add = weir_metric_add,
         .metric_set = weir_metric_set,
         .metric_observe_us = weir_metric_observe_us,
+        .health_detail = health_detail,
         .http_listen = weir_bridge_listen,
         .http_address = weir_bridge_address,
         .http_close = weir_bridge_close,

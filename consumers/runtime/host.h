@@ -4,7 +4,7 @@
 
 struct weir_runtime;
 
-/* Fills runtime->host; service, instance and deployment must be set. */
+/* Fills runtime->host; service, instance, plugin and deployment must be set. */
 void weir_host_init(struct weir_runtime *runtime);
 
 #endif

@@ -1,5 +1,7 @@
 #include "consumers/runtime/loader.h"
 
+#include "common/bytes.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
@@ -74,17 +76,23 @@ int weir_plugin_find(const char *name, char path[static PATH_MAX], struct weir_e
         tried.data != NULL ? tried.data : "nothing");
 }
 
-/* The oldest plugins have at least all up to `handle`. */
+/* Every plugin has at least what it can't do without. */
 static int check_struct(const struct weir_plugin *plugin, const char *path, struct weir_error *err)
 {
     if (plugin->abi != WEIR_PLUGIN_ABI)
         return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: built for ABI %u, this host has %u", path,
             plugin->abi, (unsigned)WEIR_PLUGIN_ABI);
-    if (plugin->struct_size < offsetof(struct weir_plugin, dead_letter) || plugin->struct_size > 64 * 1024)
+    if (plugin->struct_size < offsetof(struct weir_plugin, check) || plugin->struct_size > 64 * 1024)
         return weir_error_set(err, WEIR_E_CONFIG,
-            "plugin %s: struct_size %u can't be right, this host has %zu", path, plugin->struct_size,
-            sizeof(*plugin));
+            "plugin %s: struct_size %u can't be right: at least %zu, here %zu", path, plugin->struct_size,
+            offsetof(struct weir_plugin, check), sizeof(*plugin));
     return 0;
+}
+
+static bool is_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    return name != NULL && name[0] != '\0' && strlen(name) <= 60 && name[strspn(name, allowed)] == '\0';
 }
 
 static int check_members(const struct weir_plugin *plugin, const char *path, struct weir_error *err)
@@ -93,7 +101,7 @@ static int check_members(const struct weir_plugin *plugin, const char *path, str
         bool missing;
         const char *member;
     } members[] = {
-        {plugin->name == NULL || plugin->name[0] == '\0' || strlen(plugin->name) > 60, "name"},
+        {!is_name(plugin->name), "a name of 1 to 60 letters a-z, digits and -"},
         {plugin->open == NULL, "open"},
         {plugin->handle == NULL, "handle"},
         {plugin->close == NULL, "close"},

@@ -75,8 +75,8 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
         rc = weir_handle_batch(runtime, err);
     else if (rc == 0)
         serve_idle_handles(runtime);
-    if (rc == 0 && runtime->plugin->tick != NULL)
-        runtime->plugin->tick(runtime->plugin_instance);
+    if (rc == 0)
+        rc = weir_handle_tick(runtime, err);
     look_for_broker(runtime);
     weir_monitor_update(runtime);
     weir_monitor_slow_update(runtime);

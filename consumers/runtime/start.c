@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "common/topic.h"
 #include "consumers/runtime/collect.h"
+#include "consumers/runtime/crash_line.h"
 #include "consumers/runtime/handling.h"
 #include "consumers/runtime/host.h"
 #include "consumers/runtime/runtime.h"
@@ -183,13 +184,25 @@ static struct weir_target *find_target(void *context, const char *topic)
     return weir_transaction_target(runtime->transaction, topic);
 }
 
+static struct weir_partition *find_flowing(void *context, uint32_t source, int32_t partition)
+{
+    struct weir_runtime *runtime = context;
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        struct weir_partition *found = runtime->assignment.partitions[i];
+        if (found->source == source && found->partition == partition)
+            return found->stage == WEIR_STAGE_FLOWING ? found : NULL;
+    }
+    return NULL;
+}
+
 static int open_batch(struct weir_runtime *runtime, struct weir_error *err)
 {
     const struct weir_service *service = runtime->service;
     struct weir_batch_port port = {.context = runtime,
         .decode = weir_collect_decode,
         .release = weir_collect_release,
-        .target = find_target};
+        .target = find_target,
+        .partition = find_flowing};
     if (weir_batch_init(&runtime->batch, (size_t)service->batch_max, (size_t)service->batch_max_bytes,
             (int32_t)service->attempts, &port) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
@@ -209,8 +222,12 @@ static void open_note(struct weir_runtime *runtime)
 
 static int open_plugin(struct weir_runtime *runtime, struct weir_error *err)
 {
+    char what[PATH_MAX + 32];
+    snprintf(what, sizeof(what), "plugin %s crashed in open", runtime->loaded->path);
     weir_host_init(runtime);
+    weir_crash_line_arm(what);
     int rc = runtime->plugin->open(&runtime->host, runtime->loaded->settings, &runtime->plugin_instance, err);
+    weir_crash_line_disarm();
     if (rc < 0 && err->code == 0)
         weir_error_set(err, rc, "it failed to open");
     if (rc < 0) {

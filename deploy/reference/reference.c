@@ -1,5 +1,6 @@
 /* weir-reference PLUGIN.so…: prints CONFIGURATION.md from the very tables that parse the settings. It is not
  * installed; the test docs.configuration compares its output with the file in the tree. */
+#include "common/bytes.h"
 #include "common/cleanup.h"
 #include "common/deployment.h"
 #include "gateway/settings.h"

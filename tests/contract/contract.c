@@ -426,7 +426,7 @@ static void it_ticks(void **state)
     open_instance(stage);
     take_partitions(stage);
     if (stage->runtime.plugin->tick != NULL)
-        stage->runtime.plugin->tick(stage->runtime.plugin_instance);
+        stage->runtime.plugin->tick(stage->runtime.plugin_instance, &stage->runtime.batch);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -16,15 +16,20 @@ static const char conf[] = "[kafka]\n"
                            "topics = orders\n"
                            "%s\n";
 
+static void write_conf(char path[static 1], const char *plugin, const char *line)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    dprintf(fd, conf, plugin, line);
+    close(fd);
+}
+
 /* What is said of the plugin of that name, with one more line of configuration. */
 static int try(const char *plugin, const char *line, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
     char path[] = "/tmp/weir-loader.XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    dprintf(fd, conf, plugin, line);
-    close(fd);
+    write_conf(path, plugin, line);
     int rc = weir_deployment_load(path, &deployment, err);
     unlink(path);
     if (rc == 0)
@@ -62,7 +67,7 @@ static void a_file_that_is_no_plugin(void **state)
 static void another_abi(void **state)
 {
     (void)state;
-    assert_refused("broken-abi", "", "broken-abi.so", "built for ABI 1000");
+    assert_refused("broken-abi", "", "broken-abi.so", "built for ABI 1001");
 }
 
 static void a_missing_symbol(void **state)
@@ -75,6 +80,15 @@ static void a_struct_that_is_too_small(void **state)
 {
     (void)state;
     assert_refused("broken-size", "", "broken-size.so", "struct_size 8");
+}
+
+static void the_smallest_struct_is_taken(void **state)
+{
+    struct weir_error err = {0};
+    (void)state;
+    setenv("WEIR_PLUGIN_PATH", getenv("WEIR_CONTRACT_PLUGINS"), 1);
+    if (try("smallest", "", &err) < 0)
+        fail_msg("%s", err.text);
 }
 
 static void a_missing_callback(void **state)
@@ -93,6 +107,23 @@ static void an_exit_while_it_is_loaded(void **state)
 {
     (void)state;
     assert_refused("broken-exit", "", "broken-exit.so", "status 3");
+}
+
+/* open() may do what only the process itself can do: it is not tried before, but its crash is told. */
+static void a_crash_in_open(void **state)
+{
+    char path[] = "/tmp/weir-loader.XXXXXX", command[512], said[1024] = "";
+    (void)state;
+    write_conf(path, "broken-open", "");
+    snprintf(command, sizeof(command),
+        "WEIR_PLUGIN_PATH=%s %s --config %s --service contract --instance a 2>&1 >/dev/null | grep crashed",
+        getenv("WEIR_CONTRACT_PLUGINS"), getenv("WEIR_CONSUMER"), path);
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    assert_non_null(fgets(said, sizeof(said), pipe));
+    pclose(pipe);
+    unlink(path);
+    assert_non_null(strstr(said, "broken-open.so crashed in open: Aborted"));
 }
 
 static void a_crash_in_check(void **state)
@@ -135,9 +166,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(another_abi),
     cmocka_unit_test(a_missing_symbol),
     cmocka_unit_test(a_struct_that_is_too_small),
+    cmocka_unit_test(the_smallest_struct_is_taken),
     cmocka_unit_test(a_missing_callback),
     cmocka_unit_test(a_crash_while_it_is_loaded),
     cmocka_unit_test(an_exit_while_it_is_loaded),
+    cmocka_unit_test(a_crash_in_open),
     cmocka_unit_test(a_crash_in_check),
     cmocka_unit_test(settings_that_it_refuses),
     cmocka_unit_test(a_key_that_it_does_not_know),

@@ -60,9 +60,6 @@ static void set_answers_the_code_and_takes_null(void **state)
     assert_int_equal(weir_error_set(&err, WEIR_E_BUSY, "queue of %d", 7), WEIR_E_BUSY);
     assert_int_equal(err.code, WEIR_E_BUSY);
     assert_string_equal(err.text, "queue of 7");
-    assert_true(err.retriable);
-    weir_error_set(&err, WEIR_E_INVALID, "x");
-    assert_false(err.retriable);
 }
 
 static void prefix_stands_before(void **state)

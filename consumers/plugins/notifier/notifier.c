@@ -15,17 +15,15 @@ static int check(const void *settings, const struct weir_deployment *deployment,
 static void open_metrics(struct weir_notifier *notifier)
 {
     const struct weir_host *host = notifier->host;
-    static const char mails[] = "weir_notifier_mails_total",
-                      mails_help[] = "Mails that the SMTP server has taken";
-    static const char events[] = "weir_notifier_events_failed_total",
-                      events_help[] = "Events not mailed, by verdict";
+    static const char mails[] = "mails_total", mails_help[] = "Mails that the SMTP server has taken";
+    static const char events[] = "events_failed_total", events_help[] = "Events not mailed, by verdict";
 
     notifier->metrics = (struct weir_notifier_metrics){
         .sent = host->counter(mails, "", mails_help),
         .retried = host->counter(events, "verdict=\"retry\"", events_help),
         .rejected = host->counter(events, "verdict=\"reject\"", events_help),
-        .sessions = host->counter("weir_notifier_sessions_total", "", "SMTP sessions, whatever their end"),
-        .session_time = host->histogram("weir_notifier_session_seconds", "", "Duration of an SMTP session"),
+        .sessions = host->counter("sessions_total", "", "SMTP sessions, whatever their end"),
+        .session_time = host->histogram("session_seconds", "", "Duration of an SMTP session"),
     };
 }
 

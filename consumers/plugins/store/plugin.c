@@ -1,7 +1,7 @@
 /* The one symbol that the host looks for. */
 #include "consumers/plugins/store/store.h"
 
-static const struct weir_table tables[] = {{"{source}.changes", WEIR_TABLE_OWNED}};
+static const struct weir_table tables[] = {{.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED}};
 
 WEIR_PLUGIN = {
     .abi = WEIR_PLUGIN_ABI,

@@ -24,19 +24,15 @@ static void make_metrics(struct weir_store *store)
     for (size_t i = 0; i < WEIR_EFFECT_COUNT; i++) {
         char label[48];
         snprintf(label, sizeof(label), "effect=\"%s\"", weir_effect_name((enum weir_effect_kind)i));
-        metrics->commands[i] = host->counter("weir_store_commands_total", label, "Commands by their effect");
+        metrics->commands[i] = host->counter("commands_total", label, "Commands by their effect");
     }
-    metrics->applied =
-        host->counter("weir_store_documents_applied_total", "", "Changes applied after their commit");
-    metrics->restored =
-        host->counter("weir_store_events_restored_total", "", "Change events applied from the log");
-    metrics->skipped = host->counter(
-        "weir_store_events_skipped_total", "", "Records of change topics that are no change events");
-    metrics->free_bytes = host->gauge("weir_store_free_bytes", "", "Free bytes on the disk of the documents");
-    metrics->serving =
-        host->gauge("weir_store_partitions", "state=\"serving\"", "Partitions of this instance");
-    metrics->restoring =
-        host->gauge("weir_store_partitions", "state=\"restoring\"", "Partitions of this instance");
+    metrics->applied = host->counter("documents_applied_total", "", "Changes applied after their commit");
+    metrics->restored = host->counter("events_restored_total", "", "Change events applied from the log");
+    metrics->skipped =
+        host->counter("events_skipped_total", "", "Records of change topics that are no change events");
+    metrics->free_bytes = host->gauge("free_bytes", "", "Free bytes on the disk of the documents");
+    metrics->serving = host->gauge("partitions", "state=\"serving\"", "Partitions of this instance");
+    metrics->restoring = host->gauge("partitions", "state=\"restoring\"", "Partitions of this instance");
 }
 
 static const struct weir_collection *find_collection(
@@ -205,8 +201,9 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
     weir_store_count_partitions(store);
 }
 
-void weir_store_tick(void *instance)
+void weir_store_tick(void *instance, struct weir_batch *batch)
 {
+    (void)batch;
     struct weir_store *store = instance;
     int64_t now_ms = weir_clock_ms();
 

@@ -80,7 +80,7 @@ int weir_store_open(
     const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err);
 int weir_store_assigned(void *instance, uint32_t source, int32_t partition, struct weir_error *err);
 void weir_store_revoked(void *instance, uint32_t source, int32_t partition);
-void weir_store_tick(void *instance);
+void weir_store_tick(void *instance, struct weir_batch *batch);
 bool weir_store_health(void *instance, struct weir_buffer *detail);
 void weir_store_close(void *instance);
 

@@ -6,10 +6,13 @@
 static int open_broken(
     const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err)
 {
+#ifdef BROKEN_OPEN
+    abort();
+#endif
     (void)host;
     (void)settings;
     (void)ret_instance;
-    return weir_error_set(err, WEIR_E_CONFIG, "it never opens");
+    return weir_fail(err, WEIR_E_CONFIG, "it never opens");
 }
 
 __attribute__((unused)) static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
@@ -56,10 +59,15 @@ WEIR_PLUGIN = {
 #else
     .abi = WEIR_PLUGIN_ABI,
 #endif
-#ifdef BROKEN_SIZE
+#if defined BROKEN_SIZE
     .struct_size = 8,
+#elif defined SMALLEST
+    .struct_size = offsetof(
+        struct weir_plugin, check), /* as the first header may have ended; the rest is not looked at */
+    .check = (int (*)(const void *, const struct weir_deployment *, const char *, struct weir_error *))(
+        uintptr_t)1,
 #else
-    .struct_size = sizeof(struct weir_plugin),
+.struct_size = sizeof(struct weir_plugin),
 #endif
     .name = "broken",
     .version = "1",

@@ -56,17 +56,6 @@ static const struct weir_option options[] = {
 
 static const struct weir_table tables[] = {{.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED}};
 
-static void say(const struct echo *echo, const char *event, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void say(const struct echo *echo, const char *event, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    echo->host->log(WEIR_SAY_INFO, event, format, arguments);
-    va_end(arguments);
-}
-
 static int check(const void *settings, const struct weir_deployment *deployment, const char *service,
     struct weir_error *err)
 {
@@ -91,7 +80,7 @@ static int open_echo(
     echo->host = host;
     echo->settings = settings;
     echo->skipped_offset = -1;
-    echo->handled = host->counter("echo_records_total", "", "Records echoed");
+    echo->handled = host->counter("records_total", "", "Records echoed");
     if (echo->settings->advertise != NULL)
         host->advertise(host->context, echo->settings->advertise);
     *ret_instance = echo;
@@ -111,13 +100,15 @@ static int assigned(void *instance, uint32_t source, int32_t partition, struct w
     if (partition >= PARTITIONS_MAX)
         return weir_error_set(err, WEIR_E_CONFIG, "echo: at most %d partitions", PARTITIONS_MAX);
     echo->next[partition] = 0;
-    say(echo, "echo.assigned", "source=%" PRIu32 " partition=%" PRId32, source, partition);
+    weir_say(echo->host, WEIR_SAY_INFO, "echo.assigned", "source=%" PRIu32 " partition=%" PRId32, source,
+        partition);
     return 0;
 }
 
 static void revoked(void *instance, uint32_t source, int32_t partition)
 {
-    say(instance, "echo.revoked", "source=%" PRIu32 " partition=%" PRId32, source, partition);
+    weir_say(((struct echo *)instance)->host, WEIR_SAY_INFO, "echo.revoked",
+        "source=%" PRIu32 " partition=%" PRId32, source, partition);
 }
 
 static bool begins(struct weir_bytes key, const char *word)
@@ -251,7 +242,7 @@ static int table_caught_up(void *instance, uint32_t table, uint32_t source, int3
 static bool health(void *instance, struct weir_buffer *detail)
 {
     bool shut = is_shut(instance);
-    weir_buffer_printf(detail, "\"gate\":\"%s\"", shut ? "shut" : "open");
+    ((struct echo *)instance)->host->health_detail(detail, "gate", shut ? "shut" : "open");
     return true;
 }
 
