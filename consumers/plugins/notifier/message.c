@@ -1,6 +1,6 @@
 #include "consumers/plugins/notifier/message.h"
 
-#include "consumers/plugins/notifier/html.h"
+#include "common/html.h"
 #include "consumers/plugins/notifier/mime.h"
 #include "consumers/plugins/notifier/pretty.h"
 

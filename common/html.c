@@ -1,4 +1,4 @@
-#include "consumers/plugins/notifier/html.h"
+#include "common/html.h"
 
 static const char *reference(char c)
 {
