@@ -223,8 +223,8 @@ static void tell_totals(const struct weir_plugin *plugin, void *instance, const 
 
     printf("{\"mails\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,\"healthy\":%s,\"detail\":"
            "{%s}}\n",
-        (long long)fake_host_counter("weir_notifier_mails_total"),
-        (long long)fake_host_counter("weir_notifier_sessions_total"), (long long)totals->handles,
+        (long long)fake_host_counter("mails_total"),
+        (long long)fake_host_counter("sessions_total"), (long long)totals->handles,
         (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
     weir_buffer_done(&detail);
 }
