@@ -1,5 +1,5 @@
-/* A last line on stderr when a plugin crashes while it is opened: its file and the signal. The process then ends by that
- * signal, as it would have. */
+/* A last line on stderr when a plugin crashes while it is opened: its file and the signal. The process then
+ * ends by that signal, as it would have. */
 #ifndef WEIR_RUNTIME_CRASH_LINE_H
 #define WEIR_RUNTIME_CRASH_LINE_H
 

@@ -115,20 +115,31 @@ static int check_members(const struct weir_plugin *plugin, const char *path, str
     return 0;
 }
 
-/* So far a table is read for the partition that is taken, and each source has its own. */
+static int check_table(const struct weir_plugin *plugin, size_t i, bool several, const char **ret_why)
+{
+    const struct weir_table *table = &plugin->tables[i];
+    *ret_why = NULL;
+    if (table->topic == NULL || table->topic[0] == '\0')
+        *ret_why = "has no topic";
+    else if (table->mode > WEIR_TABLE_STANDBY)
+        *ret_why = "has a mode that this host does not know";
+    else if (table->mode != WEIR_TABLE_ALL && several && strstr(table->topic, "{source}") == NULL)
+        *ret_why = "belongs to no source topic, but the service has several";
+    for (size_t before = 0; before < i && *ret_why == NULL; before++)
+        if (strcmp(plugin->tables[before].topic, table->topic) == 0)
+            *ret_why = "is there twice";
+    return *ret_why == NULL ? 0 : WEIR_E_CONFIG;
+}
+
 static int check_tables(const struct weir_plugin *plugin, const struct weir_service *service,
     const char *path, struct weir_error *err)
 {
+    const char *why;
     bool several = service->source_topics[0] != NULL && service->source_topics[1] != NULL;
-    for (size_t i = 0; i < plugin->table_count; i++) {
-        if (plugin->tables[i].mode != WEIR_TABLE_OWNED)
-            return weir_error_set(err, WEIR_E_CONFIG,
-                "plugin %s: table %s: this host reads owned partitions only", path, plugin->tables[i].topic);
-        if (several && strstr(plugin->tables[i].topic, "{source}") == NULL)
-            return weir_error_set(err, WEIR_E_CONFIG,
-                "plugin %s: table %s belongs to no source topic, but service %s has several", path,
-                plugin->tables[i].topic, service->name);
-    }
+    for (size_t i = 0; i < plugin->table_count; i++)
+        if (check_table(plugin, i, several, &why) < 0)
+            return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: table %zu (%s) %s", path, i,
+                plugin->tables[i].topic != NULL ? plugin->tables[i].topic : "", why);
     return 0;
 }
 

@@ -68,8 +68,9 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     weir_service_alive();
     reload(runtime);
     bool taking = weir_taking_step(runtime);
+    weir_following_step(runtime);
     weir_reader_step(runtime, READ_SLICE_MS);
-    int idle_ms = runtime->reads.count > 0 ? 0 : (taking ? TAKING_MS : IDLE_MS);
+    int idle_ms = weir_reader_is_behind(&runtime->reads) ? 0 : (taking ? TAKING_MS : IDLE_MS);
     int rc = weir_collect(runtime, idle_ms, err);
     if (rc == 0 && runtime->batch.count > 0)
         rc = weir_handle_batch(runtime, err);

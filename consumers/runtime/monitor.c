@@ -76,7 +76,8 @@ bool weir_monitor_may_tell(int64_t *next_ms)
 static void say_ready(const struct weir_monitor *monitor)
 {
     static bool said;
-    if (said || !monitor->joined || monitor->owned != monitor->flowing + monitor->stopped)
+    if (said || !monitor->joined || monitor->behind > 0 ||
+        monitor->owned != monitor->flowing + monitor->stopped)
         return;
     said = true;
     weir_service_ready();
@@ -128,6 +129,7 @@ void weir_monitor_update(struct weir_runtime *runtime)
     monitor->flowing = flowing;
     monitor->stopped = stopped;
     monitor->waiting = waiting;
+    monitor->behind = weir_following_behind(runtime);
     weir_metric_set(monitor->owned_now, (int64_t)monitor->owned);
     weir_metric_set(monitor->flowing_now, flowing);
     weir_metric_set(monitor->stopped_now, stopped);
@@ -172,15 +174,17 @@ bool weir_monitor_ready(void *context, struct weir_buffer *detail)
     struct weir_monitor *monitor = &runtime->monitor;
     char why[WEIR_STILL_BYTES];
     unsigned owned = monitor->owned, flowing = monitor->flowing, stopped = monitor->stopped;
-    bool ready = monitor->reachable && monitor->joined && !monitor->stopping && flowing == owned;
+    bool ready = monitor->reachable && monitor->joined && !monitor->stopping && flowing == owned &&
+                 monitor->behind == 0;
     weir_buffer_append_str(detail, "\"service\":");
     weir_buffer_append_json_string(detail, weir_bytes_str(runtime->service->name));
     weir_buffer_append_str(detail, ",\"instance\":");
     weir_buffer_append_json_string(detail, weir_bytes_str(runtime->instance));
     weir_buffer_printf(detail,
-        ",\"kafka\":\"%s\",\"group\":\"%s\",\"partitions\":%u,\"flowing\":%u,\"stopped\":%u,\"waiting\":%u",
+        ",\"kafka\":\"%s\",\"group\":\"%s\",\"partitions\":%u,\"flowing\":%u,\"stopped\":%u,\"waiting\":%u,"
+        "\"behind\":%u",
         monitor->reachable ? "reachable" : "unreachable", monitor->joined ? "joined" : "joining", owned,
-        flowing, stopped, (unsigned)monitor->waiting);
+        flowing, stopped, (unsigned)monitor->waiting, (unsigned)monitor->behind);
     copy_why(monitor, why);
     if (why[0] != '\0') {
         weir_buffer_append_str(detail, ",\"why\":");

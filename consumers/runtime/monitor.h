@@ -23,6 +23,7 @@ struct weir_monitor {
     _Atomic bool handling; /* the plugin has a batch in hand */
     _Atomic bool opened, reachable, joined, stopping;
     _Atomic unsigned owned, flowing, stopped, waiting;
+    _Atomic unsigned behind; /* partitions of tables of mode ALL that are not caught up yet */
     pthread_mutex_t lock;
     char why[WEIR_STILL_BYTES]; /* under lock: which partition stands still and why, "" when none does */
 };

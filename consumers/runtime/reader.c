@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "consumers/runtime/following.h"
 #include "consumers/runtime/record.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_MAX = 1000 };
+enum { RUN_MAX = 1000, FOLLOW_MS = 5 };
 
 /* Records of one partition of one table, handed to the plugin together. */
 struct run {
@@ -34,16 +35,18 @@ static bool put(struct weir_buffer *out, const char **text, const char *word, co
     return true;
 }
 
-int weir_reader_table_topic(const struct weir_runtime *runtime, const struct weir_partition *partition,
-    const struct weir_table *table, char *out, size_t size, struct weir_error *err)
+int weir_reader_table_topic(const struct weir_runtime *runtime, uint32_t source,
+    const struct weir_table *table, char out[static WEIR_TOPIC_NAME_BYTES], struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer name = {0};
+    if (strstr(table->topic, "{source}") == NULL)
+        weir_buffer_append_str(&name, runtime->deployment->kafka.topic_prefix);
     for (const char *text = table->topic; *text != '\0';) {
-        if (!put(&name, &text, "{source}", partition->topic) &&
+        if (!put(&name, &text, "{source}", runtime->service->source_topics[source]) &&
             !put(&name, &text, "{service}", runtime->service->name))
             weir_buffer_append(&name, text++, 1);
     }
-    if (name.failed || name.len >= size)
+    if (name.failed || name.len >= WEIR_TOPIC_NAME_BYTES)
         return weir_error_set(err, WEIR_E_CONFIG, "the name of table %s is too long", table->topic);
     memcpy(out, name.data, name.len + 1);
     return 0;
@@ -52,18 +55,18 @@ int weir_reader_table_topic(const struct weir_runtime *runtime, const struct wei
 static rd_kafka_topic_partition_list_t *list_of(const struct weir_read *read, int64_t offset)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, read->topic, read->partition->partition)->offset = offset;
+    rd_kafka_topic_partition_list_add(list, read->topic, read->number)->offset = offset;
     return list;
 }
 
 static int caught_up(
     struct weir_runtime *runtime, const struct weir_read *read, int64_t offset, struct weir_error *err)
 {
-    const struct weir_partition *partition = read->partition;
-    if (runtime->plugin->table_caught_up == NULL)
+    bool told = read->follow == NULL || runtime->plugin->tables[read->table].mode == WEIR_TABLE_ALL;
+    if (!told || runtime->plugin->table_caught_up == NULL)
         return 0;
     return runtime->plugin->table_caught_up(
-        runtime->plugin_instance, read->table, partition->source, partition->partition, offset, err);
+        runtime->plugin_instance, read->table, read->source, read->number, offset, err);
 }
 
 static void read_free(struct weir_read *read)
@@ -85,21 +88,23 @@ static int start(
     if (rc < 0)
         return rc;
     reads[reader->count++] = read;
-    read->partition->reads++;
-    weir_log(WEIR_LOG_INFO, "table.reading", "topic=%s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64,
-        read->topic, read->partition->partition, position, read->mark);
+    read->next = position;
+    if (read->partition != NULL)
+        read->partition->reads++;
+    weir_log(WEIR_LOG_INFO, "table.reading",
+        "topic=%s partition=%" PRId32 " from=%" PRId64 " to=%" PRId64 " owned=%s", read->topic, read->number,
+        position, read->mark, read->partition != NULL ? "yes" : "no");
     return 0;
 }
 
 static int position_of(
     struct weir_runtime *runtime, const struct weir_read *read, int64_t *ret_position, struct weir_error *err)
 {
-    const struct weir_partition *partition = read->partition;
     *ret_position = 0;
     if (runtime->plugin->table_position == NULL)
         return 0;
     return runtime->plugin->table_position(
-        runtime->plugin_instance, read->table, partition->source, partition->partition, ret_position, err);
+        runtime->plugin_instance, read->table, read->source, read->number, ret_position, err);
 }
 
 /* Whoever wants all begins where the log does; whoever has a part must not miss what follows it. */
@@ -113,30 +118,38 @@ static int begin_in_log(const struct weir_read *read, int64_t low, int64_t *posi
         "events %" PRId64 " to %" PRId64 " of %s partition %" PRId32
         " are gone from the log, and the local state ends before them: remove the plugin's folder to build "
         "it anew from what is there",
-        *position, low - 1, read->topic, read->partition->partition);
+        *position, low - 1, read->topic, read->number);
 }
 
-int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
-    const char *topic, int64_t low, int64_t mark, struct weir_error *err)
+static struct weir_read *read_new(const struct weir_read *wanted)
 {
-    struct weir_read *read = calloc(1, sizeof(*read));
-    if (read == NULL || (read->topic = strdup(topic)) == NULL) {
-        free(read);
+    struct weir_read *read = malloc(sizeof(*read));
+    if (read == NULL)
+        return NULL;
+    *read = *wanted;
+    read->topic = strdup(wanted->topic);
+    if (read->topic != NULL)
+        return read;
+    free(read);
+    return NULL;
+}
+
+int weir_reader_add(
+    struct weir_runtime *runtime, const struct weir_read *wanted, int64_t low, struct weir_error *err)
+{
+    struct weir_read *read = read_new(wanted);
+    if (read == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
-    }
-    read->partition = partition;
-    read->table = table;
-    read->mark = mark;
     int64_t position;
     int rc = position_of(runtime, read, &position, err);
     if (rc == 0)
         rc = begin_in_log(read, low, &position, err);
-    if (rc == 0 && position < mark) {
+    if (rc == 0 && (position < read->mark || read->follow != NULL)) {
         rc = start(runtime, read, position, err);
         if (rc == 0)
             return 0;
     } else if (rc == 0) {
-        rc = caught_up(runtime, read, mark, err);
+        rc = caught_up(runtime, read, read->mark, err);
     }
     read_free(read);
     return rc;
@@ -146,8 +159,7 @@ static struct weir_read *find(const struct weir_reader *reader, const rd_kafka_m
 {
     const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
     for (size_t i = 0; i < reader->count; i++)
-        if (reader->reads[i]->partition->partition == message->partition &&
-            strcmp(reader->reads[i]->topic, topic) == 0)
+        if (reader->reads[i]->number == message->partition && strcmp(reader->reads[i]->topic, topic) == 0)
             return reader->reads[i];
     return NULL;
 }
@@ -181,8 +193,23 @@ static void finish(struct weir_runtime *runtime, struct weir_read *read)
     WEIR_CLEANUP(kafka_error) rd_kafka_error_t *failed = rd_kafka_incremental_unassign(runtime->reader, list);
     if (failed != NULL)
         weir_log(WEIR_LOG_WARNING, "table.unassign", "reason=\"%s\"", rd_kafka_error_string(failed));
-    read->partition->reads--;
+    if (read->partition != NULL)
+        read->partition->reads--;
+    else
+        weir_following_ended(read->follow);
     read_free(read);
+}
+
+/* What an owned partition waits for is begun anew with it; what is only followed, later. */
+static void give_up(
+    struct weir_runtime *runtime, struct weir_read *read, const char *what, const struct weir_error *err)
+{
+    if (read->partition != NULL) {
+        weir_taking_failed(runtime, read->partition, what, err);
+        return;
+    }
+    weir_following_failed(read->follow, what, err);
+    finish(runtime, read);
 }
 
 static void run_apply(struct weir_runtime *runtime)
@@ -195,10 +222,10 @@ static void run_apply(struct weir_runtime *runtime)
         runtime->plugin->table_apply(runtime->plugin_instance, read->table, run.records, run.count, &err);
     weir_metric_add(runtime->monitor.restored, (int64_t)run.count);
     read->records += run.count;
-    struct weir_partition *partition = read->partition;
+    read->next = run.records[run.count - 1].offset + 1;
     run_clear();
     if (rc < 0)
-        weir_taking_failed(runtime, partition, "table_apply", &err);
+        give_up(runtime, read, "table_apply", &err);
 }
 
 static void run_add(struct weir_runtime *runtime, struct weir_read *read, rd_kafka_message_t *message)
@@ -212,7 +239,7 @@ static void run_add(struct weir_runtime *runtime, struct weir_read *read, rd_kaf
     }
     run.read = read;
     struct weir_record *record = &run.records[run.count];
-    weir_record_fill(record, message, read->topic, read->partition->source);
+    weir_record_fill(record, message, read->topic, read->source);
     record->index = (uint32_t)run.count;
     if (weir_record_decode(record, message, &run.arena) < 0)
         weir_log(WEIR_LOG_ERROR, "table.headers", "topic=%s partition=%" PRId32 " offset=%" PRId64,
@@ -224,17 +251,22 @@ static void run_add(struct weir_runtime *runtime, struct weir_read *read, rd_kaf
 static void at_end(struct weir_runtime *runtime, struct weir_read *read, int64_t offset)
 {
     run_apply(runtime);
-    if (!is_reading(&runtime->reads, read) || offset < read->mark)
+    if (!is_reading(&runtime->reads, read))
+        return;
+    read->next = offset;
+    if (offset < read->mark || read->caught_up)
         return;
     struct weir_error err = {0};
-    struct weir_partition *partition = read->partition;
     weir_log(WEIR_LOG_INFO, "table.caught_up",
-        "topic=%s partition=%" PRId32 " offset=%" PRId64 " records=%" PRIu64, read->topic,
-        partition->partition, offset, read->records);
-    int rc = caught_up(runtime, read, offset, &err);
-    finish(runtime, read);
-    if (rc < 0)
-        weir_taking_failed(runtime, partition, "table_caught_up", &err);
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " records=%" PRIu64, read->topic, read->number,
+        offset, read->records);
+    read->caught_up = true;
+    if (caught_up(runtime, read, offset, &err) < 0)
+        give_up(runtime, read, "table_caught_up", &err);
+    else if (read->follow != NULL)
+        weir_following_caught_up(read->follow);
+    else
+        finish(runtime, read);
 }
 
 static void failed(struct weir_runtime *runtime, struct weir_read *read, const rd_kafka_message_t *message)
@@ -242,8 +274,8 @@ static void failed(struct weir_runtime *runtime, struct weir_read *read, const r
     static int64_t told_ms;
     struct weir_error err;
     weir_kafka_error_set(&err, message->err, read != NULL ? read->topic : "tables");
-    if (read != NULL && weir_kafka_code(message->err) == WEIR_E_NOT_FOUND)
-        weir_taking_failed(runtime, read->partition, "table", &err);
+    if (read != NULL && (read->follow != NULL || weir_kafka_code(message->err) == WEIR_E_NOT_FOUND))
+        give_up(runtime, read, "table", &err);
     else if (weir_monitor_may_tell(&told_ms))
         weir_log(WEIR_LOG_WARNING, "table.read", "reason=\"%s\"", err.text);
 }
@@ -262,12 +294,22 @@ static void take(struct weir_runtime *runtime, rd_kafka_message_t *message)
     rd_kafka_message_destroy(message);
 }
 
+bool weir_reader_is_behind(const struct weir_reader *reader)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (reader->reads[i]->partition != NULL || weir_following_is_waited_for(reader->reads[i]->follow))
+            return true;
+    return false;
+}
+
 void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
 {
-    int64_t until_ms = weir_clock_ms() + slice_ms;
+    bool behind = weir_reader_is_behind(&runtime->reads);
+    int64_t until_ms = weir_clock_ms() + (behind ? slice_ms : FOLLOW_MS);
     while (runtime->reads.count > 0) {
         int64_t left_ms = until_ms - weir_clock_ms();
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(runtime->reader, left_ms > 0 ? (int)left_ms : 0);
+        rd_kafka_message_t *message =
+            rd_kafka_consumer_poll(runtime->reader, behind && left_ms > 0 ? (int)left_ms : 0);
         if (message != NULL)
             take(runtime, message);
         if (message == NULL || left_ms <= 0)
@@ -277,10 +319,17 @@ void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
     run_apply(runtime);
 }
 
-void weir_reader_cancel(struct weir_runtime *runtime, struct weir_partition *partition)
+void weir_reader_cancel(struct weir_runtime *runtime, const struct weir_partition *partition)
 {
     for (size_t i = runtime->reads.count; i-- > 0;)
         if (runtime->reads.reads[i]->partition == partition)
+            finish(runtime, runtime->reads.reads[i]);
+}
+
+void weir_reader_cancel_follow(struct weir_runtime *runtime, const struct weir_follow *follow)
+{
+    for (size_t i = runtime->reads.count; i-- > 0;)
+        if (runtime->reads.reads[i]->follow == follow)
             finish(runtime, runtime->reads.reads[i]);
 }
 

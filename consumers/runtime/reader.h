@@ -1,20 +1,28 @@
-/* Reads the plugin's tables: each partition of one from where the plugin stands to the high watermark that
- * was taken after the assignment, through a read_committed handle of its own. */
+/* Reads the plugin's tables, through a read_committed handle of its own: each partition of one from where the
+ * plugin stands to the high watermark that was taken before; those that are followed also beyond it, for as
+ * long as they are. */
 #ifndef WEIR_RUNTIME_READER_H
 #define WEIR_RUNTIME_READER_H
 
+#include "common/topic.h"
 #include "consumers/runtime/partition.h"
 
 #include <weir/plugin.h>
 
 struct weir_runtime;
 
-/* One partition of one table on its way to its mark. */
+struct weir_follow;
+
+/* One partition of one table that is read. */
 struct weir_read {
-    struct weir_partition *partition;
-    uint32_t table;
+    struct weir_partition *partition; /* of the source, that waits for it; NULL when it is followed */
+    struct weir_follow *follow;       /* who follows it, else NULL */
+    uint32_t table, source;
+    int32_t number;
     char *topic;
     int64_t mark;
+    bool caught_up; /* has been read up to the mark */
+    int64_t next;   /* offset that it was read up to */
     uint64_t records;
 };
 
@@ -23,18 +31,22 @@ struct weir_reader {
     size_t count;
 };
 
-/* "{source}.changes" for the partition's source topic, "{service}" filled in; into out, NUL-terminated. */
-int weir_reader_table_topic(const struct weir_runtime *runtime, const struct weir_partition *partition,
-    const struct weir_table *table, char *out, size_t size, struct weir_error *err);
+/* "{source}.changes" for that source topic, "{service}" filled in, with the prefix; into out. */
+int weir_reader_table_topic(const struct weir_runtime *runtime, uint32_t source,
+    const struct weir_table *table, char out[static WEIR_TOPIC_NAME_BYTES], struct weir_error *err);
 
-/* Begins to read, or tells the plugin at once that it is caught up. Counts in partition->reads. `low` is
- * where the log begins: WEIR_E_CONFIG when what the plugin wants first is gone from it. */
-int weir_reader_add(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
-    const char *topic, int64_t low, int64_t mark, struct weir_error *err);
-/* Hands records to the plugin for at most slice_ms. */
+/* Begins to read what `wanted` says (copied, its topic too). What is not followed and up to its mark already
+ * is told the plugin at once; else it counts in partition->reads. `low` is where the log begins:
+ * WEIR_E_CONFIG when what the plugin wants first is gone from it. */
+int weir_reader_add(
+    struct weir_runtime *runtime, const struct weir_read *wanted, int64_t low, struct weir_error *err);
+/* Hands records to the plugin: for at most slice_ms while something waits for them, else what is there. */
 void weir_reader_step(struct weir_runtime *runtime, int slice_ms);
-/* Stops reading for the partition. */
-void weir_reader_cancel(struct weir_runtime *runtime, struct weir_partition *partition);
+/* Whether anything is behind a mark that is waited for. */
+bool weir_reader_is_behind(const struct weir_reader *reader);
+/* Stops reading for the partition, or for the follower. */
+void weir_reader_cancel(struct weir_runtime *runtime, const struct weir_partition *partition);
+void weir_reader_cancel_follow(struct weir_runtime *runtime, const struct weir_follow *follow);
 void weir_reader_done(struct weir_runtime *runtime);
 
 #endif

@@ -7,6 +7,7 @@
 #include "consumers/runtime/assignment.h"
 #include "consumers/runtime/batch.h"
 #include "consumers/runtime/crash_note.h"
+#include "consumers/runtime/following.h"
 #include "consumers/runtime/loader.h"
 #include "consumers/runtime/monitor.h"
 #include "consumers/runtime/reader.h"
@@ -37,6 +38,7 @@ struct weir_runtime {
 
     struct weir_assignment assignment;
     struct weir_reader reads;
+    struct weir_following following;
     struct weir_batch batch;
     struct weir_crash_note *note; /* NULL when the folder can't be written */
     struct weir_monitor monitor;

@@ -279,6 +279,7 @@ void weir_end(struct weir_runtime *runtime)
     if (runtime->plugin != NULL)
         weir_assignment_done(runtime);
     weir_batch_done(&runtime->batch);
+    weir_following_done(runtime);
     weir_reader_done(runtime);
     runtime->monitor.opened = false;
     if (runtime->plugin_instance != NULL)

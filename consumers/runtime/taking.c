@@ -4,17 +4,16 @@
 #include "common/log.h"
 #include "common/topic.h"
 #include "consumers/runtime/backoff.h"
+#include "consumers/runtime/following.h"
+#include "consumers/runtime/marks.h"
 #include "consumers/runtime/runtime.h"
 
 #include <inttypes.h>
 
 enum {
     OFFSETS_LIMIT_MS = 500, /* others wait meanwhile; tried again until it answers */
-    MARKS_LIMIT_MS = 2000,
     AGAIN_MS = 1000,
     AGAIN_MAX_MS = 30000,
-    LATEST = -1, /* timestamps of ListOffsets (KIP-79) */
-    EARLIEST = -2,
 };
 
 void weir_taking_failed(struct weir_runtime *runtime, struct weir_partition *partition, const char *what,
@@ -36,6 +35,7 @@ void weir_taking_failed(struct weir_runtime *runtime, struct weir_partition *par
 static void announce(struct weir_runtime *runtime, struct weir_partition *partition)
 {
     struct weir_error err = {0};
+    weir_following_yield(runtime, partition);
     partition->announced = true;
     partition->stage = WEIR_STAGE_OFFSETS;
     if (runtime->plugin->assigned == NULL)
@@ -87,48 +87,24 @@ static void read_offsets(struct weir_runtime *runtime)
     }
 }
 
-static void want(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition, int64_t which)
-{
-    if (rd_kafka_topic_partition_list_find(list, topic, partition) == NULL)
-        rd_kafka_topic_partition_list_add(list, topic, partition)->offset = which;
-}
-
 static int want_all(struct weir_runtime *runtime, const struct weir_partition *partition,
     rd_kafka_topic_partition_list_t *list, int64_t which, struct weir_error *err)
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
-    want(list, partition->topic, partition->partition, which);
+    weir_marks_want(list, partition->topic, partition->partition, which);
     int rc = weir_topic_of_service(partition->topic, runtime->service->name, "dlq", topic, err);
     if (rc < 0)
         return rc;
-    want(list, topic, partition->partition, which);
+    weir_marks_want(list, topic, partition->partition, which);
     for (uint32_t i = 0; i < runtime->plugin->table_count; i++) {
-        rc = weir_reader_table_topic(
-            runtime, partition, &runtime->plugin->tables[i], topic, sizeof(topic), err);
+        if (!weir_table_is_restored(&runtime->plugin->tables[i]))
+            continue;
+        rc = weir_reader_table_topic(runtime, partition->source, &runtime->plugin->tables[i], topic, err);
         if (rc < 0)
             return rc;
-        want(list, topic, partition->partition, which);
+        weir_marks_want(list, topic, partition->partition, which);
     }
     return 0;
-}
-
-/* Answers for all the partitions at once, through the read_uncommitted handle. */
-static int ask(struct weir_runtime *runtime, rd_kafka_topic_partition_list_t *list, struct weir_error *err)
-{
-    rd_kafka_resp_err_t failed = rd_kafka_offsets_for_times(runtime->watermark, list, MARKS_LIMIT_MS);
-    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return weir_kafka_error_set(err, failed, "high watermarks");
-    for (int i = 0; i < list->cnt; i++)
-        if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            return weir_kafka_error_set(err, list->elems[i].err, list->elems[i].topic);
-    return 0;
-}
-
-static int64_t answer(const rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition)
-{
-    const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
-        (rd_kafka_topic_partition_list_t *)(uintptr_t)list, topic, partition);
-    return found != NULL ? found->offset : 0;
 }
 
 /* Whether anything was ever written for the source partition; `except` is the source itself. */
@@ -165,8 +141,8 @@ static bool find_start(struct weir_runtime *runtime, struct weir_partition *part
     const rd_kafka_topic_partition_list_t *starts, const rd_kafka_topic_partition_list_t *ends)
 {
     char why[WEIR_WHY_BYTES];
-    int64_t low = answer(starts, partition->topic, partition->partition);
-    int64_t high = answer(ends, partition->topic, partition->partition);
+    int64_t low = weir_marks_answer(starts, partition->topic, partition->partition);
+    int64_t high = weir_marks_answer(ends, partition->topic, partition->partition);
     if (partition->position < 0)
         return begin_anew(runtime, partition, low, ends);
     if (partition->position >= low && partition->position <= high)
@@ -191,11 +167,18 @@ static int start_reads(struct weir_runtime *runtime, struct weir_partition *part
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
     for (uint32_t i = 0; i < runtime->plugin->table_count; i++) {
-        int rc = weir_reader_table_topic(
-            runtime, partition, &runtime->plugin->tables[i], topic, sizeof(topic), err);
+        if (!weir_table_is_restored(&runtime->plugin->tables[i]))
+            continue;
+        int rc = weir_reader_table_topic(runtime, partition->source, &runtime->plugin->tables[i], topic, err);
+        struct weir_read wanted = {.partition = partition,
+            .table = i,
+            .source = partition->source,
+            .number = partition->partition,
+            .topic = topic,
+            .mark = weir_marks_answer(ends, topic, partition->partition)};
         if (rc == 0)
-            rc = weir_reader_add(runtime, partition, i, topic, answer(starts, topic, partition->partition),
-                answer(ends, topic, partition->partition), err);
+            rc = weir_reader_add(
+                runtime, &wanted, weir_marks_answer(starts, topic, partition->partition), err);
         if (rc < 0)
             return rc;
     }
@@ -222,7 +205,7 @@ static int list_marks(struct weir_runtime *runtime, rd_kafka_topic_partition_lis
         if (rc < 0)
             return rc;
     }
-    return list->cnt > 0 ? ask(runtime, list, err) : 0;
+    return list->cnt > 0 ? weir_marks_ask(runtime, list, err) : 0;
 }
 
 /* Step 3. */
@@ -231,9 +214,9 @@ static void read_marks(struct weir_runtime *runtime)
     struct weir_error err = {0};
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *starts = rd_kafka_topic_partition_list_new(16);
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(16);
-    int rc = list_marks(runtime, starts, EARLIEST, &err);
+    int rc = list_marks(runtime, starts, WEIR_MARK_BEGIN, &err);
     if (rc == 0)
-        rc = list_marks(runtime, ends, LATEST, &err);
+        rc = list_marks(runtime, ends, WEIR_MARK_END, &err);
     if (rc < 0) {
         if (weir_monitor_may_tell(&runtime->told_ms))
             weir_log(
@@ -286,7 +269,7 @@ bool weir_taking_step(struct weir_runtime *runtime)
         struct weir_partition *partition = assignment->partitions[i];
         if (partition->stage == WEIR_STAGE_RESTORING && partition->reads == 0)
             partition->stage = WEIR_STAGE_RESUMING;
-        if (partition->stage == WEIR_STAGE_RESUMING)
+        if (partition->stage == WEIR_STAGE_RESUMING && weir_following_is_whole(runtime))
             resume(runtime, partition);
     }
     return true;

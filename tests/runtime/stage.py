@@ -20,16 +20,15 @@ SOURCE, TARGET, LETTERS = "orders", "orders.changes", "orders.echo.dlq"
 class Echo:
     """Instances of the service `echo`, each a Program with its own management address."""
 
-    def __init__(self, stage, kafka, echo=(), consumer=(), more=None, session_ms=6000):
+    def __init__(self, stage, kafka, echo=(), consumer=(), more=None, session_ms=6000, plugin="echo"):
         self.stage, self.kafka = stage, kafka
         self.gate = stage.folder / "gate"
         sections = {
             "service echo": [
-                f"plugin = {BUILD}/tests/plugins/echo.so",
+                f"plugin = {BUILD}/tests/plugins/{plugin}.so",
                 "topics = orders",
                 f"state.dir = {stage.folder}",
-                f"echo.topic = {TARGET}",
-                f"echo.gate = {self.gate}",
+                *([f"echo.topic = {TARGET}", f"echo.gate = {self.gate}"] if plugin == "echo" else []),
                 "retry.backoff = 50ms",
                 "retry.backoff.max = 500ms",
                 *echo,
