@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,16 +177,21 @@ void weir_service_alive(void)
 }
 
 #ifdef WEIR_CRASH_POINTS
+static bool is_reached(const char *point, const char *wanted, _Atomic long *reached)
+{
+    size_t len = strlen(point);
+    if (wanted == NULL || strncmp(wanted, point, len) != 0 || (wanted[len] != '\0' && wanted[len] != ':'))
+        return false;
+    long at = wanted[len] == ':' ? strtol(wanted + len + 1, NULL, 10) : 1;
+    return atomic_fetch_add(reached, 1) + 1 == at;
+}
+
 void weir_crash_point(const char *point)
 {
-    static _Atomic long reached;
-    const char *wanted = getenv("WEIR_CRASH_AT");
-    size_t len = strlen(point);
-
-    if (wanted == NULL || strncmp(wanted, point, len) != 0 || (wanted[len] != '\0' && wanted[len] != ':'))
-        return;
-    long at = wanted[len] == ':' ? strtol(wanted + len + 1, NULL, 10) : 1;
-    if (atomic_fetch_add(&reached, 1) + 1 == at)
+    static _Atomic long stops, crashes;
+    if (is_reached(point, getenv("WEIR_STOP_AT"), &stops))
+        kill(getpid(), SIGSTOP);
+    if (is_reached(point, getenv("WEIR_CRASH_AT"), &crashes))
         kill(getpid(), SIGKILL);
 }
 #endif

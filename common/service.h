@@ -1,4 +1,5 @@
-/* The supervisor's side of a program: sd_notify(3) messages, signals as events, crash points of test builds. */
+/* The supervisor's side of a program: sd_notify(3) messages, signals as events, crash points of test builds.
+ */
 #ifndef WEIR_COMMON_SERVICE_H
 #define WEIR_COMMON_SERVICE_H
 
@@ -25,7 +26,8 @@ void weir_service_stopping_notify(void);
 void weir_service_alive(void);
 
 /* In builds with WEIR_CRASH_POINTS: kills the process by SIGKILL when $WEIR_CRASH_AT is `point` or `point:N`
- * and this is the N-th time it is reached (default 1). Else nothing, not even a branch. */
+ * and this is the N-th time it is reached (default 1); $WEIR_STOP_AT the same with SIGSTOP, before. Else
+ * nothing, not even a branch. */
 #ifdef WEIR_CRASH_POINTS
 void weir_crash_point(const char *point);
 #else

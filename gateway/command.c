@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/envelope.h"
 #include "common/json.h"
+#include "common/service.h"
 #include "common/topic.h"
 #include "gateway/identity.h"
 #include "gateway/pending.h"
@@ -137,7 +138,9 @@ static void send_record(
     add(&headers, WEIR_HEADER_IF_NONE_MATCH, request->head.if_none_match);
     record->headers = headers.all;
     record->header_count = headers.count;
+    weir_crash_point("before-send");
     *ret_rc = weir_produce_send(request->gateway->produce, record, err);
+    weir_crash_point("after-send");
 }
 
 static const unsigned refusal_status[] = {
@@ -217,6 +220,7 @@ static void end_reported(struct weir_request *request, const struct weir_deliver
 void weir_command_reported(void *opaque, const struct weir_delivery *delivery)
 {
     struct weir_request *request = opaque;
+    weir_crash_point("before-answer");
     if (weir_pending_take(request->gateway->pending, request)) {
         end_reported(request, delivery);
         weir_pending_resume(request);

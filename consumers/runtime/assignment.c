@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/service.h"
 #include "consumers/runtime/runtime.h"
 
 #include <inttypes.h>
@@ -33,6 +34,7 @@ static void let_go(struct weir_runtime *runtime, struct weir_partition *partitio
     weir_batch_drop_partition(&runtime->batch, partition);
     weir_reader_cancel(runtime, partition);
     drop_held(partition);
+    weir_crash_point("revoking");
     if (partition->announced && runtime->plugin->revoked != NULL)
         runtime->plugin->revoked(runtime->plugin_instance, partition->source, partition->partition);
     partition->announced = false;

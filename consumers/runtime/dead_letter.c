@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/envelope.h"
 #include "common/log.h"
+#include "common/service.h"
 #include "common/topic.h"
 #include "consumers/runtime/runtime.h"
 
@@ -256,6 +257,7 @@ int weir_dead_letter_queue(struct weir_batch *batch, struct weir_slot *slot, str
         return WEIR_E_INTERNAL;
     put_added(&draft, source, group);
     int rc = fill(&draft);
+    weir_crash_point("dead-letter");
     return rc < 0 ? rc : weir_batch_emit_own(batch, &draft.letter);
 }
 

@@ -413,9 +413,11 @@ static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, stru
     *ret_go_on = list->cnt == 0;
     if (*ret_go_on)
         return 0;
+    weir_crash_point("before-beginning");
     struct weir_transaction_input input = {.offsets = list, .group = runtime->assignment.group};
     enum weir_ending ending = weir_transaction_commit_offsets(runtime->transaction, &input, &why);
     if (ending == WEIR_ENDING_COMMITTED) {
+        weir_crash_point("after-beginning");
         each_beginning(runtime, list, mark_committed);
         if (runtime->deployment->kafka.dev)
             weir_assignment_commit_plainly(runtime, list);
@@ -487,6 +489,7 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
     struct weir_error failure = {0};
     struct weir_batch *batch = &runtime->batch;
     weir_batch_begin(batch);
+    weir_crash_point("before-handle");
     runtime->monitor.handling = true;
     int handled = runtime->plugin->handle(runtime->plugin_instance, batch, &failure);
     runtime->monitor.handling = false;
@@ -495,6 +498,7 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
         handle_failed(runtime, &failure);
         return 0;
     }
+    weir_crash_point("after-handle");
     size_t finished = weir_batch_settle(batch);
     count_verdicts(runtime);
     if (finished == 0) {

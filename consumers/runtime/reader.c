@@ -224,6 +224,7 @@ static void run_apply(struct weir_runtime *runtime)
     read->records += run.count;
     read->next = run.records[run.count - 1].offset + 1;
     run_clear();
+    weir_crash_point("mid-restore");
     if (rc < 0)
         give_up(runtime, read, "table_apply", &err);
 }

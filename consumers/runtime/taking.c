@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/service.h"
 #include "common/topic.h"
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/following.h"
@@ -235,6 +236,7 @@ static void resume(struct weir_runtime *runtime, struct weir_partition *partitio
 {
     struct weir_error err = {0};
     partition->fetch_next = partition->position;
+    weir_crash_point("before-resume");
     if (weir_assignment_resume(runtime, partition, &err) < 0) {
         if (weir_monitor_may_tell(&runtime->told_ms))
             weir_log(WEIR_LOG_WARNING, "partition.waiting", "for=consumer reason=\"%s\"", err.text);
@@ -263,6 +265,7 @@ bool weir_taking_step(struct weir_runtime *runtime)
     }
     if (!any)
         return false;
+    weir_crash_point("taking");
     read_offsets(runtime);
     read_marks(runtime);
     for (size_t i = 0; i < assignment->count; i++) {

@@ -129,24 +129,33 @@ class Commands:
         return partition, raw, value, headers
 
 
-def put(kafka, seed, count):
-    commands, failed = Commands(seed), []
-    # The topic takes small batches only.
-    producer = ck.Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "batch.size": 65536})
-    for _ in range(count):
-        partition, key, value, headers = commands.next()
-        producer.produce(
-            "orders",
-            partition=partition,
-            key=key,
-            value=value,
-            headers=headers,
-            on_delivery=lambda error, _m: error and failed.append(error),
-        )
-        producer.poll(0)
-    producer.flush(60)
-    if failed:
-        raise Failed(f"could not put the commands: {failed[0]}")
+class Feed:
+    """Puts random commands on the topic; `count` says how many so far."""
+
+    def __init__(self, kafka, seed):
+        self.commands, self.failed = Commands(seed), []
+        # The topic takes small batches only.
+        self.producer = ck.Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "batch.size": 65536})
+
+    @property
+    def count(self):
+        return self.commands.count
+
+    def put(self, count):
+        for _ in range(count):
+            partition, key, value, headers = self.commands.next()
+            self.producer.produce(
+                "orders",
+                partition=partition,
+                key=key,
+                value=value,
+                headers=headers,
+                on_delivery=lambda error, _m: error and self.failed.append(error),
+            )
+            self.producer.poll(0)
+        self.producer.flush(60)
+        if self.failed:
+            raise Failed(f"could not put the commands: {self.failed[0]}")
 
 
 def run(seed, count, crash):
@@ -154,7 +163,7 @@ def run(seed, count, crash):
     with Stage() as stage:
         kafka = stage.kafka()
         weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash else None)
-        put(kafka, seed, count)
+        Feed(kafka, seed).put(count)
         weir.start("gateway").wait_ready()
         for point in ("before-commit:1", "before-commit:3", "before-apply:5") if crash else ():
             code = weir.start("store", WEIR_CRASH_AT=point).wait_ended(60)

@@ -184,14 +184,41 @@ class Kafka:
         if up.returncode != 0:
             raise Failed(f"tests/kafka/up ended with {up.returncode}")
         self.variables = _variables(Path(folder) / "env")
-        self.bootstrap = self.variables["KAFKA"]
+        self.bootstrap, self.brokers = self.variables["KAFKA"], int(self.variables["BROKERS"])
 
     def broker(self, verb, number=1):
         """kill, term, stop, cont or start."""
         subprocess.run([ROOT / "tests/kafka/broker", verb, self.folder, str(number)], check=True, stdout=sys.stderr)
 
+    def leaders(self, topic):
+        """{partition: number of the broker that leads it}."""
+        return source.leaders(self.bootstrap, topic)
+
+    def coordinator(self, name, topic="__consumer_offsets"):
+        """The broker that coordinates a group, or a transactional.id with topic="__transaction_state"."""
+        leaders = self.leaders(topic)
+        return leaders[source.coordinating_partition(name, len(leaders))]
+
+    def is_in_sync(self):
+        """Whether every replica of every partition is in sync."""
+        return source.is_in_sync(self.bootstrap)
+
+    def ports(self, number):
+        """All ports that a broker listens on."""
+        text = (Path(self.folder) / f"broker-{number}" / "server.properties").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("listeners="))
+        return [int(one.rsplit(":", 1)[1]) for one in line.split(",")]
+
     def down(self):
         subprocess.run([ROOT / "tests/kafka/down", self.folder], check=False, stdout=sys.stderr)
+
+
+def surroundings():
+    """What Weir's programs need of the environment; WEIR_LIBRDKAFKA=DIR makes them run with the librdkafka there."""
+    found = {"WEIR_PLUGIN_PATH": os.environ.get("WEIR_PLUGIN_PATH", str(BUILD / "plugins"))}
+    if os.environ.get("WEIR_LIBRDKAFKA"):
+        found["LD_LIBRARY_PATH"] = os.environ["WEIR_LIBRDKAFKA"]
+    return found
 
 
 class Weir:
@@ -216,8 +243,8 @@ class Weir:
             "log": ["level = notice"],
             "kafka": [
                 f"bootstrap.servers = {self.kafka.bootstrap}",
-                "replication.factor = 1",
-                "min.insync.replicas = 1",
+                f"replication.factor = {self.kafka.brokers}",
+                f"min.insync.replicas = {2 if self.kafka.brokers > 1 else 1}",
             ],
             "gateway": [
                 f"listen = {self.address['gateway']}",
@@ -254,9 +281,28 @@ class Weir:
             service = [] if name == "gateway" else ["--service", name]
             argv = [binary, "--config", self.conf, *service]
             readyz = f"http://{self.address[f'{name}-management']}"
-            plugins = {"WEIR_PLUGIN_PATH": os.environ.get("WEIR_PLUGIN_PATH", str(BUILD / "plugins"))}
-            self.programs[name] = Program(name, argv, self.folder, plugins, readyz)
+            self.programs[name] = Program(name, argv, self.folder, surroundings(), readyz)
         return self.programs[name]
+
+    def instance(self, name, binary="weir-consumer", service="store"):
+        """One of several instances of the store, with a folder, documents and addresses of its own."""
+        full = f"{service}-{name}"
+        if full not in self.programs:
+            folder, ports = self.folder / full, free_ports(2)
+            folder.mkdir()
+            argv = [find_program(binary), "--config", self.conf, "--service", service, "--instance", name]
+            own = {
+                "MANAGEMENT_LISTEN": f"127.0.0.1:{ports[0]}",
+                "STATE_DIR": folder,
+                "STORE_PATH": folder / "db",
+                "STORE_LISTEN": f"127.0.0.1:{ports[1]}",
+                "STORE_ADVERTISE": f"http://127.0.0.1:{ports[1]}",
+            }
+            environment = {f"WEIR_SERVICE_{service.upper()}_{key}": str(value) for key, value in own.items()}
+            self.programs[full] = Program(
+                full, argv, self.folder, {**surroundings(), **environment}, f"http://127.0.0.1:{ports[0]}"
+            )
+        return self.programs[full]
 
     def start(self, name, binary=None, **environment):
         return self.program(name, binary).start(**environment)

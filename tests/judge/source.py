@@ -52,6 +52,34 @@ def describe(bootstrap, topics):
     return metadata.cluster_id or "", {t: len(metadata.topics[t].partitions) for t in topics}
 
 
+def leaders(bootstrap, topic):
+    """{partition: broker id of its leader, -1 without one}."""
+    from confluent_kafka.admin import AdminClient
+
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    metadata = patiently(lambda limit_s: admin.list_topics(topic, timeout=limit_s))
+    return {number: partition.leader for number, partition in metadata.topics[topic].partitions.items()}
+
+
+def is_in_sync(bootstrap):
+    """Whether all replicas of all partitions are in sync, as far as a broker tells."""
+    from confluent_kafka.admin import AdminClient
+
+    try:
+        topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=CALL_S).topics.values()
+    except ck.KafkaException:
+        return False
+    return all(len(p.isrs) == len(p.replicas) for topic in topics for p in topic.partitions.values())
+
+
+def coordinating_partition(name, count):
+    """The partition of __consumer_offsets or __transaction_state for a group or transactional.id: Java's String.hashCode."""
+    code = 0
+    for letter in name:
+        code = code * 31 + ord(letter) & 0xFFFFFFFF
+    return 0 if code == 1 << 31 else min(code, (1 << 32) - code) % count
+
+
 def ends(bootstrap, counts):
     """{(topic, partition): (log start, high watermark)}; a read_uncommitted handle, or the stable end is told instead."""
     handle = consumer(bootstrap, "read_uncommitted")

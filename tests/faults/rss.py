@@ -1,0 +1,66 @@
+"""Resident memory of processes over time."""
+import threading
+import time
+
+PAUSE_S, MIB = 2, 1024.0
+
+
+def resident_mib(pid):
+    """VmRSS of a process, or None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            return next(int(line.split()[1]) / MIB for line in lines if line.startswith("VmRSS:"))
+    except (OSError, StopIteration):
+        return None
+
+
+def slope(points):
+    """Least squares: growth per unit of time of (time, value) points."""
+    count = len(points)
+    if count < 2:
+        return 0.0
+    mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+class Memory:
+    """Samples programs in a thread of its own; a restart begins a new series."""
+
+    def __init__(self):
+        self.programs, self.series, self.ending = [], {}, False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def watch(self, program):
+        self.programs.append(program)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending = True
+        self.thread.join(2 * PAUSE_S + 1)
+
+    def _run(self):
+        while not self.ending:
+            for program in list(self.programs):
+                pid = program.process.pid if program.running else None
+                mib = resident_mib(pid) if pid else None
+                if mib is not None:
+                    self.series.setdefault((program.name, pid), []).append((time.monotonic(), mib))
+            time.sleep(PAUSE_S)
+
+    def growth(self, warm_s=120):
+        """{program: MiB a minute} of the processes that lived longest, without their first warm_s seconds."""
+        found = {}
+        for (name, _pid), points in self.series.items():
+            warm = [(when / 60, mib) for when, mib in points if when >= points[0][0] + warm_s]
+            if len(warm) > 10 and len(warm) > found.get(name, (0, 0))[0]:
+                found[name] = len(warm), round(slope(warm), 3)
+        return {name: rate for name, (_, rate) in found.items()}
+
+    def report(self):
+        """{program: highest MiB seen}"""
+        return {name: round(max(m for (n, _), points in self.series.items() if n == name for _, m in points), 1)
+                for name in {name for name, _ in self.series}}

@@ -1,0 +1,160 @@
+"""One fault under load: what is started, what is measured meanwhile, what must hold afterwards.
+
+    judge_fault("leader_kill", act, brokers=3)      # act(scene) does the harm, for scene.seconds
+Steady load, then the fault, then steady load again without a hand; at the end the load stops, everything is finished and
+judged. Prints the counts, the rates and the kills.
+"""
+import json
+import os
+import time
+from pathlib import Path
+
+from harness import Failed, Stage, say, wait_for
+from openload import OpenLoad, rate_between
+from progress import Progress
+from rss import Memory
+
+FULL = os.environ.get("WEIR_FULL") == "1"
+# Orders a second, seconds of the fault, of the load before and after it, and until 90 % of the rate must be back.
+RATE, FAULT_S, STEADY_S, BACK_S = (2000, 60, 15, 30) if FULL else (300, 20, 4, 60)
+RATE = int(os.environ.get("WEIR_FAULT_RATE", RATE))
+WINDOW_S, ENOUGH = 3, 0.9
+SECTIONS = {
+    "service store": ["batch.max = 1000"],
+    "gateway": ["access.log = off"],
+    "kafka.consumer": ["session.timeout.ms = 6000"],
+}
+
+
+class Scene:
+    """A deployment under load and what its faults met."""
+
+    def __init__(self, stage, brokers, kafka, instances, seconds, sections):
+        self.stage, self.seconds, self.kills, self.notes = stage, seconds, [], {}
+        self.kafka = stage.kafka("--brokers", str(brokers), *kafka)
+        self.weir = stage.weir(self.kafka, sections={**SECTIONS, **(sections or {})})
+        self.gateway = self.weir.program("gateway")
+        self.stores = [self.weir.instance(name) for name in instances]
+        self.log = self.weir.folder / "accepted.jsonl"
+        self.load = OpenLoad(self.weir.address["gateway"], self.log, RATE)
+        self.progress, self.memory, self.ends = None, Memory(), None
+
+    def start(self):
+        for program in (self.gateway, *self.stores):
+            program.start()
+        for program in (self.gateway, *self.stores):
+            program.wait_ready(60)
+            self.memory.watch(program)
+        self.load.start()
+
+    def pause(self, seconds):
+        """Lets the fault last; the load goes on."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.load.check_alive()
+            time.sleep(0.05)
+
+    def goes_on(self):
+        """Whether the time of the fault is not over."""
+        return time.monotonic() < self.ends
+
+    def met(self, what):
+        """Writes down what a kill meets: lag and age of the last commit, as Kafka showed them last."""
+        age = self.progress.commit_age_s
+        self.kills.append({"what": what, "lag": self.progress.lag, "commit_age_ms": round(age * 1000) if age < 1e6 else None})
+
+    def kill(self, program):
+        """kill -9 and, as its supervisor would, a new start."""
+        self.met(program.name)
+        program.kill()
+        program.start()
+
+    def lose_broker(self, number, away_s=3):
+        """kill -9 of a broker, back after a while, and all replicas in sync again."""
+        self.met(f"broker {number}")
+        self.kafka.broker("kill", number)
+        self.pause(away_s)
+        self.kafka.broker("start", number)
+        self.wait_in_sync()
+
+    def wait_in_sync(self):
+        wait_for("all replicas in sync", 120, self.kafka.is_in_sync, [self.load])
+
+
+def _rates(scene, since, until):
+    accepted = rate_between(scene.load.history, since, until)
+    stored = rate_between(scene.progress.history, since, until)
+    return None if None in (accepted, stored) else {"accepted": round(accepted), "stored": round(stored)}
+
+
+def _is_back(scene, before, since):
+    rates = _rates(scene, since, since + WINDOW_S)
+    return rates is not None and all(rates[name] >= ENOUGH * min(RATE, before[name]) for name in before)
+
+
+def _wait_back(scene, before, began):
+    """Seconds after the fault's end from which on both rates are at 90 % of what they were; waits for it."""
+    deadline, at = began + BACK_S, began
+    while at <= deadline:
+        scene.pause(max(0.0, at + WINDOW_S + 0.5 - time.monotonic()))
+        if _is_back(scene, before, at):
+            return at - began
+        at += 0.5
+    raise Failed(f"90 % of {before} was not back within {BACK_S} s: {_rates(scene, deadline - 5, deadline)}\n{_tails(scene)}")
+
+
+def _tails(scene):
+    return "\n".join(program.tail(8) for program in scene.weir.programs.values())
+
+
+def _measure(scene, act):
+    """Runs the load, the fault and the load again; the rates."""
+    scene.start()
+    scene.load.wait_accepted(RATE, 60)
+    wait_for("the store keeps up", 60, lambda: scene.progress.lag < 2 * RATE, scene.stores)
+    began = time.monotonic()
+    scene.pause(STEADY_S)
+    harmed = time.monotonic()
+    scene.ends = harmed + scene.seconds
+    before = _rates(scene, began, harmed)
+    act(scene)
+    ended = time.monotonic()
+    back_s = _wait_back(scene, before, ended)
+    scene.pause(max(0.0, ended + back_s + STEADY_S - time.monotonic()))
+    after = _rates(scene, ended + back_s, ended + back_s + STEADY_S - 0.5)
+    return {
+        "fault_s": round(ended - harmed, 1),
+        "before": before,
+        "during": _rates(scene, harmed, ended),
+        "after": after,
+        "back_s": round(back_s, 1),
+    }
+
+
+def _settle(scene):
+    for program in scene.stores:
+        program.check_alive()
+    wait_for("lag 0", 120, lambda: scene.progress.lag == 0, [p for p in scene.stores if p.running])
+
+
+def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, check=None):
+    """Runs one fault from start to verdict; Failed when anything promised does not hold."""
+    with Stage() as stage:
+        scene = Scene(stage, brokers, kafka, instances, seconds, sections)
+        with Progress(scene.kafka) as scene.progress, scene.memory:
+            rates = _measure(scene, act)
+            answers = scene.load.stop()
+            _settle(scene)
+        code, judged = scene.weir.judge(scene.log, settle=120)
+        for kill in scene.kills:
+            say(f"  killed {kill}")
+        say(json.dumps({"fault": name, "answers": answers, **rates, "kills": len(scene.kills), **scene.notes}))
+        say(f"memory {json.dumps(scene.memory.report())}")
+        say(f"judge: exit {code}, {json.dumps(judged)}")
+        if code != 0:
+            raise Failed(f"the judge found the invariant violated\n{_tails(scene)}")
+        if judged["commands"] < answers["2xx"] or answers.get("other"):
+            raise Failed(f"{judged['commands']} commands, answers {answers}")
+        if check:
+            check(scene)
+        scene.weir.stop()
