@@ -16,7 +16,6 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from confluent_kafka.admin import AdminClient
 from groups import bury
 from harness import Failed, Stage, main, say
 from openload import OpenLoad
@@ -56,7 +55,6 @@ class Store:
 
     def __init__(self, weir, kafka, feed, dice):
         self.weir, self.kafka, self.feed, self.dice = weir, kafka, feed, dice
-        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         self.program, self.kills = weir.program("store"), Counter()
 
     def crash(self, point, passes):
@@ -72,7 +70,7 @@ class Store:
         if code != -signal.SIGKILL:
             raise Failed(f"the store ended with {code} instead of at {point}\n{self.program.tail()}")
         self.kills[point] += 1
-        bury(self.kafka.bootstrap, "store", self.admin)
+        bury(self.kafka.bootstrap, "store")
 
 
 def crash_gateway(weir, load, dice, point, passes):

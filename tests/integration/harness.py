@@ -199,6 +199,10 @@ class Kafka:
         leaders = self.leaders(topic)
         return leaders[source.coordinating_partition(name, len(leaders))]
 
+    def address(self, number):
+        """Where clients reach a broker."""
+        return self.variables[f"KAFKA_BROKER_{number}"]
+
     def is_in_sync(self):
         """Whether every replica of every partition is in sync."""
         return source.is_in_sync(self.bootstrap)

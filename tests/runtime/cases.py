@@ -34,38 +34,6 @@ def numbered(count, keys=50):
     return [(f"k-{i % keys}", f"{i}") for i in range(count)]
 
 
-def crash_at(point, count=1500):
-    """Killed at a point of its third transaction, started again: nothing double, nothing missing."""
-    with Stage() as stage:
-        kafka = stage.kafka()
-        echo = Echo(stage, kafka, echo=SMALL)
-        put(kafka, numbered(count))
-        one = echo.instance().start(WEIR_CRASH_AT=f"{point}:3")
-        if one.wait_ended(60) != -signal.SIGKILL:
-            raise Failed(f"no crash at {point}\n{one.tail()}")
-        one.start()  # two batches of 100 at most are done: the rest is left
-        echo.settle(alive=[one])
-        check_same(echo, count)
-        if one.stop() != 0:
-            raise Failed(f"it did not end well\n{one.tail()}")
-
-
-def test_crash_before_produce():
-    crash_at("before-produce")
-
-
-def test_crash_after_produce():
-    crash_at("after-produce")
-
-
-def test_crash_before_commit():
-    crash_at("before-commit")
-
-
-def test_crash_after_commit():
-    crash_at("after-commit")
-
-
 def test_poison_record():
     """One dead letter with its headers; the records behind it are handled."""
     with Stage() as stage:
