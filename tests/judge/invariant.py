@@ -1,9 +1,10 @@
 """The invariant: every accepted command ended exactly once, rightly and in order, and the change log says so."""
 import uuid
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jsontext
+import retries
 from history import Position
 from replay import Document, Expected, Replay, partition_of
 
@@ -94,12 +95,10 @@ def collect(history, findings):
     return endings
 
 
-def live_retries(history):
-    """Origins whose latest state in the retry topic is not done."""
-    latest = {}
-    for record in history.retry:
-        latest[record.header("weir-origin")] = record
-    return {Position.parse(origin) for origin, r in latest.items() if r.header("weir-done") is None}
+def redrive_count(letter):
+    """Which life of its command a letter ended: 0, or the number of its redrive."""
+    text = letter.record.header("weir-redrive-count") or "0"
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _ended(ending, expected):
@@ -125,10 +124,12 @@ def _ended(ending, expected):
 class Judge:
     """Judges one History; the findings hold counts and violations, `replay` the documents as they must be."""
 
-    def __init__(self, history, key_field, images="NEW_IMAGE"):
-        self.history, self.findings, self.images = history, Findings(), images
+    def __init__(self, history, key_field, images="NEW_IMAGE", attempts=3):
+        self.history, self.findings, self.images, self.attempts = history, Findings(), images, attempts
         self.replay = Replay(history.names, history.partitions, key_field)
-        self.derived = set()
+        self.derived, self.lives = set(), {}
+        # Endings of redriven commands that are not judged yet, by partition, in the order of their records.
+        self.later = defaultdict(list)
         # The last change of each key as (text, tag): what a reader of the store must be told.
         self.view = {}
 
@@ -139,20 +140,73 @@ class Judge:
                 count == history.partitions, "partition-count", topic, f"{count}, not {history.partitions} partitions"
             )
         endings = collect(history, findings)
-        live = live_retries(history)
+        self.lives = retries.read(history, findings, self.attempts)
         for command in history.commands:
-            self._judge_command(command, endings.get(command.position, []), command.position in live)
+            self._queue_later(command, endings)
+        for command in history.commands:
+            self._judge_command(command, endings.get(command.position, []))
+        for partition in list(self.later):
+            self._judge_later(partition, lambda _: True)
         self._judge_change_log()
         self._judge_view()
         findings.counts["commands"] = len(history.commands)
         findings.counts["documents"] = len(self.replay.documents)
         return findings
 
-    def _judge_command(self, command, ends, is_live):
-        expected = self.replay.expect(command)
-        main = self._one_ending(command, ends, is_live)
+    def _queue_later(self, command, endings):
+        """Takes the endings of a command's redrives out: they are judged where they happened, not where it was accepted."""
+        life, ends = self.lives.get(command.position), endings.get(command.position, [])
+        if life is None or not life.redrives:
+            return
+        first = [e for e in ends if e.kind == "letter" and redrive_count(e) == 0]
+        told = [e for e in ends if e.kind == "outcome" and e.value.get("outcome") == "dead-lettered"]
+        endings[command.position] = first + told[:1]
+        rest = [e for e in ends if e not in first and e not in told[:1]]
+        self._judge_lives(command, life, first, rest)
+        again = replace(command, value=life.value)
+        self.later[command.partition] += [(again, ending) for ending in rest]
+        self.later[command.partition].sort(key=lambda pair: (pair[1].record.timestamp_ms, pair[1].record.offset))
+
+    def _judge_lives(self, command, life, first, rest):
+        """Each redrive ends once: by a letter of its count with its outcome, or, the last one, in another way. What was sent
+        back twice may end a second time as unchanged."""
+        where = command.position
+        self.findings.check(first, "foreign", where, "redriven, but it was no dead letter")
+        letters = Counter(redrive_count(e) for e in rest if e.kind == "letter")
+        told = sum(e.kind == "outcome" and e.value.get("outcome") == "dead-lettered" for e in rest)
+        others = [e for e in rest if e.kind == "change" or (e.kind == "outcome" and e.value.get("outcome") != "dead-lettered")]
+        repeated = sum(life.redrives.values()) - len(life.redrives)
+        unchanged = sum(e.kind == "outcome" and e.value.get("outcome") == "unchanged" for e in others)
+        ended = sum(letters.values()) + len(others) - min(repeated, unchanged)
+        for count in letters:
+            self.findings.check(count in life.redrives, "foreign", where, f"a letter of redrive {count}, which was not")
+        self.findings.check(told == sum(letters.values()), "no-outcome", where, f"{sum(letters.values())} letters, {told} outcomes")
+        if ended > len(life.redrives) or max(letters.values(), default=0) > 1:
+            self.findings.add("double", where, f"{len(life.redrives)} redrives ended {ended} times")
+        elif ended < len(life.redrives) and not life.is_live:
+            self.findings.add("lost", where, f"{len(life.redrives)} redrives, {ended} of them ended")
+
+    def _judge_later(self, partition, happened):
+        """Judges the redriven commands of a partition as far as they `happened` before what comes next."""
+        queue = self.later[partition]
+        while queue and happened(queue[0][1]):
+            command, ending = queue.pop(0)
+            expected = self.replay.expect(command, again=True)
+            self._judge_ending(command, ending, expected, is_redriven=True)
+
+    def _judge_command(self, command, ends):
+        life = self.lives.get(command.position)
+        main = self._one_ending(command, ends, life is not None and life.is_live)
         if main is None:
             return
+        self._judge_later(command.partition, lambda ending: _is_before(ending, main))
+        self._judge_ending(command, main, self.replay.expect(command))
+
+    def _judge_ending(self, command, main, expected, is_redriven=False):
+        if main.kind == "outcome" and is_redriven:
+            # Which of the others' changes came before it no topic says.
+            self.findings.counts["outcomes"] += 1
+            return self._judge_outcome_record(command, main)
         self.findings.counts[{"change": "changes", "outcome": "outcomes", "letter": "dead_letters"}[main.kind]] += 1
         self._judge_place(command, main)
         judge = {"change": self._judge_change, "outcome": self._judge_outcome, "letter": self._judge_letter}
@@ -281,6 +335,11 @@ class Judge:
             self.findings.check(record.headers.get(name) == value, "wrong-header", where, f"{name} was not kept")
         self.findings.check(record.value == command.value, "wrong-value", where, "not the bytes of the command")
         disposition = record.header("weir-disposition")
+        executions = record.header("__dlq.errors.delivery.count")
+        if disposition == "max-attempts":
+            self.findings.check(
+                executions == str(self.attempts), "attempts", where, f"{executions} executions, not {self.attempts}"
+            )
         self.findings.counts[f"letter_{disposition}"] += 1
         if disposition not in UNFORESEEN and (expected.kind != "letter" or disposition != expected.disposition):
             self._wrong_ending(command, ending, expected)
@@ -305,9 +364,11 @@ class Judge:
                 self.findings.add("no-tombstone", deleted.position, "a delete without its null")
             before = last.get(key)
             if origin is not None:
-                if before is not None and before >= origin:
+                # A redriven command has lost its place.
+                in_order = origin not in self.lives or not self.lives[origin].redrives
+                if in_order and before is not None and before >= origin:
                     self.findings.add("out-of-order", where, f"{origin} comes after {before}")
-                last[key] = origin
+                last[key] = origin if in_order else before
             if record.header("ce_type") == f"weir.{self.history.names.collection}.deleted":
                 open_delete[key] = record
             self.findings.check(
@@ -337,6 +398,13 @@ class Judge:
                 self.findings.add("view-differs", key, "in the compacted view, but the replay deleted it")
             elif self.view[key][0] != wanted[key].text.strip(b" \t\r\n"):
                 self.findings.add("view-differs", key, f"{_short(self.view[key][0])}, not {_short(wanted[key].text)}")
+
+
+def _is_before(ending, other):
+    """Whether one ending happened before another: by its offset in one topic, by the broker's clock across topics."""
+    if ending.kind == other.kind:
+        return ending.record.offset < other.record.offset
+    return ending.record.timestamp_ms < other.record.timestamp_ms
 
 
 def _short(data):

@@ -124,11 +124,11 @@ class Replay:
         self.documents = {}
         self.first_ends = {}
 
-    def expect(self, record):
-        """How this command must end, given all before it on its partition."""
+    def expect(self, record, again=False):
+        """How this command must end, given all before it on its partition; `again`: it was a dead letter and is redriven."""
         request = request_id(record)
         try:
-            expected = self._repeat(record, request) or self._decide(record, request)
+            expected = (None if again else self._repeat(record, request)) or self._decide(record, request)
         except (Refused, jsontext.Malformed) as error:
             expected = Expected("letter", disposition="invalid", error=str(error))
         if expected.kind == "letter" and record.key and expected.disposition == "invalid":

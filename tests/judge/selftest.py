@@ -81,19 +81,35 @@ class Story:
             self.history.outcomes, NAMES.outcomes, command.partition, command.key, json.dumps(value).encode(), {}
         )
 
-    def letter(self, command, disposition):
+    def state(self, command, executions=0, redrive=None, **headers):
+        """A state of the command in the retry topic."""
+        told = {name: value.decode() for name, value in command.headers.items()}
+        told |= {"weir-origin": str(command.position), "weir-attempt": str(executions)}
+        if executions:
+            told |= {"weir-not-before": "1700000000000", "weir-error": "echo: not yet"}
+        if redrive:
+            told["weir-redrive-count"] = str(redrive)
+        told |= {name.replace("_", "-"): text for name, text in headers.items()}
+        return self._append(self.history.retry, NAMES.retry, command.partition, command.key, command.value, told)
+
+    def done(self, command):
+        """The end of its states."""
+        told = {"weir-origin": str(command.position), "weir-done": "done"}
+        return self._append(self.history.retry, NAMES.retry, command.partition, command.key, None, told)
+
+    def letter(self, command, disposition, redrive=0, executions=1):
         told = {name: value.decode() for name, value in command.headers.items()}
         told |= {
             "__dlq.errors.topic": command.topic,
             "__dlq.errors.partition": str(command.partition),
             "__dlq.errors.offset": str(command.offset),
             "__dlq.errors.group": "store",
-            "__dlq.errors.delivery.count": "1",
+            "__dlq.errors.delivery.count": str(executions),
             "__dlq.errors.message": "why",
             "weir-disposition": disposition,
             "weir-error-type": "json",
             "weir-original-timestamp": "1700000000000",
-            "weir-redrive-count": "0",
+            "weir-redrive-count": str(redrive),
         }
         self._append(self.history.dlq, NAMES.dlq, command.partition, command.key, command.value, told)
         return self.outcome(command, "dead-lettered", disposition)
@@ -310,12 +326,125 @@ class JudgeTest(unittest.TestCase):
     def test_pending_retry(self):
         s = whole()
         command = s.command("replace", B, '{"n":3}')
-        origin = {"weir-origin": str(command.position)}
-        s._append(s.history.retry, NAMES.retry, 1, command.key, command.value, origin)
+        s.state(command, 1)
         self.caught(s, "pending")
         s.change(command, "u", 4, f'{{"orderID":"{B}","n":3}}')
-        s._append(s.history.retry, NAMES.retry, 1, command.key, None, {**origin, "weir-done": "1"})
+        s.done(command)
         self.assertEqual(s.violations(), {})
+
+    def retried(self):
+        """A command that failed twice, one that was parked behind it, both done in their order."""
+        s = whole()
+        first, second = s.command("replace", B, '{"n":3}'), s.command("replace", B, '{"n":4}')
+        s.state(first, 1), s.state(second), s.state(first, 2)
+        s.change(first, "u", 4, f'{{"orderID":"{B}","n":3}}')
+        s.done(first)
+        s.change(second, "u", 5, f'{{"orderID":"{B}","n":4}}')
+        s.done(second)
+        return s
+
+    def test_retried_and_parked(self):
+        judge = self.retried().judged()
+        self.assertEqual(judge.findings.lines, [])
+        counts = judge.findings.counts
+        self.assertEqual((counts["retry_records"], counts["parked_commands"]), (5, 2))
+
+    def test_parked_command_lost(self):
+        s = self.retried()
+        s.history.changes.pop()
+        self.assertIn("lost", s.violations())
+
+    def test_attempts_forgotten(self):
+        for executions in (1, 2):
+            s = whole()
+            command = s.command("replace", B, '{"n":3}')
+            s.state(command, 1), s.state(command, 2), s.state(command, executions)
+            s.change(command, "u", 4, f'{{"orderID":"{B}","n":3}}')
+            s.done(command)
+            self.caught(s, "attempts")
+
+    def test_too_many_attempts(self):
+        s = whole()
+        command = s.command("replace", B, '{"n":3}')
+        for executions in (1, 2, 3):
+            s.state(command, executions)
+        s.change(command, "u", 4, f'{{"orderID":"{B}","n":3}}')
+        s.done(command)
+        self.caught(s, "attempts")
+
+    def test_letter_of_too_few_attempts(self):
+        s = whole()
+        command = s.command("replace", B, '{"n":3}')
+        s.state(command, 1), s.done(command)
+        s.letter(command, "max-attempts", executions=2)
+        self.caught(s, "attempts")
+
+    def test_state_after_its_end(self):
+        s = self.retried()
+        s.state(s.history.commands[-1], 1)
+        s.done(s.history.commands[-1])
+        self.caught(s, "retry-after-done")
+
+    def test_end_of_no_state(self):
+        s = self.retried()
+        s.done(s.history.commands[-1])
+        self.caught(s, "stray-done")
+
+    def test_state_of_no_command(self):
+        s = whole()
+        s.state(s.command("replace", B, '{"n":3}'), 1)
+        s.history.commands.pop()
+        self.caught(s, "foreign")
+
+    def test_state_changed(self):
+        s = self.retried()
+        s.history.retry[0].value = b"{}"
+        self.caught(s, "wrong-value")
+        s = self.retried()
+        del s.history.retry[0].headers["ce_id"]
+        del s.history.retry[0].headers["weir-error"]
+        self.assertEqual(s.violations(), {"wrong-header": 2})
+
+    def redriven(self):
+        """A dead letter that is sent back and then done, after a later command of its key."""
+        s = whole()
+        first, second = s.command("replace", B, '{"n":3}'), s.command("replace", B, '{"n":4}')
+        s.letter(first, "max-attempts", executions=3)
+        s.change(second, "u", 4, f'{{"orderID":"{B}","n":4}}')
+        s.state(first, redrive=1), s.done(first)
+        s.change(first, "u", 5, f'{{"orderID":"{B}","n":3}}')
+        s.history.changes[-1].timestamp_ms += 1000
+        return s, first
+
+    def test_redriven(self):
+        s, _ = self.redriven()
+        judge = s.judged()
+        self.assertEqual(judge.findings.lines, [])
+        self.assertEqual(judge.findings.counts["redrives"], 1)
+
+    def test_redrive_lost(self):
+        s, _ = self.redriven()
+        s.history.changes.pop()
+        self.caught(s, "lost")
+
+    def test_redrive_done_twice(self):
+        s, first = self.redriven()
+        s.change(first, "u", 6, f'{{"orderID":"{B}","n":3}}')
+        s.history.changes[-1].timestamp_ms += 2000
+        self.caught(s, "double")
+
+    def test_redriven_into_a_letter(self):
+        s, first = self.redriven()
+        s.history.changes.pop()
+        s.letter(first, "max-attempts", redrive=1, executions=3)
+        self.assertEqual(s.violations(), {})
+        s.letter(first, "max-attempts", redrive=1, executions=3)
+        self.caught(s, "double")
+
+    def test_redriven_out_of_nothing(self):
+        s, _ = self.redriven()
+        s.history.dlq.pop(), s.history.outcomes.pop()
+        self.caught(s, "foreign", "lost")
 
     def test_partition_counts_differ(self):
         s = whole()
