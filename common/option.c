@@ -266,6 +266,40 @@ const struct weir_option *weir_option_find(const struct weir_option_table *table
     return NULL;
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_same_list(char *const *a, char *const *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    while (*a != NULL && *b != NULL && strcmp(*a, *b) == 0)
+        a++, b++;
+    return *a == *b;
+}
+
+static bool is_same(const struct weir_option *row, const void *before, const void *after)
+{
+    const void *a = (const char *)before + row->offset, *b = (const char *)after + row->offset;
+    if (types[row->type].owns_text)
+        return is_same_text(*(char *const *)a, *(char *const *)b);
+    if (types[row->type].owns_list)
+        return is_same_list(*(char **const *)a, *(char **const *)b);
+    return row->type == WEIR_OPTION_BOOL ? *(const bool *)a == *(const bool *)b
+                                         : *(const int64_t *)a == *(const int64_t *)b;
+}
+
+const char *weir_option_changed(
+    const struct weir_option_table *table, const void *before, const void *after, bool fixed)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (!(fixed && table->rows[i].reload) && !is_same(&table->rows[i], before, after))
+            return table->rows[i].key;
+    return NULL;
+}
+
 void weir_option_free(const struct weir_option_table *table, void *settings)
 {
     for (size_t i = 0; settings != NULL && i < table->count; i++) {

@@ -35,6 +35,11 @@ const struct weir_option *weir_option_find(const struct weir_option_table *table
 /* The key of `table` nearest to `key` by edit distance, NULL if none is near. */
 const char *weir_option_nearest(const struct weir_option_table *table, const char *key);
 
+/* The key of the first row whose value differs between two filled settings of the table, NULL if none; with `fixed`
+ * only rows that SIGHUP does not reload are looked at. Threads: any. */
+const char *weir_option_changed(
+    const struct weir_option_table *table, const void *before, const void *after, bool fixed);
+
 /* Frees what the members own; settings itself stays the caller's. Accepts NULL. */
 void weir_option_free(const struct weir_option_table *table, void *settings);
 

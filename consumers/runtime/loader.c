@@ -95,6 +95,14 @@ static bool is_name(const char *name)
     return name != NULL && name[0] != '\0' && strlen(name) <= 60 && name[strspn(name, allowed)] == '\0';
 }
 
+static bool any_reloads(const struct weir_plugin *plugin)
+{
+    for (size_t i = 0; plugin->options != NULL && i < plugin->option_count; i++)
+        if (plugin->options[i].reload)
+            return true;
+    return false;
+}
+
 static int check_members(const struct weir_plugin *plugin, const char *path, struct weir_error *err)
 {
     const struct {
@@ -107,6 +115,7 @@ static int check_members(const struct weir_plugin *plugin, const char *path, str
         {plugin->close == NULL, "close"},
         {plugin->option_count > 0 && plugin->options == NULL, "options"},
         {plugin->table_count > 0 && (plugin->tables == NULL || plugin->table_apply == NULL), "table_apply"},
+        {any_reloads(plugin) && plugin->reload == NULL, "reload, which its options need"},
     };
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
         if (members[i].missing)
@@ -160,22 +169,39 @@ static int open_file(struct weir_plugin_loaded *loaded, struct weir_error *err)
     return check_members(&loaded->plugin, loaded->path, err);
 }
 
+int weir_plugin_bind(const struct weir_plugin_loaded *loaded, const struct weir_deployment *deployment,
+    const struct weir_service *service, void **ret_settings, struct weir_error *err)
+{
+    char section[128];
+    void *settings = calloc(1, loaded->plugin.settings_size + 1);
+    if (settings == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    snprintf(section, sizeof(section), "service %s", service->name);
+    int rc = weir_config_bind(
+        deployment->config, section, loaded->prefix, &loaded->table, NULL, NULL, settings, err);
+    if (rc < 0)
+        weir_plugin_settings_free(loaded, settings);
+    else
+        *ret_settings = settings;
+    return rc;
+}
+
+void weir_plugin_settings_free(const struct weir_plugin_loaded *loaded, void *settings)
+{
+    weir_option_free(&loaded->table, settings);
+    free(settings);
+}
+
 static int bind_settings(struct weir_plugin_loaded *loaded, const struct weir_deployment *deployment,
     const struct weir_service *service, struct weir_error *err)
 {
-    char section[128];
     const struct weir_plugin *plugin = &loaded->plugin;
-    loaded->settings = calloc(1, plugin->settings_size + 1);
-    if (loaded->settings == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
-    snprintf(section, sizeof(section), "service %s", service->name);
     snprintf(loaded->prefix, sizeof(loaded->prefix), "%s.", plugin->name);
     loaded->table = (struct weir_option_table){.section = "service *",
         .rows = plugin->options,
         .count = plugin->option_count,
         .settings_size = plugin->settings_size};
-    return weir_config_bind(
-        deployment->config, section, loaded->prefix, &loaded->table, NULL, NULL, loaded->settings, err);
+    return weir_plugin_bind(loaded, deployment, service, &loaded->settings, err);
 }
 
 int weir_plugin_load(const struct weir_deployment *deployment, const struct weir_service *service,
@@ -199,9 +225,7 @@ int weir_plugin_load(const struct weir_deployment *deployment, const struct weir
 
 void weir_plugin_unload(struct weir_plugin_loaded *loaded)
 {
-    if (loaded->settings != NULL)
-        weir_option_free(&loaded->table, loaded->settings);
-    free(loaded->settings);
+    weir_plugin_settings_free(loaded, loaded->settings);
     free(loaded);
 }
 

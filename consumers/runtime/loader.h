@@ -24,6 +24,11 @@ int weir_plugin_find(const char *name, char path[static PATH_MAX], struct weir_e
 /* Opens the service's plugin and binds its settings. Errors name file and reason: WEIR_E_CONFIG. */
 int weir_plugin_load(const struct weir_deployment *deployment, const struct weir_service *service,
     struct weir_plugin_loaded **ret_loaded, struct weir_error *err);
+/* The settings of a configuration that was read again, for the same plugin. The caller frees them by
+ * weir_plugin_settings_free. WEIR_E_CONFIG. */
+int weir_plugin_bind(const struct weir_plugin_loaded *loaded, const struct weir_deployment *deployment,
+    const struct weir_service *service, void **ret_settings, struct weir_error *err);
+void weir_plugin_settings_free(const struct weir_plugin_loaded *loaded, void *settings);
 void weir_plugin_unload(struct weir_plugin_loaded *loaded);
 WEIR_CLEANUP_DEFINE(plugin_loaded, struct weir_plugin_loaded *, weir_plugin_unload)
 

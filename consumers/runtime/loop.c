@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "consumers/runtime/collect.h"
 #include "consumers/runtime/handling.h"
+#include "consumers/runtime/reload.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
 
@@ -48,25 +49,11 @@ static void serve_idle_handles(struct weir_runtime *runtime)
         rd_kafka_message_destroy(message);
 }
 
-/* SIGHUP: so far the log level is what can be changed while it runs. */
-static void reload(struct weir_runtime *runtime)
-{
-    WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
-    struct weir_error err = {0};
-    if (!weir_service_reload_asked())
-        return;
-    if (weir_deployment_load(runtime->config, &deployment, &err) < 0) {
-        weir_log(WEIR_LOG_ERROR, "reload.refused", "reason=\"%s\"", err.text);
-        return;
-    }
-    weir_log_set_level((enum weir_log_level)deployment->log.level);
-    weir_log(WEIR_LOG_NOTICE, "reload.done", "file=%s", runtime->config);
-}
-
 static int turn(struct weir_runtime *runtime, struct weir_error *err)
 {
     weir_service_alive();
-    reload(runtime);
+    if (weir_service_reload_asked())
+        weir_reload(runtime);
     bool taking = weir_taking_step(runtime);
     weir_following_step(runtime);
     weir_reader_step(runtime, READ_SLICE_MS);

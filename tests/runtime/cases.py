@@ -498,6 +498,39 @@ def test_reload_changes_the_log_level():
         wait_for("the new level", 10, lambda: "reload.done" in one.log.read_text(), [one])
 
 
+def reload(echo, one, before, after, told):
+    """Writes another configuration, has it read again and waits until the log says so."""
+    text = echo.weir.conf.read_text()
+    if text.count(before) != 1:
+        raise Failed(f"{before} is not once in\n{text}")
+    seen = one.log.read_text().count(told)
+    echo.weir.conf.write_text(text.replace(before, after))
+    one.signal(signal.SIGHUP)
+    wait_for(f"{told} after {after}", 10, lambda: one.log.read_text().count(told) > seen, [one])
+
+
+def test_reload_reaches_the_plugin():
+    """What the plugin reloads changes at once; a mistake, or what needs a restart, is named and changes nothing."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["echo.mark = first"])
+        one = echo.instance().start().wait_ready()
+        good = "echo.mark = second"
+        reload(echo, one, "echo.mark = first", good, "reload.done")
+        for bad, told in (
+            ("echo.mark = refused", "echo.mark = refused is refused"),
+            ("echo.mark = third\nattempts = 9", "attempts has changed, which needs a restart"),
+            ("echo.mark = third\necho.advertise = http://127.0.0.1:1", "echo.advertise has changed, which needs a restart"),
+            ("echo.mark = third\nno.such = key", "no.such"),
+        ):
+            reload(echo, one, good, bad, told)
+            echo.weir.conf.write_text(echo.weir.conf.read_text().replace(bad, good))
+        put(kafka, [("mark-1", "x")])
+        echo.settle(alive=[one])
+        if [r.value for r in echo.read(TARGET)[TARGET]] != [b"second"]:
+            raise Failed(f"the mark is {[r.value for r in echo.read(TARGET)[TARGET]]}")
+
+
 def test_a_topic_of_another_size_is_refused():
     """The partition count is part of the data."""
     with Stage() as stage:

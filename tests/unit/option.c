@@ -436,6 +436,33 @@ static void setting_again_frees_what_was_there(void **state)
     weir_option_free(&table, NULL);
 }
 
+static void a_changed_value_is_named(void **state)
+{
+    static const struct {
+        const char *key, *text;
+    } changes[] = {{"name", "other"}, {"on", "no"}, {"count", "8"}, {"wait", "91s"}, {"mode", "key"},
+        {"topics", "orders"}, {"topics", "orders, carts, more"}, {"secret", "another"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct weir_error err;
+        SETTINGS before = {0}, after = {0};
+        struct settings *both[] = {&before, &after};
+        for (size_t k = 0; k < 2; k++) {
+            assert_int_equal(weir_option_defaults(&table, both[k], &err), 0);
+            assert_int_equal(
+                weir_option_set(weir_option_find(&table, "topics"), both[k], "orders, carts", &err), 0);
+        }
+        assert_null(weir_option_changed(&table, &before, &after, false));
+        const struct weir_option *row = weir_option_find(&table, changes[i].key);
+        assert_int_equal(weir_option_set(row, &after, changes[i].text, &err), 0);
+        assert_string_equal(weir_option_changed(&table, &before, &after, false), changes[i].key);
+        if (row->reload)
+            assert_null(weir_option_changed(&table, &before, &after, true));
+        else
+            assert_string_equal(weir_option_changed(&table, &before, &after, true), changes[i].key);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(defaults_fill_every_member),
     cmocka_unit_test(broken_tables_are_told),
@@ -454,6 +481,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(nearest_name_is_found),
     cmocka_unit_test(pages_hold_every_row),
     cmocka_unit_test(setting_again_frees_what_was_there),
+    cmocka_unit_test(a_changed_value_is_named),
 };
 
 WEIR_TEST_MAIN(tests)

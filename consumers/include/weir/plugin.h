@@ -227,7 +227,7 @@ struct weir_plugin {
     const struct weir_table *tables;   /* NULL when there are none */
     size_t table_count;
 
-    /* Makes an instance. settings and host live until close. *ret_instance (never NULL) is handed to all others. 0, or an
+    /* Makes an instance. host lives until close, settings too or until a reload took others. *ret_instance (never NULL) is handed to all others. 0, or an
      * error that ends the process. */
     int (*open)(const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err);
     /* Ends it; no other callback runs or follows. */
@@ -268,6 +268,11 @@ struct weir_plugin {
      * `offset` is the next one. Not called for STANDBY partitions that are not owned. */
     int (*table_caught_up)(void *instance, uint32_t table, uint32_t source, int32_t partition, int64_t offset,
         struct weir_error *err);
+
+    /* SIGHUP, between batches: the configuration was read again, files that settings name may have changed. `settings` are
+     * the new ones, checked; only options with `reload` differ. 0: they replace the old ones, which end when this returns.
+     * An error: the plugin goes on with the old ones, whole. Needed when an option says `reload`. */
+    int (*reload)(void *instance, const void *settings, struct weir_error *err);
 };
 
 /* In the plugin's source: WEIR_PLUGIN = { .abi = WEIR_PLUGIN_ABI, … }; */

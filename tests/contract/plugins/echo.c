@@ -9,6 +9,7 @@
  *     large…    emits more than any topic takes; REJECT, too-large
  *     hang…     handle() never returns
  *     crash…    ends the process
+ *     mark…     emits the text of `echo.mark`, an option that SIGHUP reloads
  *     error…    handle() fails as long as the file `echo.gate` exists
  *
  * It also reads "{source}.changes" as a table and refuses a commit or a table record that does not continue
@@ -26,7 +27,7 @@
 enum { PARTITIONS_MAX = 64, CRASH_STATUS = 99, LARGE_BYTES = 4 * 1024 * 1024 };
 
 struct settings {
-    char *topic, *gate, *advertise;
+    char *topic, *gate, *advertise, *mark;
 };
 
 struct echo {
@@ -52,6 +53,11 @@ static const struct weir_option options[] = {
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct settings, advertise),
         .help = "URL to be named in the group"},
+    {.key = "mark",
+        .type = WEIR_OPTION_STRING,
+        .reload = true,
+        .offset = offsetof(struct settings, mark),
+        .help = "What is emitted for keys that begin with mark"},
 };
 
 static const struct weir_table tables[] = {{.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED}};
@@ -66,6 +72,8 @@ static int check(const void *settings, const struct weir_deployment *deployment,
         abort();
     if (strcmp(own->topic, "refused") == 0)
         return weir_error_set(err, WEIR_E_CONFIG, "echo.topic = refused is refused");
+    if (own->mark != NULL && strcmp(own->mark, "refused") == 0)
+        return weir_error_set(err, WEIR_E_CONFIG, "echo.mark = refused is refused");
     return 0;
 }
 
@@ -84,6 +92,13 @@ static int open_echo(
     if (echo->settings->advertise != NULL)
         host->advertise(host->context, echo->settings->advertise);
     *ret_instance = echo;
+    return 0;
+}
+
+static int reload(void *instance, const void *settings, struct weir_error *err)
+{
+    (void)err;
+    ((struct echo *)instance)->settings = settings;
     return 0;
 }
 
@@ -138,13 +153,20 @@ static bool skip_once(struct echo *echo, const struct weir_record *record)
     return true;
 }
 
+static struct weir_bytes value_of(const struct echo *echo, const struct weir_record *record)
+{
+    if (begins(record->key, "large"))
+        return weir_bytes(echo->large, LARGE_BYTES);
+    if (begins(record->key, "mark") && echo->settings->mark != NULL)
+        return weir_bytes_str(echo->settings->mark);
+    return record->value;
+}
+
 static void echo_record(struct echo *echo, struct weir_batch *batch, const struct weir_record *record)
 {
     struct weir_error err;
-    struct weir_bytes value =
-        begins(record->key, "large") ? weir_bytes(echo->large, LARGE_BYTES) : record->value;
-    if (echo->host->emit(batch, record, echo->settings->topic, record->key, value, record->headers,
-            record->header_count, &err) >= 0) {
+    if (echo->host->emit(batch, record, echo->settings->topic, record->key, value_of(echo, record),
+            record->headers, record->header_count, &err) >= 0) {
         echo->host->done(batch, record);
         return;
     }
@@ -268,4 +290,5 @@ WEIR_PLUGIN = {
     .table_caught_up = table_caught_up,
     .health = health,
     .close = close_echo,
+    .reload = reload,
 };
