@@ -125,6 +125,11 @@ class Commands:
             headers[1] = ("ce_type", self.random.choice(("weir.orders.explode", "weir.carts.create", "", "create")))
         elif luck < 0.13 and op != "delete":
             value = None
+        elif luck < 0.19 and self.ids[key]:
+            # A repeat, now and then of another body; sometimes of one that became a dead letter.
+            headers[0] = ("ce_id", self.random.choice(self.ids[key]))
+        if self.random.random() < 0.2 and headers:
+            headers.append(("weir-fingerprint", self.random.choice(("f00d", "beef"))))
         self.ids[key].append(request)
         return partition, raw, value, headers
 
@@ -176,7 +181,7 @@ def run(seed, count, crash):
         say(f"judge: exit {code}, {counts}")
         if code != 0:
             raise Failed(f"store and judge disagree (seed {seed})")
-        kinds = ("changes", "dead_letters", "outcome_rejected", "outcome_unchanged", "letter_wrong-partition", "tombstones")
+        kinds = ("changes", "dead_letters", "outcome_rejected", "outcome_unchanged", "letter_wrong-partition", "tombstones", "repeats")
         if counts["commands"] != count or not all(counts.get(kind) for kind in kinds):
             raise Failed(f"the commands were not the mixture they were to be: {counts}")
         weir.stop()

@@ -319,6 +319,9 @@ class Judge:
             return self._wrong_ending(command, ending, expected)
         if word == "rejected" and expected.error and error != expected.error:
             return self._wrong_ending(command, ending, expected)
+        first = ending.value.get("first")
+        self.findings.check(first == expected.first, "wrong-field", ending.record.position, f"first is {first}, not {expected.first}")
+        self.findings.counts["repeats"] += first is not None
         self.findings.counts[f"outcome_{word}"] += 1
 
     def _judge_outcome_record(self, command, ending):

@@ -35,6 +35,7 @@ class Expected:
     before: Document = None
     words: tuple = ()
     error: str = None
+    first: str = None
     disposition: str = None
 
 
@@ -128,7 +129,8 @@ class Replay:
         """How this command must end, given all before it on its partition; `again`: it was a dead letter and is redriven."""
         request = request_id(record)
         try:
-            expected = (None if again else self._repeat(record, request)) or self._decide(record, request)
+            key, kind = self._envelope(record)
+            expected = (None if again else self._repeat(record, request)) or self._decide(record, key, kind, request)
         except (Refused, jsontext.Malformed) as error:
             expected = Expected("letter", disposition="invalid", error=str(error))
         if expected.kind == "letter" and record.key and expected.disposition == "invalid":
@@ -143,8 +145,7 @@ class Replay:
         request = request_id(record)
         place = (record.partition, request)
         if request is not None and place not in self.first_ends:
-            word = ended.words[0] if ended.kind == "outcome" else "dead-lettered" if ended.kind == "letter" else "stored"
-            self.first_ends[place] = (record.header("weir-fingerprint"), word)
+            self.first_ends[place] = (record.header("weir-fingerprint"), str(record.position))
         if ended.kind != "change":
             return
         if ended.document is None:
@@ -156,16 +157,22 @@ class Replay:
         place = (record.partition, request)
         if place not in self.first_ends:
             return None
-        fingerprint, word = self.first_ends[place]
+        fingerprint, first = self.first_ends[place]
         if record.header("weir-fingerprint") != fingerprint:
-            return Expected("outcome", words=("rejected",), error="idempotency-key-reused")
-        return Expected("outcome", words=("unchanged", word))
+            return Expected("outcome", words=("rejected",), error="idempotency-key-reused", first=first)
+        return Expected("outcome", words=("unchanged",), first=first)
 
-    def _decide(self, record, request):
+    def _envelope(self, record):
+        """(key, kind) of what may be a command."""
         key = _check_key(record.key)
         if partition_of(record.key, self.partitions) != record.partition:
-            return Expected("letter", disposition="wrong-partition")
+            raise Refused("another partition's key")
         kind = command_kind(record, self.names.collection)
+        if kind != "delete" and record.value is None:
+            raise Refused("no body")
+        return key, kind
+
+    def _decide(self, record, key, kind, request):
         body = None if kind == "delete" else self._body(record, key, kind)
         old = self.documents.get(key)
         if not precondition_holds(record, old):
@@ -183,8 +190,6 @@ class Replay:
         return Expected("change", operation="u" if old else "c", version=version, document=new, before=old)
 
     def _body(self, record, key, kind):
-        if record.value is None:
-            raise Refused("no body")
         value = jsontext.parse_object(record.value)
         if self.key_field in value and value[self.key_field] != key:
             raise Refused(f"{self.key_field} differs from the key")

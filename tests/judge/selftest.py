@@ -75,8 +75,10 @@ class Story:
             self._append(self.history.changes, topic, command.partition, key, None, headers)
         return record
 
-    def outcome(self, command, word, error=None):
+    def outcome(self, command, word, error=None, first=None):
         value = {"request": command.header("ce_id"), "outcome": word, "error": error, "at": str(command.position)}
+        if first is not None:
+            value["first"] = str(first.position)
         return self._append(
             self.history.outcomes, NAMES.outcomes, command.partition, command.key, json.dumps(value).encode(), {}
         )
@@ -150,8 +152,9 @@ def whole():
     s.change(s.command(None, B, '{}'), "u", 2, f'{{"orderID":"{B}"}}', derived)
     repeat = s.command("replace", B, '{"n":1}', ce_id="twice")
     s.change(repeat, "u", 3, f'{{"orderID":"{B}","n":1}}')
-    s.outcome(s.command("replace", B, '{"n":1}', ce_id="twice"), "unchanged")
-    s.outcome(s.command("replace", B, '{"n":2}', ce_id="twice", weir_fingerprint="x"), "rejected", "idempotency-key-reused")
+    s.outcome(s.command("replace", B, '{"n":1}', ce_id="twice"), "unchanged", first=repeat)
+    reuse = s.command("replace", B, '{"n":2}', ce_id="twice", weir_fingerprint="x")
+    s.outcome(reuse, "rejected", "idempotency-key-reused", repeat)
     return s
 
 

@@ -8,6 +8,7 @@
 #include "support/test.h"
 
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -431,23 +432,37 @@ void fake_forget_topics(struct fake *fake)
         fake->logs[i].count = (size_t)(fake->logs[i].next_offset = 0);
 }
 
-int fake_take(struct fake *fake, enum fake_source source, int32_t partition, struct weir_error *err)
+static const char *table_topic(const struct fake *fake, enum fake_source source, uint32_t table)
 {
-    struct fake_log *log = fake_log(fake, fake->collections[source].changes_topic, partition);
+    static const char *const outcomes[] = {"orders.store.outcomes", "products.store.outcomes"};
+    return table == WEIR_STORE_CHANGES ? fake->collections[source].changes_topic : outcomes[source];
+}
+
+static int read_table(
+    struct fake *fake, uint32_t table, enum fake_source source, int32_t partition, struct weir_error *err)
+{
+    struct fake_log *log = fake_log(fake, table_topic(fake, source, table), partition);
     int64_t position = -1;
 
-    int r = weir_store_assigned(fake->instance, source, partition, err);
-    if (r == 0)
-        r = weir_store_table_position(fake->instance, 0, source, partition, &position, err);
+    int r = weir_store_table_position(fake->instance, table, source, partition, &position, err);
     size_t from = 0;
     while (from < log->count && log->records[from].offset < position)
         from++;
     for (; r == 0 && from < log->count; from += CHUNK) {
         size_t count = log->count - from < CHUNK ? log->count - from : CHUNK;
-        r = weir_store_table_apply(fake->instance, 0, log->records + from, count, err);
+        r = weir_store_table_apply(fake->instance, table, log->records + from, count, err);
     }
     if (r == 0)
-        r = weir_store_table_caught_up(fake->instance, 0, source, partition, log->next_offset, err);
+        r = weir_store_table_caught_up(fake->instance, table, source, partition, log->next_offset, err);
+    return r;
+}
+
+int fake_take(struct fake *fake, enum fake_source source, int32_t partition, struct weir_error *err)
+{
+    int r = weir_store_assigned(fake->instance, source, partition, err);
+
+    for (uint32_t table = 0; r == 0 && table < WEIR_STORE_TABLE_COUNT; table++)
+        r = read_table(fake, table, source, partition, err);
     return r;
 }
 
@@ -553,10 +568,26 @@ static struct weir_output *append_outputs(struct fake *fake)
     return outputs;
 }
 
+/* Behind the last record of each partition that has a verdict which ends it. */
+static struct weir_position *positions_of(struct fake *fake, size_t *ret_count)
+{
+    struct weir_position *positions = keep(fake, calloc(fake->batch_count + 1, sizeof(*positions)));
+
+    *ret_count = 0;
+    for (size_t i = 0; i < fake->batch_count; i++) {
+        const struct fake_entry *entry = &fake->batch[i];
+        if (entry->judged && (entry->verdict == WEIR_DONE || entry->verdict == WEIR_REJECT))
+            positions[(*ret_count)++] = (struct weir_position){
+                entry->record.source, entry->record.partition, entry->record.offset + 1};
+    }
+    return positions;
+}
+
 int fake_commit(struct fake *fake, struct weir_error *err)
 {
     struct weir_result result = {.outputs = append_outputs(fake), .output_count = fake->emitted_count};
 
+    result.positions = positions_of(fake, &result.position_count);
     int r = weir_store_committed(fake->instance, NULL, &result, err);
     fake->batch_count = fake->emitted_count = 0;
     return r;
@@ -616,13 +647,38 @@ static bool dump_entry(void *context, struct weir_bytes key, struct weir_bytes v
     return true;
 }
 
-char *fake_dump(struct fake *fake)
+static void dump_documents(struct fake *fake, struct weir_buffer *out)
 {
     struct weir_store *store = fake->instance;
-    struct weir_buffer out = {0};
     struct weir_error err = {0};
 
-    weir_buffer_append_str(&out, "");
-    must(weir_db_each(store->db, weir_bytes_str("d"), dump_entry, &out, &err), &err);
+    must(weir_db_each(store->db, weir_bytes_str("d"), dump_entry, out, &err), &err);
+}
+
+static void dump_endings(struct fake *fake, struct weir_buffer *out)
+{
+    struct weir_store *store = fake->instance;
+    struct weir_error err = {0};
+
+    for (int64_t hour = 0; weir_db_hours_next(store->db, hour, &hour); hour++) {
+        weir_buffer_printf(out, "hour %" PRId64 "\n", hour);
+        must(weir_db_hour_each(store->db, hour, weir_bytes("", 0), dump_entry, out, &err), &err);
+    }
+}
+
+char *fake_dump_documents(struct fake *fake)
+{
+    struct weir_buffer out = {0};
+
+    dump_documents(fake, &out);
+    return out.data != NULL ? out.data : strdup("");
+}
+
+char *fake_dump(struct fake *fake)
+{
+    struct weir_buffer out = {0};
+
+    dump_documents(fake, &out);
+    dump_endings(fake, &out);
     return out.data != NULL ? out.data : strdup("");
 }

@@ -79,8 +79,8 @@ void fake_start(struct fake *fake);
 /* As kill -9 would: nothing is told to the plugin, its folder is copied as it lies and opened from there. */
 void fake_crash(struct fake *fake);
 
-/* Assigns the partition, feeds its change log from the position that the plugin names, and says it is caught
- * up. */
+/* Assigns the partition, feeds its change and outcome topics from the positions that the plugin names, and
+ * says that they are caught up. */
 int fake_take(struct fake *fake, enum fake_source source, int32_t partition, struct weir_error *err);
 
 /* Puts a command on the topic. type: "create", …, or NULL for a record without headers. value NULL: null.
@@ -105,8 +105,9 @@ size_t fake_count(struct fake *fake, const char *topic);
 struct weir_http_reply fake_get(struct fake *fake, const char *method, const char *path, const char *peer);
 const char *fake_reply_header(const struct weir_http_reply *reply, const char *name);
 
-/* A text of all documents on disk, key by key with all their bytes; the caller frees. */
+/* A text of all documents and endings on disk, key by key with all their bytes; the caller frees. */
 char *fake_dump(struct fake *fake);
+char *fake_dump_documents(struct fake *fake);
 
 #define assert_text(bytes, text) assert_true(weir_bytes_is(bytes, text))
 

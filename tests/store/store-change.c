@@ -29,13 +29,14 @@ static void outcome_has_its_form(void **state)
 
     (void)state;
     weir_outcome_write(
-        &(struct weir_outcome){weir_bytes_str("r"), "rejected", "already-exists", "orders/3/17", 1700}, &out);
+        &(struct weir_outcome){weir_bytes_str("r"), "rejected", "already-exists", "orders/3/17", NULL, 1700},
+        &out);
     assert_string_equal(out.data, "{\"request\":\"r\",\"outcome\":\"rejected\",\"error\":\"already-exists\","
                                   "\"at\":\"orders/3/17\",\"ts_ms\":1700}");
     weir_outcome_write(
-        &(struct weir_outcome){weir_bytes_str("r"), "unchanged", NULL, "orders/3/17", 1}, &out);
-    assert_string_equal(
-        out.data, "{\"request\":\"r\",\"outcome\":\"unchanged\",\"at\":\"orders/3/17\",\"ts_ms\":1}");
+        &(struct weir_outcome){weir_bytes_str("r"), "unchanged", NULL, "orders/3/17", "orders/3/9", 1}, &out);
+    assert_string_equal(out.data, "{\"request\":\"r\",\"outcome\":\"unchanged\",\"at\":\"orders/3/"
+                                  "17\",\"first\":\"orders/3/9\",\"ts_ms\":1}");
 }
 
 static void what_was_written_is_read(void **state)

@@ -175,7 +175,7 @@ static void tombstone_alone_deletes(void **state)
     log->count = 2;
     fake_crash(fake);
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 404);
-    char *dump = fake_dump(fake);
+    char *dump = fake_dump_documents(fake);
     assert_string_equal(dump, "");
     free(dump);
 }
@@ -214,7 +214,7 @@ static void state_older_than_the_window_is_rebuilt(void **state)
     assert_int_equal(position(fake, partition), 2 - 1);
     fake->now_ms += 1;
     assert_int_equal(position(fake, partition), 0);
-    char *dump = fake_dump(fake);
+    char *dump = fake_dump_documents(fake);
     assert_string_equal(dump, "");
     free(dump);
     assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);

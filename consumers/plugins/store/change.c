@@ -57,6 +57,10 @@ void weir_outcome_write(const struct weir_outcome *outcome, struct weir_buffer *
     }
     weir_buffer_append_str(out, ",\"at\":");
     weir_buffer_append_json_string(out, weir_bytes_str(outcome->at));
+    if (outcome->first != NULL) {
+        weir_buffer_append_str(out, ",\"first\":");
+        weir_buffer_append_json_string(out, weir_bytes_str(outcome->first));
+    }
     weir_buffer_append_str(out, ",\"ts_ms\":");
     append_number(out, (uint64_t)outcome->ts_ms);
     weir_buffer_append_str(out, "}");

@@ -30,6 +30,7 @@ struct weir_outcome {
     const char *outcome; /* "unchanged", "rejected", "dead-lettered" */
     const char *error;   /* NULL: left out */
     const char *at;      /* "orders/3/17": the command's position */
+    const char *first;   /* where the command stands that this one repeats; NULL: it repeats none */
     int64_t ts_ms;
 };
 

@@ -1,4 +1,4 @@
-#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/store.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@ void weir_store_begin_batch(struct weir_store *store)
     weir_db_overlay_clear(store->db);
     store->batch_ms = store->host->now_ms();
     weir_clock_rfc3339(store->batch_ms, store->batch_time);
-    store->batch_changes = 0;
+    store->batch_outputs = 0;
     memset(store->batch_effects, 0, sizeof(store->batch_effects));
 }
 
@@ -18,63 +18,80 @@ void weir_store_aborted(void *instance, struct weir_batch *batch)
     weir_store_begin_batch(instance);
 }
 
-static struct weir_source *find_source(struct weir_store *store, const char *changes_topic)
+/* The source whose change or outcome topic this is, and which of them. */
+static struct weir_source *find_source(
+    struct weir_store *store, const char *topic, enum weir_store_table *ret_table)
 {
-    for (size_t i = 0; i < store->source_count; i++)
-        if (strcmp(store->sources[i].changes_topic, changes_topic) == 0)
-            return &store->sources[i];
+    for (size_t i = 0; i < store->source_count; i++) {
+        struct weir_source *source = &store->sources[i];
+        bool is_changes = strcmp(source->changes_topic, topic) == 0;
+        *ret_table = is_changes ? WEIR_STORE_CHANGES : WEIR_STORE_OUTCOMES;
+        if (is_changes || strcmp(source->outcomes_topic, topic) == 0)
+            return source;
+    }
     return NULL;
 }
 
-/* Sets each partition's pending checkpoint behind its last change. Answers how many changes there were. */
+/* Sets each partition's pending checkpoints behind its last output. Answers how many outputs there were. */
 static size_t note_checkpoints(struct weir_store *store, const struct weir_result *result)
 {
     const char *topic = NULL;
     struct weir_source *source = NULL;
-    size_t changes = 0;
+    enum weir_store_table table = WEIR_STORE_CHANGES;
+    size_t count = 0;
 
     for (size_t i = 0; i < result->output_count; i++) {
         const struct weir_output *output = &result->outputs[i];
         if (output->topic != topic)
-            source = find_source(store, topic = output->topic);
+            source = find_source(store, topic = output->topic, &table);
         if (source == NULL || output->partition < 0 || output->partition >= source->partition_count)
             continue;
-        source->partitions[output->partition].pending = output->offset + 1;
-        changes++;
+        source->partitions[output->partition].pending[table] = output->offset + 1;
+        count++;
     }
-    return changes;
+    return count;
 }
 
-static void overlay_checkpoints(struct weir_store *store, const struct weir_source *source)
+static void note_positions(struct weir_store *store, const struct weir_result *result)
 {
-    char key[WEIR_STORE_KEY_BYTES], value[WEIR_CHECKPOINT_BYTES];
-
-    for (int32_t p = 0; p < source->partition_count; p++) {
-        if (source->partitions[p].pending < 0)
-            continue;
-        weir_checkpoint_write(
-            &(struct weir_checkpoint){source->partitions[p].pending, store->batch_ms}, value);
-        weir_db_overlay_put(store->db,
-            weir_key_write(WEIR_KEY_CHECKPOINT, source->number, p, WEIR_BYTES_NULL, key),
-            weir_bytes(value, sizeof(value)));
+    for (size_t i = 0; i < result->position_count; i++) {
+        const struct weir_position *position = &result->positions[i];
+        struct weir_partition *own =
+            weir_source_partition(&store->sources[position->source], position->partition, NULL);
+        if (own != NULL)
+            own->pending_reached = position->offset;
     }
+}
+
+static void overlay_partition(struct weir_store *store, const struct weir_source *source, int32_t partition)
+{
+    const struct weir_partition *own = &source->partitions[partition];
+
+    for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++)
+        if (own->pending[table] >= 0)
+            weir_checkpoint_overlay(store, source, partition, (enum weir_store_table)table,
+                (struct weir_checkpoint){own->pending[table], store->batch_ms});
+    if (own->pending_reached >= 0)
+        weir_reached_overlay(store, source, partition, own->pending_reached);
 }
 
 /* Written: readers may know. Not written: what is on disk is behind the log, so the partition serves no reads
  * until the host has it read again. */
-static void settle(struct weir_store *store, bool written)
+static void settle_partition(struct weir_partition *own, bool written)
 {
-    for (size_t i = 0; i < store->source_count; i++) {
-        struct weir_source *source = &store->sources[i];
-        for (int32_t p = 0; p < source->partition_count; p++) {
-            struct weir_partition *partition = &source->partitions[p];
-            if (partition->pending >= 0 && written)
-                atomic_store(&partition->checkpoint, partition->pending);
-            else if (partition->pending >= 0 && weir_partition_state(partition) == WEIR_PARTITION_SERVING)
-                weir_partition_set_state(partition, WEIR_PARTITION_RESTORING);
-            partition->pending = -1;
-        }
+    bool touched = false;
+
+    for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++) {
+        touched = touched || own->pending[table] >= 0;
+        if (written && own->pending[table] >= 0)
+            atomic_store(&own->checkpoints[table], own->pending[table]);
+        own->pending[table] = -1;
     }
+    if (written && own->pending_reached > atomic_load(&own->reached))
+        atomic_store(&own->reached, own->pending_reached);
+    own->pending_reached = -1;
+    if (touched && !written && weir_partition_state(own) == WEIR_PARTITION_SERVING)
+        weir_partition_set_state(own, WEIR_PARTITION_RESTORING);
 }
 
 static void count_effects(struct weir_store *store)
@@ -87,24 +104,33 @@ static void count_effects(struct weir_store *store)
                                                         store->batch_effects[WEIR_EFFECT_DELETED]);
 }
 
+static int write_batch(struct weir_store *store, size_t outputs, struct weir_error *err)
+{
+    if (outputs != store->batch_outputs)
+        return weir_error_set(
+            err, WEIR_E_INTERNAL, "%zu records were emitted, %zu committed", store->batch_outputs, outputs);
+    if (outputs == 0)
+        return 0;
+    for (size_t i = 0; i < store->source_count; i++)
+        for (int32_t p = 0; p < store->sources[i].partition_count; p++)
+            overlay_partition(store, &store->sources[i], p);
+    return weir_db_overlay_write(store->db, weir_requests_hour(store), err);
+}
+
 int weir_store_committed(
     void *instance, struct weir_batch *batch, const struct weir_result *result, struct weir_error *err)
 {
     struct weir_store *store = instance;
-    int r = 0;
 
     (void)batch;
-    size_t changes = note_checkpoints(store, result);
-    if (changes != store->batch_changes)
-        r = weir_error_set(err, WEIR_E_INTERNAL, "%zu change records were emitted, %zu committed",
-            store->batch_changes, changes);
-    for (size_t i = 0; r == 0 && i < store->source_count; i++)
-        overlay_checkpoints(store, &store->sources[i]);
-    if (r == 0 && changes > 0)
-        r = weir_db_overlay_write(store->db, err);
+    size_t outputs = note_checkpoints(store, result);
+    note_positions(store, result);
+    int r = write_batch(store, outputs, err);
     if (r == 0)
         count_effects(store);
-    settle(store, r == 0);
+    for (size_t i = 0; i < store->source_count; i++)
+        for (int32_t p = 0; p < store->sources[i].partition_count; p++)
+            settle_partition(&store->sources[i].partitions[p], r == 0);
     weir_store_begin_batch(store);
     return r;
 }

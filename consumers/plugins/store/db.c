@@ -125,6 +125,9 @@ static rocksdb_options_t *make_options(const struct weir_db_settings *settings, 
     rocksdb_options_set_max_write_buffer_number(options, BUFFERS);
     rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05);
     rocksdb_options_set_memtable_whole_key_filtering(options, 1);
+    rocksdb_options_set_db_write_buffer_size(options, (size_t)buffer_bytes(memory_bytes) * BUFFERS);
+    rocksdb_options_set_max_total_wal_size(options, (uint64_t)buffer_bytes(memory_bytes) * BUFFERS);
+    rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_max_background_jobs(options, 2);
     rocksdb_options_set_max_open_files(options, OPEN_FILES);
     rocksdb_options_set_compression(options, rocksdb_lz4_compression);
@@ -132,6 +135,18 @@ static rocksdb_options_t *make_options(const struct weir_db_settings *settings, 
     rocksdb_options_set_bytes_per_sync(options, MIB);
     set_log_options(options, settings->log_path);
     set_table_options(options, (size_t)memory_bytes / 2);
+    return options;
+}
+
+/* Written once, hardly read, dropped whole: nothing to gain by compaction. */
+static rocksdb_options_t *make_hour_options(rocksdb_options_t *documents, int64_t memory_bytes)
+{
+    rocksdb_options_t *options = rocksdb_options_create_copy(documents);
+
+    rocksdb_options_set_write_buffer_size(options, (size_t)buffer_bytes(memory_bytes));
+    rocksdb_options_set_disable_auto_compactions(options, 1);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 0);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0);
     return options;
 }
 
@@ -160,7 +175,7 @@ static int open_rocks(struct weir_db *db, struct weir_error *err)
 {
     char *error = NULL;
 
-    db->rocks = rocksdb_open(db->options, db->settings.path, &error);
+    weir_db_hours_open(db, &error);
     if (error != NULL)
         return weir_db_fail(db, "can't open", error, err);
     db->broken = false;
@@ -181,6 +196,7 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
     db->settings = *settings;
     pthread_rwlock_init(&db->lock, NULL);
     db->options = make_options(settings, memory_bytes);
+    db->hour_options = make_hour_options(db->options, memory_bytes);
     db->reads = rocksdb_readoptions_create();
     db->writes = rocksdb_writeoptions_create();
     db->batch = rocksdb_writebatch_create();
@@ -199,11 +215,14 @@ void weir_db_close(struct weir_db *db)
     if (db == NULL)
         return;
     weir_overlay_done(&db->overlay);
+    weir_overlay_done(&db->hour_overlay);
     rocksdb_writebatch_destroy(db->batch);
+    weir_db_hours_close(db);
     if (db->rocks != NULL)
         rocksdb_close(db->rocks);
     rocksdb_readoptions_destroy(db->reads);
     rocksdb_writeoptions_destroy(db->writes);
+    rocksdb_options_destroy(db->hour_options);
     rocksdb_options_destroy(db->options);
     pthread_rwlock_destroy(&db->lock);
     free(db);
@@ -213,6 +232,7 @@ int weir_db_reopen(struct weir_db *db, struct weir_error *err)
 {
     weir_db_overlay_clear(db);
     pthread_rwlock_wrlock(&db->lock);
+    weir_db_hours_close(db);
     if (db->rocks != NULL)
         rocksdb_close(db->rocks);
     db->rocks = NULL;

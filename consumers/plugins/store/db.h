@@ -1,7 +1,8 @@
 /* The materialized view on disk: one RocksDB directory, an overlay for the batch at hand, and batches of
- * writes. This and its two .c files are all that knows RocksDB.
+ * writes. This and its .c files are all that knows RocksDB.
  *
- * Threads: weir_db_get may be called from any; everything else from one thread, the loop's.
+ * Threads: weir_db_get and weir_db_hours_get may be called from any; everything else from one thread, the
+ * loop's.
  */
 #ifndef WEIR_STORE_DB_H
 #define WEIR_STORE_DB_H
@@ -59,8 +60,9 @@ int weir_db_overlay_get(
 void weir_db_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
 void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key);
 void weir_db_overlay_clear(struct weir_db *db);
-/* All of it or nothing, to disk; the overlay is empty afterwards either way. */
-int weir_db_overlay_write(struct weir_db *db, struct weir_error *err);
+/* All of it or nothing, to disk, with what was put by weir_db_hour_overlay_put as of that hour; the overlays
+ * are empty afterwards either way. */
+int weir_db_overlay_write(struct weir_db *db, int64_t hour, struct weir_error *err);
 
 /* Writes that nobody reads before they are applied; cheaper than the overlay. */
 void weir_db_batch_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
@@ -68,9 +70,32 @@ void weir_db_batch_delete(struct weir_db *db, struct weir_bytes key);
 void weir_db_batch_clear(struct weir_db *db);
 int weir_db_batch_write(struct weir_db *db, struct weir_error *err); /* empty afterwards either way */
 
+/* What is kept for some hours only. The entries of an hour (of the wall clock, counted from 1970) lie in a
+ * column family of their own, which is dropped whole: nothing is ever deleted one by one. */
+enum { WEIR_DB_HOURS_KEPT = 25 };
+void weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+/* Whether the batch at hand has put key. *ret_value is good until the next put. */
+bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value);
+/* Makes the hour where there is none. RocksDB as Debian builds it ends the process when the disk is full just
+ * then, so it is not left to the write. */
+int weir_db_hour_make(struct weir_db *db, int64_t hour, struct weir_error *err);
+/* Into the next weir_db_batch_write. */
+int weir_db_hour_batch_put(
+    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value, struct weir_error *err);
+/* Replaces the content of out with the youngest value of key on disk. WEIR_E_NOT_FOUND without a text. */
+int weir_db_hours_get(
+    struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
+/* Drops what is older than WEIR_DB_HOURS_KEPT at `now`, an hour. */
+int weir_db_hours_drop(struct weir_db *db, int64_t now, struct weir_error *err);
+/* The oldest hour that is not before `from`; false when there is none. */
+bool weir_db_hours_next(const struct weir_db *db, int64_t from, int64_t *ret_hour);
+
 /* Calls visit for each entry whose key begins with prefix, in order of the keys, until it answers false. */
 typedef bool weir_db_visitor(void *context, struct weir_bytes key, struct weir_bytes value);
 int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
     struct weir_error *err);
+/* The same for the entries of an hour, from key `from` on; nothing when there is no such hour. */
+int weir_db_hour_each(struct weir_db *db, int64_t hour, struct weir_bytes from, weir_db_visitor *visit,
+    void *context, struct weir_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 #include "consumers/plugins/store/db.h"
 #include "consumers/plugins/store/db_handle.h"
 
-static int fail_closed(const struct weir_db *db, struct weir_error *err)
+int weir_db_fail_closed(const struct weir_db *db, struct weir_error *err)
 {
     return weir_error_set(err, WEIR_E_DISK, "%s is closed after an error", db->settings.path);
 }
@@ -14,7 +14,7 @@ static int get_pinned(struct weir_db *db, struct weir_bytes key, rocksdb_pinnabl
     size_t len = 0;
 
     if (db->rocks == NULL)
-        return fail_closed(db, err);
+        return weir_db_fail_closed(db, err);
     rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(db->rocks, db->reads, key.data, key.len, &error);
     if (error != NULL)
         return weir_db_fail(db, "can't read", error, err);
@@ -81,9 +81,20 @@ void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key)
     weir_overlay_put(&db->overlay, key, WEIR_BYTES_NULL);
 }
 
+void weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
+{
+    weir_overlay_put(&db->hour_overlay, key, value);
+}
+
+bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value)
+{
+    return weir_overlay_find(&db->hour_overlay, key, ret_value);
+}
+
 void weir_db_overlay_clear(struct weir_db *db)
 {
     weir_overlay_clear(&db->overlay);
+    weir_overlay_clear(&db->hour_overlay);
 }
 
 static void batch_overlay_entry(struct weir_db *db, size_t index)
@@ -97,15 +108,31 @@ static void batch_overlay_entry(struct weir_db *db, size_t index)
         weir_db_batch_delete(db, key);
 }
 
-int weir_db_overlay_write(struct weir_db *db, struct weir_error *err)
+static int batch_overlays(struct weir_db *db, int64_t hour, struct weir_error *err)
 {
-    bool whole = !db->overlay.failed;
-    const uint32_t *order = whole ? weir_overlay_sort(&db->overlay) : NULL;
+    rocksdb_column_family_handle_t *column = NULL;
 
-    for (size_t i = 0; whole && i < db->overlay.count; i++)
+    if (db->overlay.failed || db->hour_overlay.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int r = db->hour_overlay.count > 0 ? weir_db_hours_column(db, hour, &column, err) : 0;
+    const uint32_t *order = weir_overlay_sort(&db->overlay);
+    for (size_t i = 0; r == 0 && i < db->overlay.count; i++)
         batch_overlay_entry(db, order[i]);
+    order = weir_overlay_sort(&db->hour_overlay);
+    for (size_t i = 0; r == 0 && i < db->hour_overlay.count; i++) {
+        struct weir_bytes key = weir_overlay_key(&db->hour_overlay, order[i]),
+                          value = weir_overlay_value(&db->hour_overlay, order[i]);
+        rocksdb_writebatch_put_cf(db->batch, column, key.data, key.len, value.data, value.len);
+    }
+    return r;
+}
+
+int weir_db_overlay_write(struct weir_db *db, int64_t hour, struct weir_error *err)
+{
+    int r = batch_overlays(db, hour, err);
+
     weir_db_overlay_clear(db);
-    return whole ? weir_db_batch_write(db, err) : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    return r < 0 ? r : weir_db_batch_write(db, err);
 }
 
 void weir_db_batch_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
@@ -129,7 +156,7 @@ int weir_db_batch_write(struct weir_db *db, struct weir_error *err)
 
     if (db->rocks == NULL) {
         rocksdb_writebatch_clear(db->batch);
-        return fail_closed(db, err);
+        return weir_db_fail_closed(db, err);
     }
     rocksdb_write(db->rocks, db->writes, db->batch, &error);
     rocksdb_writebatch_clear(db->batch);
@@ -148,21 +175,27 @@ static bool visit_entry(
            visit(context, key, value);
 }
 
-int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
-    struct weir_error *err)
+int weir_db_visit(struct weir_db *db, rocksdb_column_family_handle_t *column, struct weir_bytes from,
+    struct weir_bytes prefix, weir_db_visitor *visit, void *context, struct weir_error *err)
 {
     char *error = NULL;
 
-    if (db->rocks == NULL)
-        return fail_closed(db, err);
     rocksdb_readoptions_t *reads = rocksdb_readoptions_create();
     rocksdb_readoptions_set_fill_cache(reads, 0);
-    rocksdb_iterator_t *iterator = rocksdb_create_iterator(db->rocks, reads);
-    rocksdb_iter_seek(iterator, prefix.data, prefix.len);
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator_cf(db->rocks, reads, column);
+    rocksdb_iter_seek(iterator, from.data, from.len);
     while (rocksdb_iter_valid(iterator) && visit_entry(iterator, prefix, visit, context))
         rocksdb_iter_next(iterator);
     rocksdb_iter_get_error(iterator, &error);
     rocksdb_iter_destroy(iterator);
     rocksdb_readoptions_destroy(reads);
     return error != NULL ? weir_db_fail(db, "can't read", error, err) : 0;
+}
+
+int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
+    struct weir_error *err)
+{
+    if (db->rocks == NULL)
+        return weir_db_fail_closed(db, err);
+    return weir_db_visit(db, db->documents, prefix, prefix, visit, context, err);
 }

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-static const char format_now[] = "1";
+static const char format_now[] = "2";
 
 /* The value of meta entry `name`, made with `fallback` where there is none. */
 static int load_or_make(struct weir_store *store, const char *name, const char *fallback,

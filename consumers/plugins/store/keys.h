@@ -3,7 +3,10 @@
  *
  *     m NAME                                 meta: "format", "cluster", "collection/" + change topic
  *     c COLLECTION(2) PARTITION(2)           checkpoint of a change partition
+ *     o COLLECTION(2) PARTITION(2)           checkpoint of an outcome partition
+ *     p COLLECTION(2) PARTITION(2)           commands of a partition that have ended: all below this offset
  *     d COLLECTION(2) PARTITION(2) KEY       document
+ *     r COLLECTION(2) PARTITION(2) REQUEST   how a request ended; in the column families of the hours
  *
  * A collection's number is given once in this folder, so that the order of topics in the configuration may
  * change.
@@ -19,7 +22,14 @@
 
 enum { WEIR_KEY_PREFIX_BYTES = 5, WEIR_STORE_KEY_BYTES = WEIR_KEY_PREFIX_BYTES + WEIR_KEY_BYTES };
 
-enum weir_key_kind { WEIR_KEY_META = 'm', WEIR_KEY_CHECKPOINT = 'c', WEIR_KEY_DOCUMENT = 'd' };
+enum weir_key_kind {
+    WEIR_KEY_META = 'm',
+    WEIR_KEY_CHANGES = 'c',
+    WEIR_KEY_OUTCOMES = 'o',
+    WEIR_KEY_REACHED = 'p',
+    WEIR_KEY_DOCUMENT = 'd',
+    WEIR_KEY_REQUEST = 'r',
+};
 
 /* Kind and partition; with `key` behind them, cut at WEIR_KEY_BYTES. Answers the span in out. */
 static inline struct weir_bytes weir_key_write(enum weir_key_kind kind, uint16_t collection,

@@ -1,30 +1,11 @@
 #include "consumers/plugins/store/overlay.h"
 
+#include "consumers/plugins/store/hash.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { SLOTS_MIN = 1024, SPARSE = 16 };
-
-static const uint64_t odd[] = {0xa0761d6478bd642fu, 0xe7037ed1a0b428dbu};
-
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    __uint128_t product = (__uint128_t)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Keys come from strangers: without the seed they could be chosen to fall on each other. */
-static uint64_t hash_key(uint64_t seed, struct weir_bytes key)
-{
-    uint64_t hash = seed ^ key.len;
-
-    for (size_t at = 0; at < key.len; at += 8) {
-        uint64_t word = 0;
-        memcpy(&word, key.data + at, key.len - at < 8 ? key.len - at : 8);
-        hash = fold(hash ^ word ^ odd[0], odd[1] ^ seed);
-    }
-    return hash;
-}
 
 struct weir_bytes weir_overlay_key(const struct weir_overlay *overlay, size_t index)
 {
@@ -55,7 +36,7 @@ bool weir_overlay_find(
 {
     if (overlay->count == 0)
         return false;
-    uint32_t slot = *find_slot(overlay, hash_key(overlay->seed, key), key);
+    uint32_t slot = *find_slot(overlay, weir_hash(overlay->seed, key), key);
     if (slot == 0)
         return false;
     *ret_value = weir_overlay_value(overlay, slot - 1);
@@ -115,7 +96,7 @@ void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struc
         overlay->failed = true;
         return;
     }
-    uint64_t hash = hash_key(overlay->seed, key);
+    uint64_t hash = weir_hash(overlay->seed, key);
     uint32_t *slot = find_slot(overlay, hash, key);
     if (*slot == 0) {
         overlay->entries[overlay->count] =

@@ -1,7 +1,10 @@
 /* The one symbol that the host looks for. */
 #include "consumers/plugins/store/store.h"
 
-static const struct weir_table tables[] = {{.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED}};
+static const struct weir_table tables[WEIR_STORE_TABLE_COUNT] = {
+    [WEIR_STORE_CHANGES] = {.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED},
+    [WEIR_STORE_OUTCOMES] = {.topic = "{source}.{service}.outcomes", .mode = WEIR_TABLE_OWNED},
+};
 
 WEIR_PLUGIN = {
     .abi = WEIR_PLUGIN_ABI,

@@ -138,7 +138,7 @@ static void append_position(const struct weir_source *source, int32_t partition,
         ",\"state\":\"%s\",\"checkpoint\":",
         out->data[out->len - 1] == '[' ? "" : ",", source->collection->name, source->changes_topic, partition,
         states[weir_partition_state(own)]);
-    int64_t checkpoint = atomic_load(&own->checkpoint);
+    int64_t checkpoint = atomic_load(&own->checkpoints[WEIR_STORE_CHANGES]);
     if (checkpoint < 0)
         weir_buffer_append_str(out, "null}");
     else

@@ -1,5 +1,6 @@
 #include "consumers/plugins/store/store.h"
 
+#include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/scratch_folder.h"
 
 #include <inttypes.h>
@@ -51,8 +52,12 @@ static int make_partitions(struct weir_source *source, struct weir_error *err)
     if (source->partitions == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     for (int32_t p = 0; p < source->partition_count; p++) {
-        source->partitions[p].pending = -1;
-        atomic_store(&source->partitions[p].checkpoint, -1);
+        struct weir_partition *own = &source->partitions[p];
+        own->pending_reached = -1;
+        for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++) {
+            own->pending[table] = -1;
+            atomic_store(&own->checkpoints[table], -1);
+        }
     }
     return 0;
 }
@@ -149,6 +154,9 @@ void weir_store_close(void *instance)
     weir_buffer_done(&store->scratch);
     weir_buffer_done(&store->event);
     weir_buffer_done(&store->stored);
+    weir_buffer_done(&store->found);
+    weir_buffer_done(&store->fill_from);
+    weir_seen_done(&store->seen);
     free(store);
 }
 
@@ -162,7 +170,8 @@ int weir_store_open(
     store->host = host;
     store->settings = settings;
     make_metrics(store);
-    int r = open_db(store, err);
+    int r = weir_requests_open(store) ? open_db(store, err)
+                                      : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (r == 0)
         r = make_sources(store, err);
     if (r == 0)
@@ -197,7 +206,8 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
     if (own == NULL)
         return;
     weir_partition_set_state(own, WEIR_PARTITION_FOREIGN);
-    atomic_store(&own->checkpoint, -1);
+    for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++)
+        atomic_store(&own->checkpoints[table], -1);
     weir_store_count_partitions(store);
 }
 
@@ -211,6 +221,7 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
         store->free_looked_ms = now_ms;
         (void)weir_store_check_space(store, NULL);
     }
+    weir_requests_tick(store);
     if (store->checkpoints_touched_ms == 0)
         store->checkpoints_touched_ms = now_ms;
     if (now_ms - store->checkpoints_touched_ms >= TOUCH_EVERY_MS) {

@@ -10,6 +10,7 @@
 #include "common/topic.h"
 #include "consumers/plugins/store/command.h"
 #include "consumers/plugins/store/db.h"
+#include "consumers/plugins/store/seen.h"
 #include "consumers/plugins/store/settings.h"
 
 #include <weir/plugin.h>
@@ -24,12 +25,18 @@ enum weir_partition_state {
     WEIR_PARTITION_SERVING,
 };
 
+/* The topics that the host reads for the store, as plugin.c lists them. */
+enum weir_store_table { WEIR_STORE_CHANGES, WEIR_STORE_OUTCOMES, WEIR_STORE_TABLE_COUNT };
+
 struct weir_partition {
     /* Reads too. State in the low two bits, above them a number that rises with each change of state, so that
      * a reader notices one that came and went. */
     _Atomic uint64_t state;
-    _Atomic int64_t checkpoint; /* reads too: next change offset to apply; -1 unknown */
-    int64_t pending;            /* checkpoint of the batch being applied; -1 none */
+    _Atomic int64_t checkpoints[WEIR_STORE_TABLE_COUNT]; /* reads too: next offset to apply; -1 unknown */
+    _Atomic int64_t reached;                 /* reads too: all commands below this offset have ended */
+    int64_t pending[WEIR_STORE_TABLE_COUNT]; /* checkpoints of the batch being applied; -1 none */
+    int64_t pending_reached;                 /* likewise */
+    bool caught_up[WEIR_STORE_TABLE_COUNT];
 };
 
 /* One source topic and its collection. Constant after open but for the partitions. */
@@ -67,9 +74,15 @@ struct weir_store {
     /* The batch at hand. */
     int64_t batch_ms;
     char batch_time[WEIR_CLOCK_RFC3339_BYTES];
-    size_t batch_changes; /* records emitted to change topics */
+    size_t batch_outputs; /* records emitted */
     int64_t batch_effects[WEIR_EFFECT_COUNT];
-    struct weir_buffer scratch, event, stored;
+    struct weir_buffer scratch, event, stored, found;
+
+    /* How requests ended (requests.h). */
+    struct weir_seen seen;
+    _Atomic bool seen_filled;
+    int64_t seen_turned_hour, dropped_hour, fill_hour;
+    struct weir_buffer fill_from; /* key to go on with; empty: the first of fill_hour */
 };
 
 void weir_store_log(const struct weir_store *store, enum weir_log_severity severity, const char *event,
@@ -99,16 +112,29 @@ int weir_store_check_format(struct weir_store *store, struct weir_error *err);
 int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err);
 int weir_store_check_cluster(struct weir_store *store, struct weir_error *err);
 
-/* checkpoint.c: how far a change partition is applied, and when that was last known to be recent. */
+/* checkpoint.c: how far a partition of a table is applied, and when that was last known to be recent. */
 struct weir_checkpoint {
     int64_t offset; /* next to apply */
     int64_t known_ms;
 };
 /* WEIR_E_NOT_FOUND: none. */
 int weir_checkpoint_load(struct weir_store *store, const struct weir_source *source, int32_t partition,
-    struct weir_checkpoint *ret_checkpoint, struct weir_error *err);
-enum { WEIR_CHECKPOINT_BYTES = 16 };
-void weir_checkpoint_write(const struct weir_checkpoint *checkpoint, char out[static WEIR_CHECKPOINT_BYTES]);
+    enum weir_store_table table, struct weir_checkpoint *ret_checkpoint, struct weir_error *err);
+/* Into the next weir_db_batch_write. */
+void weir_checkpoint_put(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    enum weir_store_table table, struct weir_checkpoint checkpoint);
+void weir_checkpoint_delete(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    enum weir_store_table table);
+/* Into the overlay of the batch at hand. */
+void weir_checkpoint_overlay(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    enum weir_store_table table, struct weir_checkpoint checkpoint);
+/* The offset below which all commands of a partition have ended; 0 when none is known. */
+int weir_reached_load(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    int64_t *ret_offset, struct weir_error *err);
+void weir_reached_put(
+    struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
+void weir_reached_overlay(
+    struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
 /* Writes the checkpoints of all serving partitions anew, so that an idle one does not grow too old to be
  * caught up. */
 void weir_store_touch_checkpoints(struct weir_store *store);

@@ -1,0 +1,101 @@
+/* What a command leaves on the topics. */
+#include "consumers/plugins/store/change.h"
+#include "consumers/plugins/store/turn.h"
+
+#include <inttypes.h>
+
+enum { HEADERS_MAX = 9 };
+
+struct headers {
+    struct weir_header all[HEADERS_MAX];
+    size_t count;
+    char redrive_count[12];
+};
+
+static void add(struct headers *headers, const char *name, struct weir_bytes value)
+{
+    if (value.data != NULL)
+        headers->all[headers->count++] = (struct weir_header){name, value};
+}
+
+/* What a restored ending is made of, beside the value. */
+static void add_request(const struct weir_turn *turn, struct headers *headers)
+{
+    const struct weir_command *command = &turn->command;
+
+    add(headers, WEIR_HEADER_ID, command->request);
+    add(headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str("application/json"));
+    add(headers, WEIR_HEADER_FINGERPRINT, command->fingerprint);
+    add(headers, WEIR_HEADER_TRACEPARENT, command->traceparent);
+    if (command->redrive_count == 0)
+        return;
+    snprintf(headers->redrive_count, sizeof(headers->redrive_count), "%" PRId64, command->redrive_count);
+    add(headers, WEIR_HEADER_REDRIVE_COUNT, weir_bytes_str(headers->redrive_count));
+}
+
+static int write_event(
+    struct weir_turn *turn, const struct weir_effect *effect, const struct weir_document *current)
+{
+    static const char ops[] = {
+        [WEIR_EFFECT_CREATED] = 'c', [WEIR_EFFECT_UPDATED] = 'u', [WEIR_EFFECT_DELETED] = 'd'};
+    bool with_before =
+        turn->source->collection->changes_view == WEIR_VIEW_NEW_AND_OLD_IMAGES && current != NULL;
+
+    weir_change_write(
+        &(struct weir_change){
+            .op = ops[effect->kind],
+            .collection = turn->source->collection->name,
+            .key = turn->record->key,
+            .request = turn->command.request,
+            .version = effect->version,
+            .ts_ms = turn->store->batch_ms,
+            .before = with_before ? current->text : WEIR_BYTES_NULL,
+            .after = effect->document,
+        },
+        &turn->store->event);
+    return turn->store->event.failed ? WEIR_E_INTERNAL : 0;
+}
+
+static int emit(struct weir_turn *turn, const char *topic, struct weir_bytes value,
+    const struct headers *headers, struct weir_error *err)
+{
+    int r = turn->store->host->emit(
+        turn->batch, turn->record, topic, turn->record->key, value, headers->all, headers->count, err);
+    if (r >= 0)
+        turn->store->batch_outputs++;
+    return r < 0 ? r : 0;
+}
+
+int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
+    const struct weir_document *current, struct weir_error *err)
+{
+    struct headers headers = {.count = 0};
+
+    int r = write_event(turn, effect, current);
+    if (r < 0)
+        return weir_error_set(err, r, "out of memory");
+    add(&headers, WEIR_HEADER_TYPE, weir_bytes_str(turn->source->ce_types[effect->kind]));
+    add(&headers, WEIR_HEADER_SUBJECT, turn->record->key);
+    add(&headers, WEIR_HEADER_TIME, weir_bytes_str(turn->store->batch_time));
+    add(&headers, WEIR_HEADER_ORIGIN, weir_bytes_str(turn->at));
+    add_request(turn, &headers);
+    r = emit(turn, turn->source->changes_topic, weir_buffer_bytes(&turn->store->event), &headers, err);
+    if (r == 0 && effect->kind == WEIR_EFFECT_DELETED)
+        r = emit(turn, turn->source->changes_topic, WEIR_BYTES_NULL, &headers, err);
+    return r;
+}
+
+int weir_emit_outcome(
+    struct weir_turn *turn, const char *outcome, const char *error, const char *first, struct weir_error *err)
+{
+    struct weir_store *store = turn->store;
+    struct headers headers = {.count = 0};
+
+    weir_outcome_write(
+        &(struct weir_outcome){turn->command.request, outcome, error, turn->at, first, store->batch_ms},
+        &store->event);
+    if (store->event.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    add_request(turn, &headers);
+    return emit(turn, turn->source->outcomes_topic, weir_buffer_bytes(&store->event), &headers, err);
+}

@@ -1,0 +1,177 @@
+/* How requests ended within the last day: kept, found, forgotten. */
+#include "consumers/plugins/store/requests.h"
+
+#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/turn.h"
+
+enum { HOUR_MS = 3600 * 1000, SEEN_DAY_HOURS = 24, FILL_STEP = 5000, SEEN_SHARE = 16 };
+
+static int64_t hour_of(int64_t wall_ms)
+{
+    return wall_ms / HOUR_MS;
+}
+
+bool weir_requests_open(struct weir_store *store)
+{
+    store->seen_turned_hour = hour_of(store->host->now_ms());
+    store->fill_hour = 0;
+    return weir_seen_init(&store->seen, (size_t)store->settings->memory_bytes / SEEN_SHARE);
+}
+
+static struct weir_bytes write_key(const struct weir_source *source, int32_t partition,
+    struct weir_bytes request, char out[static WEIR_STORE_KEY_BYTES])
+{
+    return weir_key_write(WEIR_KEY_REQUEST, source->number, partition, request, out);
+}
+
+static int write_ending(struct weir_store *store, const struct weir_ending *ending)
+{
+    weir_ending_write(ending, &store->stored);
+    return store->stored.failed ? WEIR_E_INTERNAL : 0;
+}
+
+int weir_turn_keep_ending(
+    struct weir_turn *turn, enum weir_effect_kind kind, uint64_t version, const char *error)
+{
+    struct weir_store *store = turn->store;
+    char key[WEIR_STORE_KEY_BYTES];
+    const struct weir_ending ending = {
+        .kind = kind,
+        .redrive_count = (uint32_t)turn->command.redrive_count,
+        .version = version,
+        .ts_ms = store->batch_ms,
+        .partition = turn->partition,
+        .offset = turn->offset,
+        .error = weir_bytes_str(error),
+        .fingerprint = turn->command.fingerprint,
+        .key = turn->record->key,
+    };
+
+    if (turn->command.request.len > WEIR_REQUEST_BYTES)
+        return 0;
+    int r = write_ending(store, &ending);
+    if (r < 0)
+        return r;
+    struct weir_bytes stored_key =
+        write_key(turn->source, turn->record->partition, turn->command.request, key);
+    weir_db_hour_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
+    weir_seen_add(&store->seen, stored_key);
+    return 0;
+}
+
+int weir_requests_find(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    struct weir_bytes request, struct weir_buffer *stored, struct weir_ending *ret_ending,
+    struct weir_error *err)
+{
+    char key[WEIR_STORE_KEY_BYTES];
+
+    if (request.len > WEIR_REQUEST_BYTES)
+        return WEIR_E_NOT_FOUND;
+    struct weir_bytes stored_key = write_key(source, partition, request, key);
+    if (atomic_load(&store->seen_filled) && !weir_seen_has(&store->seen, stored_key))
+        return WEIR_E_NOT_FOUND;
+    int r = weir_db_hours_get(store->db, stored_key, stored, err);
+    return r < 0 ? r : weir_ending_read(weir_buffer_bytes(stored), ret_ending, err);
+}
+
+int weir_requests_find_in_batch(struct weir_turn *turn, struct weir_buffer *stored,
+    struct weir_ending *ret_ending, struct weir_error *err)
+{
+    char key[WEIR_STORE_KEY_BYTES];
+    struct weir_bytes found;
+
+    struct weir_bytes stored_key =
+        write_key(turn->source, turn->record->partition, turn->command.request, key);
+    if (weir_db_hour_overlay_find(turn->store->db, stored_key, &found)) {
+        weir_buffer_clear(stored);
+        weir_buffer_append_bytes(stored, found);
+        return stored->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
+                              : weir_ending_read(weir_buffer_bytes(stored), ret_ending, err);
+    }
+    return weir_requests_find(
+        turn->store, turn->source, turn->record->partition, turn->command.request, stored, ret_ending, err);
+}
+
+int weir_requests_restore(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    struct weir_bytes request, const struct weir_ending *ending, struct weir_error *err)
+{
+    int64_t now_hour = hour_of(store->host->now_ms()), hour = hour_of(ending->ts_ms);
+    char key[WEIR_STORE_KEY_BYTES];
+
+    if (hour + WEIR_DB_HOURS_KEPT <= now_hour || request.len == 0 || request.len > WEIR_REQUEST_BYTES)
+        return 0;
+    if (write_ending(store, ending) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    struct weir_bytes stored_key = write_key(source, partition, request, key);
+    weir_seen_add(&store->seen, stored_key);
+    /* A clock ahead of ours must not make an hour that is never dropped. */
+    return weir_db_hour_batch_put(
+        store->db, hour < now_hour ? hour : now_hour, stored_key, weir_buffer_bytes(&store->stored), err);
+}
+
+/* ---- the filter after a start ---- */
+
+struct fill {
+    struct weir_store *store;
+    size_t count;
+};
+
+static bool fill_entry(void *context, struct weir_bytes key, struct weir_bytes value)
+{
+    struct fill *fill = context;
+
+    (void)value;
+    if (fill->count++ == FILL_STEP) {
+        weir_buffer_append_bytes(&fill->store->fill_from, key);
+        return false;
+    }
+    weir_seen_add(&fill->store->seen, key);
+    return true;
+}
+
+/* A step of reading what is on disk; until all is read, the disk is asked for every request. */
+static int fill_step(struct weir_store *store, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer from = store->fill_from;
+    struct fill fill = {.store = store};
+
+    store->fill_from = (struct weir_buffer){0};
+    if (!weir_db_hours_next(store->db, store->fill_hour, &store->fill_hour)) {
+        atomic_store(&store->seen_filled, true);
+        return 0;
+    }
+    int r = weir_db_hour_each(store->db, store->fill_hour, weir_buffer_bytes(&from), fill_entry, &fill, err);
+    if (r == 0 && store->fill_from.len == 0)
+        store->fill_hour++;
+    return r;
+}
+
+void weir_requests_tick(struct weir_store *store)
+{
+    struct weir_error err;
+    int64_t hour = hour_of(store->host->now_ms());
+    int r = 0;
+
+    if (weir_db_is_broken(store->db))
+        return;
+    if (hour != store->dropped_hour)
+        r = weir_db_hours_drop(store->db, store->dropped_hour = hour, &err);
+    if (r == 0 && !atomic_load(&store->seen_filled))
+        r = fill_step(store, &err);
+    if (hour >= store->seen_turned_hour + SEEN_DAY_HOURS) {
+        weir_seen_turn(&store->seen);
+        store->seen_turned_hour = hour;
+    }
+    if (r < 0)
+        weir_store_log(store, WEIR_SAY_WARNING, "store.requests.kept", "reason=\"%s\"", err.text);
+}
+
+int weir_requests_begin_batch(struct weir_store *store, struct weir_error *err)
+{
+    return weir_db_hour_make(store->db, hour_of(store->batch_ms), err);
+}
+
+int64_t weir_requests_hour(const struct weir_store *store)
+{
+    return hour_of(store->batch_ms);
+}

@@ -1,0 +1,184 @@
+#include "consumers/plugins/store/restore_record.h"
+
+#include "common/json.h"
+#include "consumers/plugins/store/change.h"
+#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/requests.h"
+
+#include <inttypes.h>
+
+static struct weir_bytes header(const struct weir_record *record, const char *name)
+{
+    return weir_header_find(record->headers, record->header_count, name);
+}
+
+/* What the live store never wrote it never applied either, so a restored one leaves it out too. */
+static void skip(struct weir_store *store, const struct weir_record *record, const char *reason)
+{
+    store->host->metric_add(store->metrics.skipped, 1);
+    weir_store_log(store, WEIR_SAY_ERROR, "store.event.skipped",
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " reason=\"%s\"", record->topic, record->partition,
+        record->offset, reason);
+}
+
+/* Digits, as emit.c writes them; 0 without the header. */
+static uint32_t redrive_count(const struct weir_record *record)
+{
+    struct weir_bytes text = header(record, WEIR_HEADER_REDRIVE_COUNT);
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        count = count * 10 + (uint32_t)(text.data[i] - '0');
+    return count;
+}
+
+/* Takes over where the command stood; false when `at` is no position. */
+static bool take_position(const struct weir_source *source, const struct weir_record *record,
+    struct weir_bytes at, struct weir_ending *ending)
+{
+    struct weir_partition *own = &source->partitions[record->partition];
+    char topic[WEIR_TOPIC_NAME_BYTES];
+
+    if (weir_position_read(at, topic, sizeof(topic), &ending->partition, &ending->offset, NULL) < 0)
+        return false;
+    if (ending->partition == record->partition && ending->offset >= atomic_load(&own->reached))
+        atomic_store(&own->reached, ending->offset + 1);
+    return true;
+}
+
+static enum weir_effect_kind kind_of(char op)
+{
+    return op == 'c' ? WEIR_EFFECT_CREATED : op == 'u' ? WEIR_EFFECT_UPDATED : WEIR_EFFECT_DELETED;
+}
+
+static int keep_change(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, const struct weir_change *change, struct weir_bytes request,
+    struct weir_error *err)
+{
+    struct weir_ending ending = {
+        .kind = kind_of(change->op),
+        .redrive_count = redrive_count(record),
+        .version = change->version,
+        .ts_ms = change->ts_ms,
+        .fingerprint = header(record, WEIR_HEADER_FINGERPRINT),
+        .key = record->key,
+    };
+
+    if (!take_position(source, record, header(record, WEIR_HEADER_ORIGIN), &ending))
+        return 0; /* a change that no command asked for */
+    return weir_requests_restore(store, source, record->partition, request, &ending, err);
+}
+
+static int put_document(struct weir_store *store, struct weir_bytes stored_key,
+    const struct weir_change *change, struct weir_bytes request)
+{
+    if (change->op == 'd') {
+        weir_db_batch_delete(store->db, stored_key);
+        return 0;
+    }
+    weir_document_write(
+        &(struct weir_document){change->version, change->ts_ms, request, change->after}, &store->stored);
+    if (store->stored.failed)
+        return WEIR_E_INTERNAL;
+    weir_db_batch_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
+    return 0;
+}
+
+int weir_restore_change(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, struct weir_error *err)
+{
+    struct weir_change change;
+    struct weir_error invalid;
+    char key[WEIR_STORE_KEY_BYTES];
+    struct weir_bytes request = header(record, WEIR_HEADER_ID);
+
+    if (weir_key_check(record->key, &invalid) < 0 ||
+        (record->value.data != NULL && weir_change_read(record->value, &change, &invalid) < 0)) {
+        skip(store, record, invalid.text);
+        return 0;
+    }
+    struct weir_bytes stored_key =
+        weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
+    if (record->value.data == NULL) {
+        weir_db_batch_delete(store->db, stored_key);
+        return 0;
+    }
+    if (request.len == 0 || request.len > WEIR_REQUEST_BYTES) {
+        skip(store, record, "no request id");
+        return 0;
+    }
+    if (put_document(store, stored_key, &change, request) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    return keep_change(store, source, record, &change, request, err);
+}
+
+/* ---- outcomes ---- */
+
+static bool read_kind(const char *outcome, enum weir_effect_kind *ret_kind)
+{
+    static const enum weir_effect_kind kinds[] = {
+        WEIR_EFFECT_UNCHANGED, WEIR_EFFECT_REJECTED, WEIR_EFFECT_REFUSED};
+
+    for (size_t i = 0; outcome != NULL && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(weir_ending_name(kinds[i]), outcome) == 0) {
+            *ret_kind = kinds[i];
+            return true;
+        }
+    return false;
+}
+
+static const char *text_of(json_t *outcome, const char *name)
+{
+    return json_string_value(json_object_get(outcome, name));
+}
+
+/* Whether a later execution of this request, or its change event, is known already. */
+static int is_outdone(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, struct weir_bytes request, const struct weir_ending *ending,
+    struct weir_error *err)
+{
+    struct weir_ending known;
+
+    int r = weir_requests_find(store, source, record->partition, request, &store->found, &known, err);
+    if (r == WEIR_E_NOT_FOUND)
+        return 0;
+    return r < 0 ? r : known.redrive_count > ending->redrive_count;
+}
+
+static int keep_outcome(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, json_t *outcome, struct weir_ending *ending, struct weir_error *err)
+{
+    struct weir_bytes request = weir_bytes_str(text_of(outcome, "request"));
+
+    /* How a repeat ended is not how its request did. */
+    if (text_of(outcome, "first") != NULL)
+        return 0;
+    int r = is_outdone(store, source, record, request, ending, err);
+    return r != 0 ? (r < 0 ? r : 0)
+                  : weir_requests_restore(store, source, record->partition, request, ending, err);
+}
+
+int weir_restore_outcome(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, struct weir_error *err)
+{
+    WEIR_CLEANUP(json) json_t *outcome = NULL;
+    struct weir_error invalid;
+    struct weir_ending ending = {
+        .redrive_count = redrive_count(record),
+        .fingerprint = header(record, WEIR_HEADER_FINGERPRINT),
+        .key = record->key,
+    };
+
+    if (weir_json_parse_object(record->value, &outcome, &invalid) < 0) {
+        skip(store, record, invalid.text);
+        return 0;
+    }
+    ending.ts_ms = json_integer_value(json_object_get(outcome, "ts_ms"));
+    ending.error = weir_bytes_str(text_of(outcome, "error"));
+    if (!read_kind(text_of(outcome, "outcome"), &ending.kind) ||
+        !take_position(source, record, weir_bytes_str(text_of(outcome, "at")), &ending)) {
+        skip(store, record, "not an outcome");
+        return 0;
+    }
+    return keep_outcome(store, source, record, outcome, &ending, err);
+}
