@@ -67,19 +67,26 @@ static void put_off(struct tables *instance, const struct weir_record *record)
     snprintf(later->key, sizeof(later->key), "%.*s", (int)record->key.len, record->key.data);
 }
 
+static void handle_record(struct tables *own, struct weir_batch *batch, const struct weir_record *record)
+{
+    char topic[256];
+    struct weir_error err = {0};
+    bool later = record->key.len >= 5 && memcmp(record->key.data, "later", 5) == 0;
+    snprintf(topic, sizeof(topic), "%s.changes", record->topic);
+    if (later && own->later_count < LATER_MAX)
+        put_off(own, record);
+    else if (own->host->emit(batch, record, topic, record->key, record->value, NULL, 0, &err) < 0)
+        own->host->fail(batch, record, WEIR_REJECT,
+            &(struct weir_reason){.disposition = "too-large", .error_type = "size", .text = err.text});
+    own->host->done(batch, record);
+}
+
 static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
 {
     struct tables *own = instance;
-    for (const struct weir_record *record; (record = own->host->next(batch)) != NULL;) {
-        bool later = record->key.len >= 5 && memcmp(record->key.data, "later", 5) == 0;
-        char topic[256];
-        snprintf(topic, sizeof(topic), "%s.changes", record->topic);
-        if (later && own->later_count < LATER_MAX)
-            put_off(own, record);
-        else if (own->host->emit(batch, record, topic, record->key, record->value, NULL, 0, err) < 0)
-            return err->code;
-        own->host->done(batch, record);
-    }
+    (void)err;
+    for (const struct weir_record *record; (record = own->host->next(batch)) != NULL;)
+        handle_record(own, batch, record);
     return 0;
 }
 
