@@ -6,6 +6,7 @@
 #include "consumers/runtime/loop.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/start.h"
+#include "consumers/runtime/try.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -21,10 +22,11 @@
 
 struct arguments {
     const char *config, *service, *instance;
-    bool check, help, from_beginning;
+    const char *sample; /* --try */
+    bool check, help, from_beginning, json;
 };
 
-enum { OPTION_CHECK = 256, OPTION_FROM_BEGINNING };
+enum { OPTION_CHECK = 256, OPTION_FROM_BEGINNING, OPTION_TRY, OPTION_JSON };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -32,6 +34,8 @@ static const struct option long_options[] = {
     {"instance", required_argument, NULL, 'i'},
     {"from-beginning", no_argument, NULL, OPTION_FROM_BEGINNING},
     {"check-config", no_argument, NULL, OPTION_CHECK},
+    {"try", required_argument, NULL, OPTION_TRY},
+    {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -49,6 +53,14 @@ static const char usage[] =
     "service\n"
     "                     has written for them before\n"
     "  --check-config     check the configuration and the plugin's settings, then end\n"
+    "  --try FILE         have the plugin handle one sample record without Kafka and print verdict, reason "
+    "and\n"
+    "                     outputs; the plugin's own effects are real. FILE is JSON: {\"topic\", "
+    "\"partition\", \"offset\",\n"
+    "                     \"key\", \"value\", \"headers\", \"timestamp_ms\", \"executions\"}; only value is "
+    "needed. Exit status:\n"
+    "                     0 DONE, 65 REJECT, 66 FILE is wrong, 69 WAIT, 70 no verdict, 75 RETRY\n"
+    "  --json             with --try: print one JSON object\n"
     "  --help             this; with --service also the plugin's options\n"
     "  --version\n"
     "\n"
@@ -80,6 +92,12 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct weir
         case OPTION_CHECK:
             arguments->check = true;
             break;
+        case OPTION_TRY:
+            arguments->sample = optarg;
+            break;
+        case OPTION_JSON:
+            arguments->json = true;
+            break;
         case 'h':
             arguments->help = true;
             break;
@@ -92,6 +110,8 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct weir
     }
     if (optind < argc)
         return weir_error_set(err, WEIR_E_USAGE, "unexpected argument %s; try --help", argv[optind]);
+    if (arguments->json && arguments->sample == NULL)
+        return weir_error_set(err, WEIR_E_USAGE, "--json goes with --try FILE; try --help");
     if (arguments->service == NULL && !arguments->help)
         return weir_error_set(err, WEIR_E_USAGE, "--service NAME is missing; try --help");
     return 1;
@@ -229,6 +249,13 @@ static int prepare(struct weir_runtime *runtime, const char *given,
     return 0;
 }
 
+static void init_log(const struct weir_deployment *deployment)
+{
+    weir_log_init((enum weir_log_level)deployment->log.level,
+        deployment->log.format == 0 ? weir_log_format_auto()
+                                    : (enum weir_log_format)(deployment->log.format - 1));
+}
+
 static int consume(const struct arguments *arguments, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
@@ -254,23 +281,44 @@ static int consume(const struct arguments *arguments, struct weir_error *err)
     rc = prepare(&runtime, arguments->instance, host_name, err);
     if (rc < 0)
         return rc;
-    weir_log_init((enum weir_log_level)deployment->log.level,
-        deployment->log.format == 0 ? weir_log_format_auto()
-                                    : (enum weir_log_format)(deployment->log.format - 1));
+    init_log(deployment);
     if (weir_service_signals_init() < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "signals can't be set up");
     weir_json_init();
     return run(&runtime, err);
 }
 
+static int try_sample(const struct arguments *arguments, int *ret_status, struct weir_error *err)
+{
+    WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
+    int rc = weir_deployment_load(arguments->config, &deployment, err);
+    if (rc < 0)
+        return rc;
+    const struct weir_service *service = find_service(deployment, arguments->service, err);
+    if (service == NULL)
+        return err->code;
+    rc = weir_plugin_try(deployment, service, err);
+    if (rc < 0)
+        return rc;
+    init_log(deployment);
+    return weir_try_run(
+        arguments->config, deployment, service, arguments->sample, arguments->json, ret_status, err);
+}
+
 int main(int argc, char **argv)
 {
+    int status = EXIT_SUCCESS;
     struct weir_error err = {0};
     struct arguments arguments = {.config = weir_deployment_default_path()};
     int rc = parse(argc, argv, &arguments, &err);
     if (rc > 0 && arguments.help)
         rc = help(&arguments, &err);
+    else if (rc > 0 && arguments.sample != NULL)
+        rc = try_sample(&arguments, &status, &err);
     else if (rc > 0)
         rc = consume(&arguments, &err);
-    return rc < 0 ? fail(&err) : EXIT_SUCCESS;
+    if (rc == 0)
+        return status;
+    int code = fail(&err);
+    return status != EXIT_SUCCESS ? status : code;
 }

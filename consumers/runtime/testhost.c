@@ -1,6 +1,8 @@
 #include <weir/testhost.h>
 
 #include "common/json.h"
+#include "common/topic.h"
+#include "consumers/runtime/bridge.h"
 #include "consumers/runtime/host.h"
 #include "consumers/runtime/runtime.h"
 
@@ -28,7 +30,7 @@ struct weir_testhost {
     struct weir_runtime runtime;
     struct weir_deployment *deployment;
     struct weir_plugin_loaded *loaded;
-    struct weir_partition *partitions; /* WEIR_TESTHOST_PARTITIONS a source */
+    struct weir_partition *partitions; /* by source and number */
     size_t partition_count;
     int64_t *next_offsets;
     struct targets targets;
@@ -103,31 +105,63 @@ static int open_batch(struct weir_testhost *host, struct weir_error *err)
     return 0;
 }
 
-static int make_partitions(struct weir_testhost *host, struct weir_error *err)
+static int32_t planned_partitions(const struct weir_topic_plan *plan, size_t count, const char *topic)
 {
-    size_t sources = 0;
-    while (host->runtime.service->source_topics[sources] != NULL)
-        sources++;
-    size_t count = sources * WEIR_TESTHOST_PARTITIONS;
-    host->partitions = calloc(count, sizeof(*host->partitions));
-    host->next_offsets = calloc(count, sizeof(*host->next_offsets));
-    if (host->partitions == NULL || host->next_offsets == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
-    host->partition_count = count;
     for (size_t i = 0; i < count; i++)
-        host->partitions[i] = (struct weir_partition){
-            .topic = host->runtime.service->source_topics[i / WEIR_TESTHOST_PARTITIONS],
-            .source = (uint32_t)(i / WEIR_TESTHOST_PARTITIONS),
-            .partition = (int32_t)(i % WEIR_TESTHOST_PARTITIONS),
+        if (strcmp(plan[i].name, topic) == 0)
+            return plan[i].partitions;
+    return 0;
+}
+
+static int add_partition(struct weir_testhost *host, uint32_t source, int32_t number)
+{
+    struct weir_partition *partitions =
+        reallocarray(host->partitions, host->partition_count + 1, sizeof(*partitions));
+    if (partitions == NULL)
+        return WEIR_E_INTERNAL;
+    host->partitions = partitions;
+    partitions[host->partition_count++] =
+        (struct weir_partition){.topic = host->runtime.service->source_topics[source],
+            .source = source,
+            .partition = number,
             .failed_offset = -1,
             .next = -1};
     return 0;
+}
+
+static int make_partitions(struct weir_testhost *host, struct weir_error *err)
+{
+    struct weir_topic_plan *plan;
+    size_t count;
+    int rc = weir_topic_plan(host->deployment, &plan, &count, err);
+    if (rc < 0)
+        return rc;
+    char **topics = host->runtime.service->source_topics;
+    for (uint32_t source = 0; rc == 0 && topics[source] != NULL; source++) {
+        int32_t partitions = planned_partitions(plan, count, topics[source]);
+        for (int32_t number = 0; rc == 0 && number < partitions; number++)
+            rc = add_partition(host, source, number);
+    }
+    weir_topic_plan_free(plan, count);
+    host->next_offsets = calloc(host->partition_count + 1, sizeof(*host->next_offsets));
+    if (rc < 0 || host->next_offsets == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    return 0;
+}
+
+/* Beside a service that runs, its port is taken. */
+static int listen_anywhere(const char *address, weir_http_answer *answer, void *context,
+    struct weir_http_service **ret_service, struct weir_error *err)
+{
+    (void)address;
+    return weir_bridge_listen("127.0.0.1:0", answer, context, ret_service, err);
 }
 
 static int open_instance(struct weir_testhost *host, struct weir_error *err)
 {
     struct weir_runtime *runtime = &host->runtime;
     weir_host_init(runtime);
+    runtime->host.http_listen = listen_anywhere;
     int rc = runtime->plugin->open(&runtime->host, runtime->loaded->settings, &runtime->plugin_instance, err);
     host->opened = rc == 0;
     if (rc < 0)
@@ -173,6 +207,7 @@ static int start(struct weir_testhost *host, const char *config, const char *ser
     int rc = weir_deployment_load(config, &host->deployment, err);
     if (rc < 0)
         return rc;
+    host->deployment->kafka.dev = true; /* what plugins keep is temporary, as on the dev broker */
     runtime->deployment = host->deployment;
     runtime->service = weir_deployment_service(host->deployment, service);
     if (runtime->service == NULL)
@@ -361,8 +396,8 @@ int weir_testhost_feed(struct weir_testhost *host, const struct weir_record *rec
 {
     struct weir_partition *partition = find_partition(host, record->source, record->partition);
     if (partition == NULL)
-        return weir_error_set(err, WEIR_E_NOT_FOUND, "there is no partition %" PRId32 " of source %" PRIu32,
-            record->partition, record->source);
+        return weir_error_set(err, WEIR_E_NOT_FOUND,
+            "there is no partition %" PRId32 " of source topic %" PRIu32, record->partition, record->source);
     if (count_held(host) >= RECORDS_MAX)
         return weir_error_set(err, WEIR_E_BUSY, "%d records are waiting", RECORDS_MAX);
     struct message *message = message_new(partition, record);
@@ -483,7 +518,7 @@ static size_t move_positions(struct weir_testhost *host, struct weir_position *p
 int weir_testhost_commit(struct weir_testhost *host, struct weir_error *err)
 {
     struct weir_batch *batch = &host->runtime.batch;
-    struct weir_position *positions = calloc(host->partition_count, sizeof(*positions));
+    struct weir_position *positions = calloc(host->partition_count + 1, sizeof(*positions));
     if (!host->handled || positions == NULL)
         abort();
     for (size_t i = 0; i < batch->emitted_count; i++)

@@ -33,7 +33,8 @@ struct weir_testhost;
  * what open and assigned answer. */
 WEIR_TESTHOST_API int weir_testhost_open(
     const char *plugin, const char *options, struct weir_testhost **ret_host, struct weir_error *err);
-/* The same for a [service] of a configuration file, with its own topics. */
+/* The same for a [service] of a configuration file, with all partitions of its topics. What a plugin keeps on disk is
+ * temporary where it can be, as on the dev broker; its listeners are on free ports of 127.0.0.1. */
 WEIR_TESTHOST_API int weir_testhost_open_service(
     const char *config, const char *service, struct weir_testhost **ret_host, struct weir_error *err);
 /* Revokes the partitions, closes the instance. NULL is allowed. */
@@ -43,7 +44,7 @@ WEIR_TESTHOST_API void weir_testhost_close(struct weir_testhost *host);
 WEIR_TESTHOST_API const struct weir_plugin *weir_testhost_plugin(const struct weir_testhost *host);
 WEIR_TESTHOST_API void *weir_testhost_instance(const struct weir_testhost *host);
 
-/* Puts a record, copied, into the next batch: key, value, headers, source, partition (0 or 1), timestamp_ms and executions
+/* Puts a record, copied, into the next batch: key, value, headers, source, partition, timestamp_ms and executions
  * are taken from it; its offset is the partition's next, or the given one when that is higher. 0; WEIR_E_NOT_FOUND when
  * there is no such source or partition, WEIR_E_BUSY when 10,000 are waiting. */
 WEIR_TESTHOST_API int weir_testhost_feed(
