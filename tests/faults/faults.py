@@ -1,24 +1,36 @@
 #!/usr/bin/python3
-"""The table of faults under load, each judged at its end: faults.py NAME (ctest faults.NAME).
+"""The table of faults under load, each judged at its end: faults.py [--short] [--newest] NAME (ctest faults.NAME).
 
-Short form: a lower rate and a shorter fault; WEIR_FULL=1: 2,000 orders/s for a minute or more of each fault.
+Short form: a lower rate and a shorter fault; WEIR_FULL=1 without --short: 2,000 orders/s for a minute or more of each fault.
+--newest: on the newest librdkafka of Debian's sources (tests/kafka/librdkafka-newest) instead of this machine's.
 """
+import argparse
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="the short form, whatever WEIR_FULL says")
+    parser.add_argument("--newest", action="store_true", help="on the newest librdkafka")
+    parser.add_argument("name", metavar="NAME")
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
+if OPTIONS.short:
+    os.environ["WEIR_FULL"] = "0"
+
 from cut import cut_off, in_own_network
-from harness import Failed, main, say, wait_for
+from harness import Failed, main, newest_librdkafka, say, wait_for
 from scene import FULL, judge_fault
 
 CUT_S, PAUSE_S, KILL_EVERY_S = 15, 20, 2
-RETENTION = ("--set", "offsets.retention.minutes=1", "--set", "offsets.retention.check.interval.ms=5000")
 GROWTH_MIB_PER_MIN = 1.0
 
 
@@ -59,10 +71,7 @@ def rolling_restart(scene):
     """Each broker ended and started, as for an upgrade."""
     while scene.goes_on():
         for number in range(1, scene.kafka.brokers + 1):
-            scene.met(f"broker {number} restarted")
-            scene.kafka.broker("term", number)
-            scene.kafka.broker("start", number)
-            scene.wait_in_sync()
+            scene.restart_broker(number)
 
 
 def broker_cut(scene):
@@ -87,17 +96,7 @@ def third_instance(scene):
         scene.pause(5)
 
 
-def mixed(scene):
-    """What befalls brokers, one after the other; the programs live through all of it."""
-    faults = (leader_kill_once, pause_broker, rolling_restart_once)
-    turn = 0
-    while scene.goes_on():
-        faults[turn % len(faults)](scene)
-        turn += 1
-        scene.pause(15)
-
-
-def leader_kill_once(scene):
+def lose_leader(scene):
     scene.lose_broker(scene.kafka.leaders("orders")[0])
 
 
@@ -110,12 +109,17 @@ def pause_broker(scene):
     scene.wait_in_sync()
 
 
-def rolling_restart_once(scene):
-    number = scene.kafka.leaders("orders")[2]
-    scene.met(f"broker {number} restarted")
-    scene.kafka.broker("term", number)
-    scene.kafka.broker("start", number)
-    scene.wait_in_sync()
+def restart_broker(scene):
+    scene.restart_broker(scene.kafka.leaders("orders")[2])
+
+
+def mixed(scene):
+    """What befalls brokers, one after the other; the programs live through all of it."""
+    faults, turn = (lose_leader, pause_broker, restart_broker), 0
+    while scene.goes_on():
+        faults[turn % len(faults)](scene)
+        turn += 1
+        scene.pause(15)
 
 
 def check_growth(scene):
@@ -126,33 +130,39 @@ def check_growth(scene):
 
 
 def two_versions(scene):
-    """One instance on Debian's librdkafka, one on the newest: they share the group, and each is killed in turn."""
-    for program in scene.stores:
-        if "librdkafka" not in program.log.read_text():
-            raise Failed("an instance does not tell its librdkafka")
+    """One instance on this machine's librdkafka, one on the newest, in one group; each is killed in turn."""
+    used = scene.notes["librdkafka"]
+    if used["store-one"] == used["store-two"]:
+        raise Failed(f"both run with {used}")
     consumer_kill(scene)
 
 
+# A name that stays is no new member: a restart within the session moves nothing.
+STATIC = {"service store": ["batch.max = 1000", "instance.static = on"]}
 FAULTS = {
     "consumer_kill": (consumer_kill, {}),
+    "consumer_kill_static": (consumer_kill, {"sections": STATIC}),
     "consumer_pause": (consumer_pause, {}),
     "coordinator_kill": (coordinator_kill, {"brokers": 3}),
     "leader_kill": (leader_kill, {"brokers": 3}),
     "rolling_restart": (rolling_restart, {"brokers": 3}),
     "broker_cut": (broker_cut, {"brokers": 3}),
     "third_instance": (third_instance, {"brokers": 3 if FULL else 1}),
+    "two_versions": (two_versions, {"newest": ("two",)}),
     "mixed": (mixed, {"brokers": 3, "seconds": 600 if FULL else 40, "check": check_growth if FULL else None}),
 }
 
 
 def run(name):
+    if name not in FAULTS:
+        raise Failed(f"no fault {name}; there are: {' '.join(FAULTS)}")
     act, options = FAULTS[name]
     judge_fault(name, act, **{**options, **({"brokers": 3} if FULL else {})})
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in FAULTS:
-        sys.exit(f"usage: faults.py {'|'.join(FAULTS)}")
-    if sys.argv[1] == "broker_cut":
+    if OPTIONS.newest:
+        os.environ["WEIR_LIBRDKAFKA"] = newest_librdkafka()
+    if OPTIONS.name == "broker_cut":
         in_own_network()
-    main(lambda: run(sys.argv[1]))
+    main(lambda: run(OPTIONS.name))

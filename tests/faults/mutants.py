@@ -2,6 +2,7 @@
 """Programs that are wrong on purpose: the judge must catch each, or it proves nothing about the right ones.
 
 mutants.py apply-first: a store host that applies a batch before its transaction is committed.
+mutants.py offsets-first: a store host that commits the offsets of a batch before what it made of it.
 mutants.py ack-first: a gateway that answers before Kafka has acknowledged.
 mutants.py right: the right gateway under the same fault, which the judge must find whole (for the store: store_kill.py).
 """
@@ -72,6 +73,10 @@ def apply_first():
     )
 
 
+def offsets_first():
+    expect_caught(store_dies_before_commit("weir-consumer-mutant-offsets-first"), "lost")
+
+
 def ack_first():
     expect_caught(gateway_dies_in_an_outage("weir-gateway-mutant-ack-first"), "answer-lost")
 
@@ -80,7 +85,7 @@ def right():
     expect_whole(gateway_dies_in_an_outage())
 
 
-TESTS = {"apply-first": apply_first, "ack-first": ack_first, "right": right}
+TESTS = {"apply-first": apply_first, "offsets-first": offsets_first, "ack-first": ack_first, "right": right}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TESTS:

@@ -7,9 +7,8 @@ judged. Prints the counts, the rates and the kills.
 import json
 import os
 import time
-from pathlib import Path
 
-from harness import Failed, Stage, say, wait_for
+from harness import Failed, Stage, newest_librdkafka, say, wait_for
 from openload import OpenLoad, rate_between
 from progress import Progress
 from rss import Memory
@@ -29,12 +28,14 @@ SECTIONS = {
 class Scene:
     """A deployment under load and what its faults met."""
 
-    def __init__(self, stage, brokers, kafka, instances, seconds, sections):
+    def __init__(self, stage, brokers, kafka, instances, seconds, sections, newest):
         self.stage, self.seconds, self.kills, self.notes = stage, seconds, [], {}
         self.kafka = stage.kafka("--brokers", str(brokers), *kafka)
         self.weir = stage.weir(self.kafka, sections={**SECTIONS, **(sections or {})})
         self.gateway = self.weir.program("gateway")
         self.stores = [self.weir.instance(name) for name in instances]
+        for name in newest:
+            self.weir.instance(name).environment["LD_LIBRARY_PATH"] = newest_librdkafka()
         self.log = self.weir.folder / "accepted.jsonl"
         self.load = OpenLoad(self.weir.address["gateway"], self.log, RATE)
         self.progress, self.memory, self.ends = None, Memory(), None
@@ -45,6 +46,7 @@ class Scene:
         for program in (self.gateway, *self.stores):
             program.wait_ready(60)
             self.memory.watch(program)
+        self.notes["librdkafka"] = {p.name: p.library("librdkafka") for p in (self.gateway, *self.stores)}
         self.load.start()
 
     def pause(self, seconds):
@@ -74,6 +76,13 @@ class Scene:
         self.met(f"broker {number}")
         self.kafka.broker("kill", number)
         self.pause(away_s)
+        self.kafka.broker("start", number)
+        self.wait_in_sync()
+
+    def restart_broker(self, number):
+        """Ended and started as for an upgrade, and all replicas in sync again."""
+        self.met(f"broker {number} restarted")
+        self.kafka.broker("term", number)
         self.kafka.broker("start", number)
         self.wait_in_sync()
 
@@ -137,10 +146,11 @@ def _settle(scene):
     wait_for("lag 0", 120, lambda: scene.progress.lag == 0, [p for p in scene.stores if p.running])
 
 
-def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, check=None):
-    """Runs one fault from start to verdict; Failed when anything promised does not hold."""
+def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, newest=(), check=None):
+    """Runs one fault from start to verdict; Failed when anything promised does not hold. The instances named in `newest` run with
+    the newest librdkafka."""
     with Stage() as stage:
-        scene = Scene(stage, brokers, kafka, instances, seconds, sections)
+        scene = Scene(stage, brokers, kafka, instances, seconds, sections, newest)
         with Progress(scene.kafka) as scene.progress, scene.memory:
             rates = _measure(scene, act)
             answers = scene.load.stop()

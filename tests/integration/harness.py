@@ -131,6 +131,16 @@ class Program:
         values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
         return sum(values) if values else None
 
+    def library(self, name):
+        """The path of a shared library that the running process has loaded, its links followed; None without it."""
+        lines = Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
+        return next((line.split()[-1] for line in lines if f"/{name}.so" in line), None)
+
+    def sanitizer_reports(self):
+        """Lines of its log in which a sanitizer found something."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return [line for line in text.splitlines() if "Sanitizer" in line or ": runtime error: " in line]
+
     def signal(self, number):
         """Sends it; a SIGSTOP is waited for, since threads go on for a moment."""
         self.process.send_signal(number)
@@ -223,6 +233,17 @@ def surroundings():
     if os.environ.get("WEIR_LIBRDKAFKA"):
         found["LD_LIBRARY_PATH"] = os.environ["WEIR_LIBRDKAFKA"]
     return found
+
+
+def newest_librdkafka():
+    """A folder with the newest librdkafka of Debian's sources; the test is skipped (77) where it cannot be had."""
+    done = subprocess.run([ROOT / "tests/kafka/librdkafka-newest"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == SKIPPED:
+        say("SKIPPED: the newest librdkafka cannot be had here")
+        sys.exit(SKIPPED)
+    if done.returncode != 0:
+        raise Failed(f"tests/kafka/librdkafka-newest ended with {done.returncode}")
+    return done.stdout.strip()
 
 
 class Weir:
@@ -330,8 +351,9 @@ class Weir:
         return done.returncode, json.loads(out) if out else {}
 
     def stop(self):
-        """SIGTERM to all that run; Failed when one does not end cleanly."""
+        """SIGTERM to all that run; Failed when one does not end cleanly, or a sanitizer has found something."""
         bad = [f"{p.name} ended with {code}" for p in self.programs.values() if p.running and (code := p.stop()) != 0]
+        bad += [f"{p.name}: {line}" for p in self.programs.values() for line in p.sanitizer_reports()]
         if bad:
             raise Failed("; ".join(bad))
 
