@@ -109,6 +109,15 @@ bool weir_service_reload_asked(void)
     return false;
 }
 
+void weir_service_await_stop(void)
+{
+    pthread_once(&woken_once, init_woken);
+    pthread_mutex_lock(&lock);
+    while (!atomic_load(&stopping))
+        pthread_cond_wait(&woken, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
 static struct timespec deadline_after(int timeout_ms)
 {
     int64_t at_us = weir_clock_us() + (int64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000;

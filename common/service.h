@@ -13,6 +13,8 @@ int weir_service_signals_init(void);
 bool weir_service_stopping(void);
 /* As if SIGTERM had come. Threads: any. */
 void weir_service_stop(void);
+/* Waits until weir_service_stopping(). Threads: any. */
+void weir_service_await_stop(void);
 /* True once for each SIGHUP. Threads: any. */
 bool weir_service_reload_asked(void);
 /* Waits up to timeout_ms (≥ 0) for a signal; true when stopping. */

@@ -1,4 +1,5 @@
 /* weir-consumer: runs one plugin over the topics of one [service]. */
+#include "common/drain.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -10,11 +11,8 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #ifndef WEIR_VERSION
 #define WEIR_VERSION "0"
@@ -169,37 +167,15 @@ static int check_instance(const char *instance, struct weir_error *err)
     return 0;
 }
 
-static int64_t drain_limit_ms; /* outlives the configuration */
-static const struct weir_monitor *drain_monitor;
-
 /* A handler may hang, or a broker in the middle of a transaction or of leaving: neither is waited for beyond
  * drain.timeout after SIGTERM. An open transaction is ended by the next process, so that only a hanging
  * handler is a failure. */
-static void *drain(void *unused)
+static const char *end_late(void *context, int *ret_status)
 {
-    (void)unused;
-    while (!weir_service_stopping()) {
-        if (!weir_service_wait(60000))
-            nanosleep(&(struct timespec){.tv_sec = 1}, NULL); /* a pending SIGHUP ends each wait at once */
-    }
-    weir_service_stopping_notify();
-    nanosleep(&(struct timespec){.tv_sec = drain_limit_ms / 1000, .tv_nsec = drain_limit_ms % 1000 * 1000000},
-        NULL);
-    bool handling = drain_monitor->handling;
-    weir_log(handling ? WEIR_LOG_ERROR : WEIR_LOG_WARNING, "drain.expired",
-        "limit_ms=%" PRId64 " waiting_for=%s", drain_limit_ms, handling ? "plugin" : "kafka");
-    _exit(handling ? weir_code_exit_status(WEIR_E_INTERNAL) : EXIT_SUCCESS);
-}
-
-static int start_drain(const struct weir_runtime *runtime, struct weir_error *err)
-{
-    pthread_t thread;
-    drain_limit_ms = runtime->service->drain_timeout_ms;
-    drain_monitor = &runtime->monitor;
-    if (pthread_create(&thread, NULL, drain, NULL) != 0)
-        return weir_error_set(err, WEIR_E_INTERNAL, "threads are out");
-    pthread_detach(thread);
-    return 0;
+    const struct weir_runtime *runtime = context;
+    bool handling = runtime->monitor.handling;
+    *ret_status = handling ? weir_code_exit_status(WEIR_E_INTERNAL) : EXIT_SUCCESS;
+    return handling ? "plugin" : "kafka";
 }
 
 static int listen_for_operators(struct weir_runtime *runtime, const struct weir_management *management,
@@ -218,7 +194,9 @@ static int run(struct weir_runtime *runtime, struct weir_error *err)
     struct weir_management management = {.ready = weir_monitor_ready, .context = runtime};
     struct weir_http *http = NULL;
     weir_monitor_init(&runtime->monitor);
-    int rc = start_drain(runtime, err);
+    int rc = weir_drain_limit(runtime->service->drain_timeout_ms, end_late, runtime);
+    if (rc < 0)
+        weir_error_set(err, rc, "threads are out");
     if (rc == 0)
         rc = listen_for_operators(runtime, &management, &http, err);
     weir_log(WEIR_LOG_NOTICE, "consumer.starting", "version=%s service=%s instance=%s plugin=%s",
@@ -230,7 +208,7 @@ static int run(struct weir_runtime *runtime, struct weir_error *err)
     weir_log(WEIR_LOG_NOTICE, "consumer.ending", "reason=\"%s\"", rc < 0 ? err->text : "asked to");
     runtime->monitor.stopping = true;
     weir_http_close(http); /* its threads look at the plugin */
-    weir_end(runtime);
+    weir_end(runtime, rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
     return rc;
 }
 

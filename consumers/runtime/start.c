@@ -267,11 +267,11 @@ static void destroy(rd_kafka_t **handle)
     *handle = NULL;
 }
 
-/* All that counts is committed by now: whatever hangs here may be cut off, with success. */
-void weir_end(struct weir_runtime *runtime)
+/* All that counts is committed by now: whatever hangs here may be cut off. */
+void weir_end(struct weir_runtime *runtime, int exit_status)
 {
     runtime->monitor.stopping = true;
-    weir_watchdog_arm("leaving the group", runtime->service->drain_timeout_ms, EXIT_SUCCESS);
+    weir_watchdog_arm("leaving the group", runtime->service->drain_timeout_ms, exit_status);
     weir_transaction_close(runtime->transaction); /* first: it may still hold records of the batch */
     runtime->transaction = NULL;
     if (runtime->consumer != NULL)

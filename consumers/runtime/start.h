@@ -10,7 +10,8 @@ struct weir_runtime;
 /* Opens the plugin, makes the handles, waits for the broker and the topics, joins the group. 0 also when the
  * process is asked to end meanwhile. */
 int weir_start(struct weir_runtime *runtime, struct weir_error *err);
-/* Leaves the group and closes all that start opened, also after it failed. */
-void weir_end(struct weir_runtime *runtime);
+/* Leaves the group and closes all that start opened, also after it failed. When that hangs the process ends
+ * with exit_status. */
+void weir_end(struct weir_runtime *runtime, int exit_status);
 
 #endif
