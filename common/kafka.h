@@ -38,6 +38,11 @@ int weir_kafka_conf_static_member(rd_kafka_conf_t *conf, const char *id, struct 
 /* rd_kafka_new with the conf taken in any case; librdkafka's own log goes to weir_log as kafka.client. */
 int weir_kafka_new_take(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle, struct weir_error *err);
 
+/* rd_kafka_destroy() that waits no longer than limit_ms (> 0). Some versions, 2.0.2 among them, wait for ever
+ * when the connection to a coordinator was lost at the wrong moment. Such a handle is left behind with its
+ * threads, which is logged and counted: false. No callback but the log's comes from it any more. NULL: true. */
+bool weir_kafka_destroy(rd_kafka_t *handle, int limit_ms);
+
 /* One table says what a librdkafka error means: WEIR_E_UNAVAILABLE, WEIR_E_FENCED, WEIR_E_FATAL, … */
 int weir_kafka_code(rd_kafka_resp_err_t kafka_err);
 /* Fills err from a rd_kafka_error_t, which is destroyed; NULL is success (0). */

@@ -1,5 +1,5 @@
 /* What every part of the gateway shares: the settings, the collections and the parts themselves. One
- * instance, built by main, read-only once the server listens (but for the two flags). */
+ * instance, built by main, read-only once the server listens (but for the flags). */
 #ifndef WEIR_GATEWAY_GATEWAY_H
 #define WEIR_GATEWAY_GATEWAY_H
 
@@ -36,7 +36,8 @@ struct weir_gateway {
     struct weir_owner *owner;
     struct weir_read *read;
     struct weir_server *server;
-    atomic_bool draining; /* SIGTERM came: nothing new is begun */
+    atomic_bool draining;   /* SIGTERM came: nothing new is begun */
+    atomic_int late_status; /* the exit status of an end that takes too long */
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* weir-gateway: HTTP in, Kafka out. Puts the parts together, looks after the producer, and takes all down
  * again. */
 #include "common/deployment.h"
+#include "common/drain.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/kafka_property.h"
@@ -19,7 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WATCH_MS = 100, LAST_FLUSH_MS = 1000, EXIT_USAGE = 64 };
+enum { WATCH_MS = 100, LAST_MS = 5000, EXIT_USAGE = 64 };
 
 struct arguments {
     const char *config;
@@ -121,10 +122,11 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
     return rc == 0 ? weir_server_open(gateway, &gateway->server, err) : rc;
 }
 
-/* The order matters: no part may be called by another that is still there. */
-static void close_parts(struct weir_gateway *gateway)
+/* The order matters: no part may be called by another that is still there. `rc` is how it came to this. */
+static void close_parts(struct weir_gateway *gateway, int rc)
 {
-    weir_server_close(gateway->server);
+    weir_server_close(gateway->server, weir_drain_left_ms() * 3 / 4);
+    atomic_store(&gateway->late_status, rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
     weir_owner_close(gateway->owner);
     weir_read_close(gateway->read);
     weir_produce_close(gateway->produce);
@@ -160,22 +162,35 @@ static int run(struct weir_gateway *gateway, struct weir_error *err)
     return rc;
 }
 
-/* Answers what is in flight, and nothing new. */
+/* Answers what is in flight, and nothing new. The last of the time is kept for telling those whose record
+ * got no answer what became of it. */
 static void drain(struct weir_gateway *gateway)
 {
-    weir_service_stopping_notify();
+    int64_t half_ms = gateway->settings.drain_timeout_ms / 2;
+    int last_ms = half_ms < LAST_MS ? (int)half_ms : LAST_MS;
+    weir_service_stop(); /* also when it is not SIGTERM that ends it: the limit holds from here */
     atomic_store(&gateway->draining, true);
     weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
     weir_server_quiesce(gateway->server);
-    weir_server_await_suspended(gateway->server, gateway->settings.drain_timeout_ms);
-    weir_produce_drain(gateway->produce, LAST_FLUSH_MS);
+    weir_server_await_suspended(gateway->server, weir_drain_left_ms() - last_ms);
+    weir_produce_drain(gateway->produce, last_ms / 5);
+}
+
+/* All are answered before the parts are closed: what hangs then is Kafka's client, and nothing is lost. */
+static const char *end_late(void *context, int *ret_status)
+{
+    const struct weir_gateway *gateway = context;
+    *ret_status = atomic_load(&gateway->late_status);
+    return *ret_status == weir_code_exit_status(WEIR_E_INTERNAL) ? "answers" : "kafka";
 }
 
 static int serve(struct weir_gateway *gateway, struct weir_error *err)
 {
     const struct weir_management management = {is_ready, gateway};
     struct weir_http *pages = NULL;
-    int rc = open_parts(gateway, err);
+    atomic_store(&gateway->late_status, weir_code_exit_status(WEIR_E_INTERNAL));
+    int rc = weir_drain_limit(gateway->settings.drain_timeout_ms, end_late, gateway);
+    rc = rc < 0 ? weir_error_set(err, rc, "no thread for the end") : open_parts(gateway, err);
     if (rc == 0)
         rc = weir_management_listen(gateway->settings.management_listen, &management, &pages, err);
     if (rc == 0) {
@@ -183,7 +198,7 @@ static int serve(struct weir_gateway *gateway, struct weir_error *err)
         drain(gateway);
     }
     weir_http_close(pages);
-    close_parts(gateway);
+    close_parts(gateway, rc);
     if (rc == 0)
         weir_log(WEIR_LOG_NOTICE, "gateway.stopped", "%s", "");
     return rc;
@@ -202,7 +217,7 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
 static int start(const struct arguments *arguments, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
-    struct weir_gateway gateway = {0};
+    static struct weir_gateway gateway; /* end_late() may look at it to the last */
     int rc = weir_deployment_load(arguments->config, &deployment, err);
     if (rc < 0)
         return rc;
@@ -228,5 +243,5 @@ int main(int argc, char **argv)
     int rc = start(&arguments, &err);
     if (rc < 0)
         weir_log(WEIR_LOG_ERROR, "gateway.failed", "reason=%s", err.text);
-    return rc < 0 ? weir_code_exit_status(rc) : 0;
+    weir_drain_exit(rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
 }

@@ -20,6 +20,7 @@ enum {
     PATIENCE_MS = 15000,
     REQUEST_MS = 60000,
     LOG_PAUSE_MS = 10000,
+    DESTROY_MS = 3000,
 };
 
 typedef char weir_owner_url[WEIR_OWNER_URL_BYTES];
@@ -190,8 +191,7 @@ static void close_handle(struct weir_owner *owner)
 {
     if (owner->answers != NULL)
         rd_kafka_queue_destroy(owner->answers);
-    if (owner->handle != NULL)
-        rd_kafka_destroy(owner->handle);
+    weir_kafka_destroy(owner->handle, DESTROY_MS);
     owner->answers = NULL;
     owner->handle = NULL;
     owner->open = 0;

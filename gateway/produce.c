@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     POLL_MS = 100,
@@ -21,7 +20,7 @@ enum {
     LOG_PAUSE_MS = 10000,
     FATAL_FLUSH_MS = 1000,
     PURGE_FLUSH_MS = 1000,
-    DESTROY_S = 3,
+    DESTROY_MS = 3000,
     PROBLEM_BYTES = 1024,
 };
 
@@ -164,34 +163,12 @@ static int open_handle(struct weir_produce *produce, struct weir_error *err)
     return rc < 0 ? rc : start_poller(produce, err);
 }
 
-static void *destroy_handle(void *handle)
-{
-    rd_kafka_destroy(handle);
-    return NULL;
-}
-
-/* rd_kafka_destroy may hang in some versions: after a while the handle is left behind. */
-static void destroy_bounded(rd_kafka_t *handle)
-{
-    pthread_t thread;
-    struct timespec until;
-    if (pthread_create(&thread, NULL, destroy_handle, handle) != 0)
-        return;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DESTROY_S;
-    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
-        return;
-    pthread_detach(thread);
-    weir_log(
-        WEIR_LOG_WARNING, "kafka.abandoned", "reason=the producer does not close within %d s", DESTROY_S);
-}
-
 /* No record is lost here without a word: what was never sent is reported as not written, the rest as unknown.
  */
-static void give_up_queue(rd_kafka_t *handle)
+static void give_up_queue(rd_kafka_t *handle, int timeout_ms)
 {
     rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(handle, PURGE_FLUSH_MS);
+    rd_kafka_flush(handle, timeout_ms);
 }
 
 static void close_handle(struct weir_produce *produce, int flush_ms)
@@ -205,8 +182,8 @@ static void close_handle(struct weir_produce *produce, int flush_ms)
     if (handle == NULL)
         return;
     rd_kafka_flush(handle, flush_ms);
-    give_up_queue(handle);
-    destroy_bounded(handle);
+    give_up_queue(handle, PURGE_FLUSH_MS);
+    weir_kafka_destroy(handle, DESTROY_MS);
 }
 
 static int renew(struct weir_produce *produce, struct weir_error *err)
@@ -477,10 +454,10 @@ bool weir_produce_ready(struct weir_produce *produce, struct weir_buffer *detail
     return up && good;
 }
 
-void weir_produce_drain(struct weir_produce *produce, int64_t timeout_ms)
+void weir_produce_drain(struct weir_produce *produce, int timeout_ms)
 {
     if (produce->handle == NULL)
         return;
-    if (rd_kafka_flush(produce->handle, (int)(timeout_ms > 0 ? timeout_ms : 0)) != 0)
-        give_up_queue(produce->handle);
+    if (rd_kafka_flush(produce->handle, timeout_ms) != 0)
+        give_up_queue(produce->handle, timeout_ms);
 }

@@ -64,9 +64,9 @@ int weir_produce_watch(struct weir_produce *produce, struct weir_error *err);
  * any. */
 bool weir_produce_ready(struct weir_produce *produce, struct weir_buffer *detail);
 
-/* Waits up to timeout_ms for all reports, then gives up what is still queued: its reports come during the
- * call. */
-void weir_produce_drain(struct weir_produce *produce, int64_t timeout_ms);
+/* Waits up to timeout_ms (≥ 0) for all reports, then gives up what is still queued: its reports come during
+ * the call, which waits as long once more. */
+void weir_produce_drain(struct weir_produce *produce, int timeout_ms);
 
 /* Accepts NULL. A producer that can't be closed in time is left behind. */
 void weir_produce_close(struct weir_produce *produce);

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500, LAST_ANSWERS_MS = 3000 };
+enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500 };
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
@@ -199,7 +199,7 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
     server->listener = MHD_INVALID_SOCKET;
     int rc = start(server, err);
     if (rc < 0) {
-        weir_server_close(server);
+        weir_server_close(server, 0);
         return rc;
     }
     *ret_server = server;
@@ -224,9 +224,9 @@ void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms)
 }
 
 /* A client that is slow to send its request, or to take its answer, is not waited for longer than this. */
-static void await_answers(struct weir_server *server)
+static void await_answers(struct weir_server *server, int64_t timeout_ms)
 {
-    int64_t until_ms = weir_clock_ms() + LAST_ANSWERS_MS;
+    int64_t until_ms = weir_clock_ms() + timeout_ms;
     while (atomic_load(&server->active) > 0 && weir_clock_ms() < until_ms)
         sleep_ms(10);
 }
@@ -239,12 +239,12 @@ static void stop_clock(struct weir_server *server)
     pthread_join(server->clock, NULL);
 }
 
-static void stop_daemon(struct weir_server *server)
+static void stop_daemon(struct weir_server *server, int64_t answers_ms)
 {
     if (server->daemon == NULL)
         return;
     weir_pending_expire(server->gateway->pending, INT64_MAX);
-    await_answers(server);
+    await_answers(server, answers_ms);
     weir_pending_expire(server->gateway->pending, INT64_MAX);
     MHD_stop_daemon(server->daemon);
 }
@@ -259,11 +259,11 @@ static void close_listener(struct weir_server *server)
         unlink(listen + 5);
 }
 
-void weir_server_close(struct weir_server *server)
+void weir_server_close(struct weir_server *server, int64_t answers_ms)
 {
     if (server == NULL)
         return;
-    stop_daemon(server);
+    stop_daemon(server, answers_ms);
     stop_clock(server);
     close_listener(server);
     weir_connections_free(server->connections);

@@ -19,8 +19,8 @@ void weir_server_quiesce(struct weir_server *server);
 /* Waits up to timeout_ms until no request is suspended. */
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms);
 
-/* Answers with 504 whatever is still suspended, gives the answers a moment to leave, and closes all
- * connections. Accepts NULL. */
-void weir_server_close(struct weir_server *server);
+/* Answers with 504 whatever is still suspended, gives the answers up to answers_ms (≥ 0) to leave, and closes
+ * all connections. Accepts NULL. */
+void weir_server_close(struct weir_server *server, int64_t answers_ms);
 
 #endif

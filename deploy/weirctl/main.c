@@ -2,6 +2,7 @@
 #include "deploy/weirctl/weirctl.h"
 
 #include "common/clock.h"
+#include "common/drain.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ static const struct command {
     {"topics", "check", topics_check_run, "say what is missing or differs (1)"},
 };
 
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void print_help(FILE *to)
 {
@@ -71,8 +72,7 @@ static int run_command(
         .deployment = deployment,
         .deadline_ms = weir_clock_ms() + arguments->timeout_ms};
     code = command->run(&ctl, err);
-    if (ctl.kafka != NULL)
-        rd_kafka_destroy(ctl.kafka);
+    weir_kafka_destroy(ctl.kafka, DESTROY_MS);
     return code;
 }
 
@@ -96,5 +96,5 @@ int main(int argc, char **argv)
         print_help(stderr);
         return weir_code_exit_status(WEIR_E_USAGE);
     }
-    return report(run_command(command, &arguments, &err), &err);
+    weir_drain_exit(report(run_command(command, &arguments, &err), &err));
 }

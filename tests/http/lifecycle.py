@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from stage import Stage, call, check, check_problem, equal, find_program, request, wait_for
+from stage import LostCoordinatorStage, Stage, call, check, check_problem, equal, find_program, request, wait_for
 
 EX_USAGE, EX_CONFIG = 64, 78
 
@@ -164,7 +164,7 @@ def case_stop_with_5000_suspended():
     count = 5000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
-    with Stage(["timeout = 12s", "drain.timeout = 3s", "connections = 6000"]).start() as stage:
+    with Stage(["timeout = 60s", "drain.timeout = 10s", "connections = 6000"]).start() as stage:
         equal(stage.call("PUT", "/v1/orders/o-0", "{}").status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
         clients = []
@@ -194,3 +194,35 @@ def case_clients_that_leave():
         wait_for("no connection", 10, lambda: stage.gateway.metric("weir_gateway_connections") == 0)
         wait_for("orders are taken", 20, lambda: stage.call("PUT", "/v1/orders/o-1", "{}").status == 202)
         equal(stage.gateway.stop(), 0, "exit code")
+
+
+def case_stops_when_a_client_of_kafka_hangs():
+    """A client of librdkafka that never closes is left behind: the exit is clean all the same, and in time."""
+    with LostCoordinatorStage().start() as stage:
+        equal(stage.gateway.stop(), 0, f"exit code; {stage.gateway.tail()}")
+        check("gateway.draining" in stage.log(), "it was asked to")
+
+
+def case_looks_on_when_a_client_of_kafka_hangs():
+    """The same when the question is given up: the stores are looked for by another client, and the exit is clean."""
+    with LostCoordinatorStage(["read.wait = 100ms"]).start() as stage:
+        wait_for("the question is given up", 60, lambda: "no answer about" in stage.log())
+
+        def another_asks():
+            check_problem(stage.call("GET", "/v1/orders/o-1"), 503, "no store is known")
+            return stage.owner_clients() > 1
+
+        wait_for("another client asks", 60, another_asks)
+        equal(stage.gateway.stop(), 0, f"exit code; {stage.gateway.tail()}")
+
+
+def case_stops_in_time_whatever_hangs():
+    """No broker answers, a client hangs, and drain.timeout is shorter than either is waited for: the one in flight is told
+    that nothing is known, then the process ends."""
+    with LostCoordinatorStage(["drain.timeout = 2s", "timeout = 60s"]).start() as stage, stage.client() as client:
+        stage.broker.signal(signal.SIGSTOP)
+        client.send(request("PUT", "/v1/orders/o-1", "{}"))
+        wait_for("suspended", 5, lambda: stage.gateway.metric("weir_gateway_suspended_requests") == 1)
+        stage.gateway.signal(signal.SIGTERM)
+        check_problem(client.reply(), 504, "not known")
+        equal(stage.gateway.wait_ended(20), 0, f"exit code; {stage.gateway.tail()}")

@@ -3,6 +3,7 @@ import atexit
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from harness import ROOT, SKIPPED, Failed, Program, find_program, free_ports, wait_for  # noqa: E402
+from harness import BUILD, ROOT, SKIPPED, Failed, Program, find_program, free_ports, wait_for  # noqa: E402
 
 ANSWER_S = 20
 PARTITIONS = 6
@@ -300,6 +301,31 @@ class Stage:
         self.store.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class LostCoordinatorStage(Stage):
+    """The same on lost-coordinator.c: brokers that make librdkafka's client unable to close once it has looked for stores."""
+
+    def __init__(self, gateway=()):
+        kafka = ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"]
+        super().__init__(gateway, kafka, broker=False)
+
+    def start(self, *arguments, **more):
+        address = self.folder / "address"
+        topics = [f"{name}:{PARTITIONS}" for name in ("orders", "products")]
+        program = BUILD / "tests" / "lost-coordinator"
+        self.broker = Program("broker", [program, address, *topics], self.folder).start()
+        self.programs.append(self.broker)
+        wait_for("brokers", 20, address.exists, [self.broker])
+        self.bootstrap = address.read_text().split(",")[0]  # the second is not there
+        self.write_conf()
+        super().start(*arguments, **more)
+        wait_for("the lost coordinator is tried", 60, lambda: re.search(r"gateway-owner#.*/2: Connect to", self.log()))
+        return self
+
+    def owner_clients(self):
+        """How many clients have looked for the stores' coordinator by now."""
+        return len(set(re.findall(r"weir-gateway-owner#producer-\d+", self.log())))
 
 
 class Kafka:

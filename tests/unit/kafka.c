@@ -113,7 +113,7 @@ static void batches_fit_the_topics(void **state)
 }
 
 /* rd_kafka_new checks what the single settings can't: that they fit together. */
-static void every_role_starts(void **state)
+static void every_role_starts_and_ends(void **state)
 {
     (void)state;
     for (int role = WEIR_KAFKA_PRODUCER; role <= WEIR_KAFKA_ADMIN; role++) {
@@ -126,7 +126,7 @@ static void every_role_starts(void **state)
             conf_of((enum weir_kafka_role)role, id), &handle, &err);
         if (code != 0)
             fail_msg("role %d: %s", role, err.text);
-        rd_kafka_destroy(handle);
+        assert_true(weir_kafka_destroy(handle, 30000));
     }
 }
 
@@ -231,7 +231,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_transactional_producer_keeps_its_times_in_order),
     cmocka_unit_test(consumers_commit_nothing_by_themselves),
     cmocka_unit_test(batches_fit_the_topics),
-    cmocka_unit_test(every_role_starts),
+    cmocka_unit_test(every_role_starts_and_ends),
     cmocka_unit_test(a_bad_property_is_named),
     cmocka_unit_test(a_conf_that_does_not_fit_is_an_error),
     cmocka_unit_test(errors_have_one_meaning),
