@@ -1,6 +1,7 @@
 #include "common/http.h"
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,10 @@ struct weir_http {
     size_t body_max;
     char address[160];
     bool is_unix;
+    pthread_mutex_t lock;              /* the rest */
+    struct weir_http_request *waiting; /* suspended */
+    uint64_t wakes;
+    bool closing;
 };
 
 /* One request, from its first line until libmicrohttpd is done with it. */
@@ -40,6 +45,8 @@ struct weir_http_request {
     size_t body_bytes; /* as they came, also those beyond the limit */
     bool begun;
     bool bad_target;
+    int64_t asked_ms;               /* when it was first handled; 0: not yet */
+    struct weir_http_request *next; /* of those that wait */
 };
 
 const char *weir_http_method(const struct weir_http_request *request)
@@ -65,6 +72,11 @@ const char *weir_http_header(const struct weir_http_request *request, const char
 struct weir_bytes weir_http_body(const struct weir_http_request *request)
 {
     return weir_buffer_bytes(&request->body);
+}
+
+int64_t weir_http_waited_ms(const struct weir_http_request *request)
+{
+    return request->asked_ms > 0 ? weir_clock_ms() - request->asked_ms : 0;
 }
 
 static void add_headers(struct MHD_Response *response, const struct weir_http_reply *reply)
@@ -195,15 +207,73 @@ static enum MHD_Result take_body(
     return request->body_bytes > http->body_max + DRAIN_BYTES ? MHD_NO : MHD_YES;
 }
 
-static enum MHD_Result answer(const struct weir_http *http, struct weir_http_request *request)
+static uint64_t count_wakes(struct weir_http *http, bool *ret_closing)
 {
-    struct weir_http_reply reply = reply_begin();
+    pthread_mutex_lock(&http->lock);
+    uint64_t wakes = http->wakes;
+    *ret_closing = http->closing;
+    pthread_mutex_unlock(&http->lock);
+    return wakes;
+}
+
+/* Suspends the request; false when it was woken meanwhile. */
+static bool wait_for_wake(struct weir_http *http, struct weir_http_request *request, uint64_t wakes)
+{
+    pthread_mutex_lock(&http->lock);
+    bool waits = http->wakes == wakes;
+    if (waits) {
+        request->next = http->waiting;
+        http->waiting = request;
+        MHD_suspend_connection(request->connection);
+    }
+    pthread_mutex_unlock(&http->lock);
+    return waits;
+}
+
+void weir_http_wake(struct weir_http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    http->wakes++;
+    for (struct weir_http_request *request; (request = http->waiting) != NULL;) {
+        http->waiting = request->next;
+        MHD_resume_connection(request->connection);
+    }
+    pthread_mutex_unlock(&http->lock);
+}
+
+/* True when *reply is the answer; false when the request waits for one. */
+static bool handle(struct weir_http *http, struct weir_http_request *request, struct weir_http_reply *reply)
+{
+    bool closing = false;
+
+    for (;;) {
+        uint64_t wakes = count_wakes(http, &closing);
+        *reply = reply_begin();
+        http->handler(http->context, request, reply);
+        if (request->asked_ms == 0)
+            request->asked_ms = weir_clock_ms();
+        if (!reply->later)
+            return true;
+        weir_buffer_done(&reply->body);
+        if (closing) {
+            weir_http_reply_problem(reply, 503, "this process ends");
+            return true;
+        }
+        if (wait_for_wake(http, request, wakes))
+            return false;
+    }
+}
+
+static enum MHD_Result answer(struct weir_http *http, struct weir_http_request *request)
+{
+    struct weir_http_reply reply;
 
     if (request->body_bytes > http->body_max)
         return refuse_body(request->connection, http->body_max);
     if (request->body.failed)
         return refuse(request->connection, 503, "out of memory");
-    http->handler(http->context, request, &reply);
+    if (!handle(http, request, &reply))
+        return MHD_YES;
     if (reply.body.failed)
         weir_http_reply_problem(&reply, 500, "out of memory");
     return send_reply(request->connection, &reply);
@@ -212,7 +282,7 @@ static enum MHD_Result answer(const struct weir_http *http, struct weir_http_req
 static enum MHD_Result take_request(void *context, struct MHD_Connection *connection, const char *path,
     const char *method, const char *version, const char *data, size_t *len, void **slot)
 {
-    const struct weir_http *http = context;
+    struct weir_http *http = context;
     struct weir_http_request *request = *slot;
 
     (void)version;
@@ -281,9 +351,9 @@ static struct MHD_Daemon *start(struct weir_http *http, const struct weir_http_s
     unsigned connections = settings->connections > 0 ? settings->connections : DEFAULT_CONNECTIONS;
     unsigned timeout_s = settings->timeout_s > 0 ? settings->timeout_s : DEFAULT_TIMEOUT_S;
 
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, take_request,
-        http, MHD_OPTION_EXTERNAL_LOGGER, take_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, take_request, http, MHD_OPTION_EXTERNAL_LOGGER, take_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         connections < threads ? threads : connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
         MHD_OPTION_URI_LOG_CALLBACK, request_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL,
         STRICT, 1, MHD_OPTION_END);
@@ -303,6 +373,7 @@ int weir_http_listen(const struct weir_http_settings *settings, weir_http_handle
     if (http != NULL) {
         *http = (struct weir_http){.handler = handler, .context = context, .body_max = settings->body_max};
         describe_address(http, fd);
+        pthread_mutex_init(&http->lock, NULL);
         http->daemon = start(http, settings, fd);
     }
     if (http == NULL || http->daemon == NULL) {
@@ -323,7 +394,12 @@ void weir_http_close(struct weir_http *http)
 {
     if (http == NULL)
         return;
+    pthread_mutex_lock(&http->lock);
+    http->closing = true;
+    pthread_mutex_unlock(&http->lock);
+    weir_http_wake(http);
     MHD_stop_daemon(http->daemon);
+    pthread_mutex_destroy(&http->lock);
     if (http->is_unix)
         unlink(http->address + strlen("unix:"));
     free(http);

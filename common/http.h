@@ -1,5 +1,5 @@
-/* A small HTTP/1.1 server on libmicrohttpd for answers that are computed at once: management pages and the store's
- * reads. (The gateway's own server suspends requests and lives in gateway/server.) Handlers run on a pool of
+/* A small HTTP/1.1 server on libmicrohttpd for answers that are computed at once, or as soon as something has changed:
+ * management pages and the store's reads. (The gateway's own server suspends requests and lives in gateway/server.) Handlers run on a pool of
  * threads, several at a time. Requests with a body are refused with 413 beyond body_max. */
 #ifndef WEIR_COMMON_HTTP_H
 #define WEIR_COMMON_HTTP_H
@@ -7,7 +7,9 @@
 #include "common/bytes.h"
 #include "common/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct weir_http;
 struct weir_http_request; /* opaque; alive during the handler call */
@@ -19,6 +21,8 @@ const char *weir_http_path(const struct weir_http_request *request);
 const char *weir_http_query(const struct weir_http_request *request, const char *name);
 const char *weir_http_header(const struct weir_http_request *request, const char *name);
 struct weir_bytes weir_http_body(const struct weir_http_request *request);
+/* How long the request has waited since it was first handled, in ms; 0 the first time. */
+int64_t weir_http_waited_ms(const struct weir_http_request *request);
 
 enum { WEIR_HTTP_REPLY_HEADERS = 8 };
 
@@ -31,6 +35,7 @@ struct weir_http_reply {
         char value[320];
     } headers[WEIR_HTTP_REPLY_HEADERS];
     size_t header_count;
+    bool later; /* there is no answer yet: the handler is called again after the next weir_http_wake */
 };
 
 /* Cuts the value at the limit; drops control characters. */
@@ -60,7 +65,9 @@ int weir_http_listen(const struct weir_http_settings *settings, weir_http_handle
     struct weir_http **ret_http, struct weir_error *err);
 /* host:port that it listens on; borrowed. */
 const char *weir_http_address(const struct weir_http *http);
-/* Stops: no handler runs after it returns. Accepts NULL. */
+/* Something has changed: requests whose handler had no answer yet are handled again. Threads: any. */
+void weir_http_wake(struct weir_http *http);
+/* Stops: what waits is answered 503, no handler runs after it returns. Accepts NULL. */
 void weir_http_close(struct weir_http *http);
 
 /* Splits "host:port", "[v6]:port", "unix:/path". host and port are written NUL-terminated. */

@@ -65,3 +65,13 @@ void weir_bridge_reply_problem(struct weir_http_reply *reply, unsigned status, c
 {
     weir_http_reply_problem(reply, status, "%s", detail);
 }
+
+void weir_bridge_reply_later(struct weir_http_reply *reply)
+{
+    reply->later = true;
+}
+
+void weir_bridge_wake(struct weir_http_service *service)
+{
+    weir_http_wake(service->http);
+}

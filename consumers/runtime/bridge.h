@@ -16,4 +16,7 @@ void weir_bridge_reply_body(
 void weir_bridge_reply_header(struct weir_http_reply *reply, const char *name, const char *value);
 void weir_bridge_reply_problem(struct weir_http_reply *reply, unsigned status, const char *detail);
 
+void weir_bridge_reply_later(struct weir_http_reply *reply);
+void weir_bridge_wake(struct weir_http_service *service);
+
 #endif

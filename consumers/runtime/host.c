@@ -132,5 +132,8 @@ void weir_host_init(struct weir_runtime *runtime)
         .reply_header = weir_bridge_reply_header,
         .reply_problem = weir_bridge_reply_problem,
         .cluster_id = cluster_id,
+        .reply_later = weir_bridge_reply_later,
+        .request_waited_ms = weir_http_waited_ms,
+        .http_wake = weir_bridge_wake,
     };
 }

@@ -31,7 +31,7 @@ struct weir_http_service {
     void *context;
 };
 struct weir_http_request {
-    const char *method, *path, *peer;
+    const char *method, *path, *query, *peer;
 };
 static struct weir_http_service service;
 
@@ -200,11 +200,36 @@ static const char *host_request_path(const struct weir_http_request *request)
     return request->path;
 }
 
+/* A value of "a=1&b=2", which must not be escaped; good until the next call on this thread. */
 static const char *host_request_query(const struct weir_http_request *request, const char *name)
 {
-    (void)request;
-    (void)name;
+    static _Thread_local char value[128];
+    size_t len = strlen(name);
+
+    for (const char *at = request->query; *at != '\0'; at += strcspn(at, "&"), at += *at == '&') {
+        if (strncmp(at, name, len) != 0 || at[len] != '=')
+            continue;
+        snprintf(value, sizeof(value), "%.*s", (int)strcspn(at + len + 1, "&"), at + len + 1);
+        return value;
+    }
     return NULL;
+}
+
+static void host_reply_later(struct weir_http_reply *reply)
+{
+    reply->later = true;
+}
+
+static int64_t host_request_waited_ms(const struct weir_http_request *request)
+{
+    (void)request;
+    return the->waited_ms;
+}
+
+static void host_http_wake(struct weir_http_service *http)
+{
+    (void)http;
+    the->wakes++;
 }
 
 static const char *host_request_header(const struct weir_http_request *request, const char *name)
@@ -271,6 +296,9 @@ static const struct weir_host host_table = {
     .reply_header = host_reply_header,
     .reply_problem = host_reply_problem,
     .cluster_id = host_cluster_id,
+    .reply_later = host_reply_later,
+    .request_waited_ms = host_request_waited_ms,
+    .http_wake = host_http_wake,
 };
 
 /* --- life --- */
@@ -618,9 +646,14 @@ void fake_run(struct fake *fake)
 struct weir_http_reply fake_get(struct fake *fake, const char *method, const char *path, const char *peer)
 {
     struct weir_http_reply reply = {.status = 0};
-    struct weir_http_request request = {method, path, peer};
+    char whole[512];
 
     (void)fake;
+    snprintf(whole, sizeof(whole), "%s", path);
+    char *query = strchrnul(whole, '?');
+    bool asked = *query == '?';
+    *query = '\0';
+    struct weir_http_request request = {method, whole, asked ? query + 1 : "", peer};
     assert_non_null(service.answer);
     service.answer(service.context, &request, &reply);
     return reply;

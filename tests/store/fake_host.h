@@ -35,6 +35,7 @@ struct fake_log {
 
 struct weir_http_reply {
     unsigned status;
+    bool later; /* it waits */
     char body[2048];
     char names[8][32], values[8][320];
     size_t header_count;
@@ -47,7 +48,8 @@ struct fake {
     struct weir_service service;
     struct weir_store_settings settings;
     const char *cluster;
-    int64_t now_ms;
+    int64_t now_ms, waited_ms;
+    size_t wakes;
     size_t event_bytes_max;
     struct weir_host host;
     void *instance;

@@ -222,6 +222,106 @@ static void readers_run_beside_the_loop(void **state)
     assert_int_equal(reader.wrong, 0);
 }
 
+/* Key w is alone on its partition, so that its commands stand at offsets 0, 1, 2, … */
+static struct weir_http_reply ask(
+    struct fake *fake, const char *key, const char *request, int64_t offset, const char *more)
+{
+    char place[256];
+
+    snprintf(place, sizeof(place), "/requests/orders/%d/%s?offset=%d%s",
+        weir_topic_partition(weir_bytes_str(key), 6), request, (int)offset, more);
+    return fake_get(fake, "GET", place, NULL);
+}
+
+static void check_ending(struct weir_http_reply reply, const char *expected)
+{
+    assert_int_equal(reply.status, 200);
+    if (strstr(reply.body, expected) == NULL)
+        fail_msg("%s, not %s", reply.body, expected);
+}
+
+static void requests_are_told(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_put(fake, FAKE_ORDERS, "create", "r2", "w", "{\"n\":1}", "weir-fingerprint", "f00d", NULL);
+    fake_put(fake, FAKE_ORDERS, "merge", "r3", "w", "{\"n\":2}", NULL);
+    fake_put(fake, FAKE_ORDERS, "create", "r4", "w", "{}", NULL);
+    fake_put(fake, FAKE_ORDERS, "create", "r5", "w", "{", NULL);
+    fake_put(fake, FAKE_ORDERS, "delete", "r6", "w", NULL, NULL);
+    fake_put(fake, FAKE_ORDERS, "delete", "r7", "w", NULL, NULL);
+    fake_run(fake);
+    check_ending(ask(fake, "w", "r2", 0, ""), "\"outcome\":\"stored\",\"key\":\"w\",\"at\":\"orders/");
+    check_ending(ask(fake, "w", "r2", 0, ""), "\"op\":\"c\",\"version\":1,\"ts_ms\":");
+    check_ending(ask(fake, "w", "r3", 1, ""), "\"op\":\"u\",\"version\":2,");
+    check_ending(ask(fake, "w", "r4", 2, ""), "\"outcome\":\"rejected\",\"error\":\"already-exists\"");
+    check_ending(ask(fake, "w", "r5", 3, ""), "\"outcome\":\"dead-lettered\",\"error\":\"invalid\"");
+    check_ending(ask(fake, "w", "r6", 4, ""), "\"op\":\"d\",\"version\":3,");
+    check_ending(ask(fake, "w", "r7", 5, ""), "\"outcome\":\"unchanged\"");
+    check_ending(ask(fake, "w", "r2", 9, "&fingerprint=f00d"), "\"outcome\":\"stored\"");
+    check_ending(ask(fake, "w", "r2", 9, "&fingerprint=beef"),
+        "\"outcome\":\"rejected\",\"error\":\"idempotency-key-reused\",\"key\":\"w\",\"first\":\"orders/");
+    assert_int_equal(ask(fake, "w", "other", 5, "").status, 404);
+}
+
+static void request_that_has_not_ended_is_waited_for(void **state)
+{
+    struct fake *fake = *state;
+
+    check_ending(ask(fake, "w", "r2", 0, ""), "\"outcome\":\"pending\"");
+    assert_true(ask(fake, "w", "r2", 0, "&wait=500").later);
+    fake->waited_ms = 500;
+    check_ending(ask(fake, "w", "r2", 0, "&wait=500"), "\"outcome\":\"pending\"");
+    fake->waited_ms = 100;
+    size_t wakes = fake->wakes;
+    fake_put(fake, FAKE_ORDERS, "create", "r2", "w", "{}", NULL);
+    assert_int_equal(fake_handle(fake, NULL), 0);
+    assert_true(ask(fake, "w", "r2", 0, "&wait=500").later);
+    assert_int_equal(fake_commit(fake, NULL), 0);
+    assert_true(fake->wakes > wakes);
+    check_ending(ask(fake, "w", "r2", 0, "&wait=500"), "\"outcome\":\"stored\"");
+}
+
+static void requests_that_make_no_sense_are_refused(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned status;
+    } rows[] = {{"/requests/orders/6/r1", 404}, {"/requests/orders/x/r1", 404}, {"/requests/orders//r1", 404},
+        {"/requests/nothing/0/r1", 404}, {"/requests/orders/0", 404}, {"/requests/orders/0/", 404},
+        {"/requests/orders/0/r1?offset=x", 400}, {"/requests/orders/0/r1?wait=-1", 400},
+        {"/documents/orders/w?offset=", 400}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (fake_get(*state, "GET", rows[i].path, NULL).status != rows[i].status)
+            fail_msg("%s is not %u", rows[i].path, rows[i].status);
+    weir_store_revoked(((struct fake *)*state)->instance, FAKE_ORDERS, 0);
+    assert_int_equal(fake_get(*state, "GET", "/requests/orders/0/r1?wait=500", NULL).status, 503);
+}
+
+static void own_writes_can_be_read(void **state)
+{
+    struct fake *fake = *state;
+    static const char read[] = "/documents/orders/w?offset=0&wait=500";
+
+    assert_true(fake_get(fake, "GET", read, NULL).later);
+    fake->waited_ms = 501;
+    struct weir_http_reply reply = fake_get(fake, "GET", read, NULL);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(fake_reply_header(&reply, "Retry-After"), "1");
+    fake_put(fake, FAKE_ORDERS, "replace", "r2", "w", "{\"n\":1}", NULL);
+    fake_run(fake);
+    assert_int_equal(fake_get(fake, "GET", read, NULL).status, 200);
+    fake_crash(fake);
+    assert_int_equal(fake_get(fake, "GET", read, NULL).status, 200);
+    assert_int_equal(fake_get(fake, "GET", "/documents/orders/w?offset=1", NULL).status, 503);
+    fake_put(fake, FAKE_ORDERS, "create", "r3", "w", "{}", NULL);
+    assert_int_equal(fake_handle(fake, NULL), 0);
+    fake_commit_untold(fake);
+    fake_crash(fake);
+    assert_int_equal(fake_get(fake, "GET", "/documents/orders/w?offset=1", NULL).status, 200);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(document_comes_with_its_bytes, start, stop),
     cmocka_unit_test_setup_teardown(what_is_not_there_is_404, start, stop),
@@ -233,6 +333,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(beyond_loopback_needs_the_secret, start, stop),
     cmocka_unit_test_setup_teardown(address_of_no_host_needs_a_url, start, stop),
     cmocka_unit_test_setup_teardown(topics_have_to_be_collections, start, stop),
+    cmocka_unit_test_setup_teardown(requests_are_told, start, stop),
+    cmocka_unit_test_setup_teardown(request_that_has_not_ended_is_waited_for, start, stop),
+    cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, start, stop),
+    cmocka_unit_test_setup_teardown(own_writes_can_be_read, start, stop),
     cmocka_unit_test_setup_teardown(readers_run_beside_the_loop, start, stop),
 };
 WEIR_TEST_MAIN(tests)

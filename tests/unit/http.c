@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -315,6 +316,58 @@ static void headers_beyond_the_limit_are_dropped(void **state)
     assert_int_equal(strlen(reply.headers[0].value), sizeof(reply.headers[0].value) - 1);
 }
 
+struct gate {
+    atomic_int calls;
+    atomic_bool open;
+};
+
+static void answer_when_open(
+    void *context, const struct weir_http_request *request, struct weir_http_reply *reply)
+{
+    struct gate *gate = context;
+
+    reply->later = !atomic_load(&gate->open);
+    weir_buffer_printf(&reply->body, "waited %s", weir_http_waited_ms(request) >= 0 ? "well" : "badly");
+    atomic_fetch_add(&gate->calls, 1);
+}
+
+static void await_calls(struct gate *gate, int calls)
+{
+    while (atomic_load(&gate->calls) < calls) /* the test's time limit ends this */
+        sched_yield();
+}
+
+static void waits_until_it_is_woken(void **state)
+{
+    (void)state;
+    struct gate gate = {0};
+    struct weir_http *http = NULL;
+    struct weir_http_settings settings = {.listen = "127.0.0.1:0", .threads = 2, .connections = 300};
+    char answer[512] = "";
+
+    assert_int_equal(weir_http_listen(&settings, answer_when_open, &gate, &http, NULL), 0);
+    int first = connect_to(weir_http_address(http)), second = connect_to(weir_http_address(http));
+    static const char request[] = "GET /" END "\r\n";
+    assert_int_equal(send(first, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    await_calls(&gate, 1);
+    weir_http_wake(http);
+    await_calls(&gate, 2);
+    atomic_store(&gate.open, true);
+    weir_http_wake(http);
+    assert_true(recv(first, answer, sizeof(answer) - 1, MSG_WAITALL) > 0);
+    holds(answer, "HTTP/1.1 200 ");
+    holds(answer, "waited well");
+    atomic_store(&gate.open, false);
+    assert_int_equal(send(second, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    await_calls(&gate, 4);
+    weir_http_close(http);
+    memset(answer, 0, sizeof(answer));
+    assert_true(recv(second, answer, sizeof(answer) - 1, MSG_WAITALL) > 0);
+    holds(answer, "HTTP/1.1 503 ");
+    close(first);
+    close(second);
+}
+
 static bool ready(void *context, struct weir_buffer *detail)
 {
     weir_buffer_append_str(detail, "\"kafka\":\"ok\"");
@@ -359,6 +412,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(listens_on_a_unix_socket),
     cmocka_unit_test(replaces_a_dead_socket_but_no_file),
     cmocka_unit_test(serves_many_connections_at_once),
+    cmocka_unit_test(waits_until_it_is_woken),
     cmocka_unit_test(says_why_it_cannot_listen),
     cmocka_unit_test(splits_addresses),
     cmocka_unit_test(knows_loopback),

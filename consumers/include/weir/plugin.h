@@ -193,6 +193,13 @@ struct weir_host {
     void (*reply_problem)(struct weir_http_reply *reply, unsigned status, const char *detail);
     /* Id of the Kafka cluster, "" on the dev broker. `context` is the table's. Valid from the first `assigned` on. */
     const char *(*cluster_id)(void *context);
+
+    /* For a request that has no answer yet: instead of a reply, `answer` is called with it again after the next http_wake,
+     * which a plugin does when something has changed, and in tick for those whose time is up. Those that wait when the
+     * listener closes are answered 503. Within weir_http_answer. */
+    void (*reply_later)(struct weir_http_reply *reply);
+    int64_t (*request_waited_ms)(const struct weir_http_request *request); /* since `answer` was first called with it */
+    void (*http_wake)(struct weir_http_service *service);                  /* any thread */
 };
 
 /* Whether the host has the member: for plugins that run on hosts older than their header. */

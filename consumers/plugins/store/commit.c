@@ -131,6 +131,7 @@ int weir_store_committed(
     for (size_t i = 0; i < store->source_count; i++)
         for (int32_t p = 0; p < store->sources[i].partition_count; p++)
             settle_partition(&store->sources[i].partitions[p], r == 0);
+    store->host->http_wake(store->http);
     weir_store_begin_batch(store);
     return r;
 }

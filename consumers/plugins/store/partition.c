@@ -15,6 +15,11 @@ void weir_partition_set_state(struct weir_partition *partition, enum weir_partit
     atomic_store(&partition->state, (turn + 1) << STATE_BITS | (uint64_t)state);
 }
 
+bool weir_partition_has_ended(const struct weir_partition *partition, int64_t offset)
+{
+    return atomic_load(&partition->reached) > offset;
+}
+
 struct weir_partition *weir_source_partition(
     const struct weir_source *source, int32_t partition, struct weir_error *err)
 {

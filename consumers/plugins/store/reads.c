@@ -1,11 +1,12 @@
-/* The store's reads over HTTP. These run on the listener's threads, beside the loop. */
+/* The store's reads over HTTP: documents, and where the partitions stand. */
+#include "consumers/plugins/store/reads.h"
+
 #include "consumers/plugins/store/keys.h"
-#include "consumers/plugins/store/store.h"
 
 #include <inttypes.h>
 #include <time.h>
 
-enum { HTTP_DATE_BYTES = 64, NUMBER_BYTES = 24 };
+enum { HTTP_DATE_BYTES = 64, NUMBER_BYTES = 24, WAIT_MS_MAX = 60000 };
 
 static const char retry_after_s[] = "1";
 
@@ -27,7 +28,8 @@ static bool may_read(const struct weir_store *store, const struct weir_http_requ
            (given != NULL && is_same_secret(given, store->settings->peer_secret));
 }
 
-static const struct weir_source *find_collection(const struct weir_store *store, const char *name, size_t len)
+const struct weir_source *weir_read_find_collection(
+    const struct weir_store *store, const char *name, size_t len)
 {
     for (size_t i = 0; i < store->source_count; i++) {
         const char *own = store->sources[i].collection->name;
@@ -53,79 +55,132 @@ static void write_http_date(int64_t wall_ms, char out[static HTTP_DATE_BYTES])
         months[utc.tm_mon], utc.tm_year + 1900, clock);
 }
 
-static void reply_unavailable(const struct weir_store *store, struct weir_http_reply *reply, const char *why)
+void weir_read_reply_no_page(const struct weir_read *read)
 {
-    store->host->reply_problem(reply, 503, why);
-    store->host->reply_header(reply, "Retry-After", retry_after_s);
+    read->store->host->reply_problem(read->reply, 404, "there is no such page");
 }
 
-static void reply_document(
-    const struct weir_store *store, const struct weir_document *document, struct weir_http_reply *reply)
+void weir_read_reply_unavailable(const struct weir_read *read, const char *why)
 {
+    read->store->host->reply_problem(read->reply, 503, why);
+    read->store->host->reply_header(read->reply, "Retry-After", retry_after_s);
+}
+
+bool weir_read_is_served(const struct weir_read *read, const struct weir_partition *own)
+{
+    enum weir_partition_state state = weir_partition_state(own);
+
+    if (state == WEIR_PARTITION_FOREIGN)
+        weir_read_reply_unavailable(read, "another instance keeps this partition");
+    else if (state == WEIR_PARTITION_RESTORING)
+        weir_read_reply_unavailable(read, "this partition is being restored from its topics");
+    return state == WEIR_PARTITION_SERVING;
+}
+
+/* A query parameter that is a number; *ret_number stays as it is without one. */
+static bool take_number(const struct weir_read *read, const char *name, int64_t *ret_number)
+{
+    const char *text = read->store->host->request_query(read->request, name);
+    char *end = NULL;
+
+    if (text == NULL)
+        return true;
+    *ret_number = strtoll(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
+bool weir_read_take_wait(const struct weir_read *read, struct weir_read_wait *ret_wait)
+{
+    *ret_wait = (struct weir_read_wait){.offset = -1, .wait_ms = 0};
+    if (take_number(read, "offset", &ret_wait->offset) && take_number(read, "wait", &ret_wait->wait_ms))
+        return true;
+    read->store->host->reply_problem(read->reply, 400, "offset and wait are numbers");
+    return false;
+}
+
+bool weir_read_waits(const struct weir_read *read, const struct weir_read_wait *wait)
+{
+    const struct weir_host *host = read->store->host;
+    int64_t wait_ms = wait->wait_ms < WAIT_MS_MAX ? wait->wait_ms : WAIT_MS_MAX;
+
+    if (host->request_waited_ms(read->request) >= wait_ms)
+        return false;
+    host->reply_later(read->reply);
+    return true;
+}
+
+static void reply_document(const struct weir_read *read, const struct weir_document *document)
+{
+    const struct weir_host *host = read->store->host;
     char tag[WEIR_REQUEST_BYTES + 3], date[HTTP_DATE_BYTES], version[NUMBER_BYTES];
 
     snprintf(tag, sizeof(tag), "\"%.*s\"", (int)document->request.len, document->request.data);
     snprintf(version, sizeof(version), "%" PRIu64, document->version);
     write_http_date(document->changed_ms, date);
-    store->host->reply_body(reply, 200, "application/json", document->text);
-    store->host->reply_header(reply, "ETag", tag);
-    store->host->reply_header(reply, "Last-Modified", date);
-    store->host->reply_header(reply, "Weir-Version", version);
+    host->reply_body(read->reply, 200, "application/json", document->text);
+    host->reply_header(read->reply, "ETag", tag);
+    host->reply_header(read->reply, "Last-Modified", date);
+    host->reply_header(read->reply, "Weir-Version", version);
 }
 
 /* Answers what was found, unless the partition was given up while it was looked for. */
-static void reply_found(const struct weir_store *store, int found, struct weir_bytes stored,
-    const struct weir_error *err, struct weir_http_reply *reply)
+static void reply_found(
+    const struct weir_read *read, int found, struct weir_bytes stored, const struct weir_error *err)
 {
+    const struct weir_host *host = read->store->host;
     struct weir_document document;
 
     if (found == WEIR_E_NOT_FOUND) {
-        store->host->reply_problem(reply, 404, "there is no such document");
-        store->host->reply_header(reply, "Weir-Version", "0");
+        host->reply_problem(read->reply, 404, "there is no such document");
+        host->reply_header(read->reply, "Weir-Version", "0");
     } else if (found < 0 || weir_document_read(stored, &document, NULL) < 0) {
-        weir_store_log(store, WEIR_SAY_ERROR, "store.read.failed", "reason=\"%s\"",
+        weir_store_log(read->store, WEIR_SAY_ERROR, "store.read.failed", "reason=\"%s\"",
             found < 0 ? err->text : "damaged document");
-        store->host->reply_problem(reply, 500, "the document can't be read");
+        host->reply_problem(read->reply, 500, "the document can't be read");
     } else
-        reply_document(store, &document, reply);
+        reply_document(read, &document);
 }
 
-static void read_document(struct weir_store *store, const struct weir_source *source, struct weir_bytes key,
-    struct weir_http_reply *reply)
+static void read_document(
+    const struct weir_read *read, const struct weir_source *source, struct weir_bytes key)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer stored = {0};
     struct weir_error err;
+    struct weir_read_wait wait;
     char stored_key[WEIR_STORE_KEY_BYTES];
     int32_t partition = weir_topic_partition(key, source->partition_count);
     const struct weir_partition *own = &source->partitions[partition];
 
     uint64_t state = atomic_load(&own->state);
-    if (weir_partition_state(own) == WEIR_PARTITION_FOREIGN)
-        return reply_unavailable(store, reply, "another instance keeps this partition");
-    if (weir_partition_state(own) == WEIR_PARTITION_RESTORING)
-        return reply_unavailable(store, reply, "this partition is being restored from its change topic");
-    int found = weir_db_get(store->db,
+    if (!weir_read_take_wait(read, &wait) || !weir_read_is_served(read, own))
+        return;
+    if (wait.offset >= 0 && !weir_partition_has_ended(own, wait.offset)) {
+        if (!weir_read_waits(read, &wait))
+            weir_read_reply_unavailable(read, "the command at that position has not ended yet");
+        return;
+    }
+    int found = weir_db_get(read->store->db,
         weir_key_write(WEIR_KEY_DOCUMENT, source->number, partition, key, stored_key), &stored, &err);
     if (atomic_load(&own->state) != state)
-        return reply_unavailable(store, reply, "this partition is moving");
-    reply_found(store, found, weir_buffer_bytes(&stored), &err, reply);
+        return weir_read_reply_unavailable(read, "this partition is moving");
+    reply_found(read, found, weir_buffer_bytes(&stored), &err);
 }
 
 /* rest: "orders/o-1"; the key is all behind the first slash. */
-static void answer_document(struct weir_store *store, const char *rest, struct weir_http_reply *reply)
+static void answer_document(const struct weir_read *read, const char *rest)
 {
     const char *slash = strchr(rest, '/');
     struct weir_bytes key = weir_bytes_str(slash != NULL ? slash + 1 : "");
     const struct weir_source *source =
-        slash != NULL ? find_collection(store, rest, (size_t)(slash - rest)) : NULL;
+        slash != NULL ? weir_read_find_collection(read->store, rest, (size_t)(slash - rest)) : NULL;
 
     if (source == NULL)
-        store->host->reply_problem(reply, 404, "this store keeps no such collection");
+        read->store->host->reply_problem(read->reply, 404, "this store keeps no such collection");
     else if (weir_key_check(key, NULL) < 0)
-        store->host->reply_problem(
-            reply, 404, "a key has 1 to 255 bytes of UTF-8 without control characters");
+        read->store->host->reply_problem(
+            read->reply, 404, "a key has 1 to 255 bytes of UTF-8 without control characters");
     else
-        read_document(store, source, key, reply);
+        read_document(read, source, key);
 }
 
 static void append_position(const struct weir_source *source, int32_t partition, struct weir_buffer *out)
@@ -145,14 +200,13 @@ static void append_position(const struct weir_source *source, int32_t partition,
         weir_buffer_printf(out, "%" PRId64 "}", checkpoint);
 }
 
-static void answer_positions(struct weir_store *store, const char *rest, struct weir_http_reply *reply)
+static void answer_positions(const struct weir_read *read, const char *rest)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    const struct weir_store *store = read->store;
 
-    if (rest[0] != '\0') {
-        store->host->reply_problem(reply, 404, "there is no such page");
-        return;
-    }
+    if (rest[0] != '\0')
+        return weir_read_reply_no_page(read);
     weir_buffer_append_str(&body, "{\"instance\":");
     weir_buffer_append_json_string(&body, weir_bytes_str(store->host->instance));
     weir_buffer_append_str(&body, ",\"partitions\":[");
@@ -160,20 +214,21 @@ static void answer_positions(struct weir_store *store, const char *rest, struct 
         for (int32_t p = 0; !body.failed && p < store->sources[i].partition_count; p++)
             append_position(&store->sources[i], p, &body);
     weir_buffer_append_str(&body, "]}");
-    store->host->reply_body(reply, 200, "application/json", weir_buffer_bytes(&body));
+    store->host->reply_body(read->reply, 200, "application/json", weir_buffer_bytes(&body));
 }
 
 static const struct {
     const char *path;
-    void (*answer)(struct weir_store *store, const char *rest, struct weir_http_reply *reply);
-} routes[] = {{"/documents/", answer_document}, {"/positions", answer_positions}};
+    void (*answer)(const struct weir_read *read, const char *rest);
+} routes[] = {{"/documents/", answer_document}, {"/requests/", weir_read_answer_request},
+    {"/positions", answer_positions}};
 
-static void answer_route(struct weir_store *store, const char *path, struct weir_http_reply *reply)
+static void answer_route(const struct weir_read *read, const char *path)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strncmp(path, routes[i].path, strlen(routes[i].path)) == 0)
-            return routes[i].answer(store, path + strlen(routes[i].path), reply);
-    store->host->reply_problem(reply, 404, "there is no such page");
+            return routes[i].answer(read, path + strlen(routes[i].path));
+    weir_read_reply_no_page(read);
 }
 
 void weir_store_answer(void *context, const struct weir_http_request *request, struct weir_http_reply *reply)
@@ -187,6 +242,6 @@ void weir_store_answer(void *context, const struct weir_http_request *request, s
         store->host->reply_problem(reply, 405, "the store's documents are changed by commands only");
         store->host->reply_header(reply, "Allow", "GET, HEAD");
     } else {
-        answer_route(store, store->host->request_path(request), reply);
+        answer_route(&(struct weir_read){store, request, reply}, store->host->request_path(request));
     }
 }

@@ -222,6 +222,7 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
         (void)weir_store_check_space(store, NULL);
     }
     weir_requests_tick(store);
+    store->host->http_wake(store->http);
     if (store->checkpoints_touched_ms == 0)
         store->checkpoints_touched_ms = now_ms;
     if (now_ms - store->checkpoints_touched_ms >= TOUCH_EVERY_MS) {

@@ -100,6 +100,8 @@ void weir_store_close(void *instance);
 /* partition.c */
 enum weir_partition_state weir_partition_state(const struct weir_partition *partition);
 void weir_partition_set_state(struct weir_partition *partition, enum weir_partition_state state);
+/* Whether all commands of the partition up to this offset have ended, or none (-1) is asked for. */
+bool weir_partition_has_ended(const struct weir_partition *partition, int64_t offset);
 /* NULL, with an error that names the collection's count, when the topic has more partitions than it should.
  */
 struct weir_partition *weir_source_partition(
