@@ -3,6 +3,7 @@
 
 mutants.py apply-first: a store host that applies a batch before its transaction is committed.
 mutants.py offsets-first: a store host that commits the offsets of a batch before what it made of it.
+mutants.py no-dedupe: a store that knows no request again.
 mutants.py ack-first: a gateway that answers before Kafka has acknowledged.
 mutants.py right: the right gateway under the same fault, which the judge must find whole (for the store: store_kill.py).
 """
@@ -12,8 +13,9 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
-from harness import Failed, Stage, main, say
+from harness import BUILD, Failed, Stage, main, say
 from load import Load, Workload
+from random_commands import PARTITIONS, Feed
 from outage import broker_outage, restart_gateway
 from watch import Watch
 
@@ -77,6 +79,18 @@ def offsets_first():
     expect_caught(store_dies_before_commit("weir-consumer-mutant-offsets-first"), "lost")
 
 
+def no_dedupe():
+    with Stage() as stage:
+        kafka = stage.kafka()
+        weir = stage.weir(kafka, partitions=PARTITIONS)
+        Feed(kafka, seed=1).put(ORDERS)
+        weir.start("gateway").wait_ready()
+        store = weir.start("store", WEIR_PLUGIN_PATH=str(BUILD / "mutants")).wait_ready()
+        with Watch(kafka) as watch:
+            watch.wait_settled(60, [store])
+        expect_caught(weir.judge(), "wrong-ending")
+
+
 def ack_first():
     expect_caught(gateway_dies_in_an_outage("weir-gateway-mutant-ack-first"), "answer-lost")
 
@@ -85,7 +99,7 @@ def right():
     expect_whole(gateway_dies_in_an_outage())
 
 
-TESTS = {"apply-first": apply_first, "offsets-first": offsets_first, "ack-first": ack_first, "right": right}
+TESTS = {"apply-first": apply_first, "offsets-first": offsets_first, "no-dedupe": no_dedupe, "ack-first": ack_first, "right": right}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TESTS:

@@ -81,6 +81,11 @@ class Names:
     def all(self):
         return (self.commands, self.changes, self.outcomes, self.retry, self.dlq)
 
+    @property
+    def own(self):
+        """What every service has, whatever its plugin does: its source, its retry topic and its dead letters."""
+        return (self.commands, self.retry, self.dlq)
+
 
 @dataclass
 class History:

@@ -194,6 +194,23 @@ class Judge:
             expected = self.replay.expect(command, again=True)
             self._judge_ending(command, ending, expected, is_redriven=True)
 
+    def run_service(self):
+        """Judges what any service promises, whatever its plugin does: its retry topic and its dead letters."""
+        endings = collect(self.history, self.findings)
+        self.lives = retries.read(self.history, self.findings, self.attempts)
+        for command in self.history.commands:
+            life, letters = self.lives.get(command.position), Counter()
+            for ending in endings.get(command.position, []):
+                letters[redrive_count(ending)] += 1
+                self._judge_place(command, ending)
+                self._judge_letter(command, ending, None)
+            if life is not None and life.is_live:
+                self.findings.add("pending", command.position, "its latest retry state is not done")
+            for count, times in letters.items():
+                self.findings.check(times == 1, "double", command.position, f"{times} letters of redrive {count}")
+        self.findings.counts["commands"] = len(self.history.commands)
+        return self.findings
+
     def _judge_command(self, command, ends):
         life = self.lives.get(command.position)
         main = self._one_ending(command, ends, life is not None and life.is_live)
@@ -344,7 +361,7 @@ class Judge:
                 executions == str(self.attempts), "attempts", where, f"{executions} executions, not {self.attempts}"
             )
         self.findings.counts[f"letter_{disposition}"] += 1
-        if disposition not in UNFORESEEN and (expected.kind != "letter" or disposition != expected.disposition):
+        if expected is not None and disposition not in UNFORESEEN and (expected.kind != "letter" or disposition != expected.disposition):
             self._wrong_ending(command, ending, expected)
 
     def _judge_change_log(self):

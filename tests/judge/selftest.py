@@ -408,6 +408,24 @@ class JudgeTest(unittest.TestCase):
         del s.history.retry[0].headers["weir-error"]
         self.assertEqual(s.violations(), {"wrong-header": 2})
 
+    def test_any_service(self):
+        """Without a word of changes and outcomes: executions, ends and letters."""
+
+        def judged(story):
+            judge = Judge(story.history, "orderID")
+            judge.history.changes, judge.history.outcomes = [], []
+            return dict(judge.run_service().violations)
+
+        s = self.retried()
+        bad = s.command("replace", B, "x")
+        s.state(bad, 1), s.state(bad, 2), s.done(bad), s.letter(bad, "max-attempts", executions=3)
+        self.assertEqual(judged(s), {})
+        s.letter(bad, "max-attempts", executions=3)
+        self.assertEqual(judged(s), {"double": 1})
+        s.history.dlq.pop()
+        s.history.retry[0], s.history.retry[2] = s.history.retry[2], s.history.retry[0]
+        self.assertEqual(judged(s), {"attempts": 1})
+
     def redriven(self):
         """A dead letter that is sent back and then done, after a later command of its key."""
         s = whole()

@@ -177,6 +177,14 @@ def _take(message, found, open_ends):
         raise Unreadable(str(error))
 
 
+def service_history(bootstrap, names):
+    """The History of what any service has: source, retry topic and dead letters."""
+    cluster, counts = describe(bootstrap, names.own)
+    found = read(bootstrap, counts)
+    commands, retry, dlq = (found[topic] for topic in names.own)
+    return History(names, counts[names.commands], cluster, commands, [], [], retry, dlq, counts)
+
+
 def history(bootstrap, names, deadline_s=120, allow_trimmed=False):
     """The History of one collection and service."""
     cluster, counts = describe(bootstrap, names.all)

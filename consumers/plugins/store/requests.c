@@ -80,6 +80,9 @@ int weir_requests_find_in_batch(struct weir_turn *turn, struct weir_buffer *stor
     char key[WEIR_STORE_KEY_BYTES];
     struct weir_bytes found;
 
+#ifdef WEIR_MUTANT_NO_DEDUPE
+    return WEIR_E_NOT_FOUND; /* on purpose wrong, for the tests that have to notice it */
+#endif
     struct weir_bytes stored_key =
         write_key(turn->source, turn->record->partition, turn->command.request, key);
     if (weir_db_hour_overlay_find(turn->store->db, stored_key, &found)) {
