@@ -54,7 +54,9 @@ int weir_deployment_load(const char *path, struct weir_deployment **ret_deployme
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = calloc(1, sizeof(*deployment));
 
-    if (deployment == NULL)
+    const char *slash = strrchr(path, '/');
+    if (deployment == NULL ||
+        (deployment->folder = strndup(path, slash != NULL ? (size_t)(slash + 1 - path) : 0)) == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     int code = load(path, deployment, err);
     if (code == 0)
@@ -71,6 +73,7 @@ void weir_deployment_free(struct weir_deployment *deployment)
     weir_deployment_free_kafka(deployment);
     weir_option_free(&weir_log_options, &deployment->log);
     weir_config_free(deployment->config);
+    free(deployment->folder);
     free(deployment);
 }
 

@@ -49,6 +49,8 @@ struct weir_collection {
     char *key_field;      /* key = orderID */
     int64_t partitions;   /* of every topic of this collection; default 6, 1..1000; never changed later */
     int64_t changes_view; /* enum weir_changes_view */
+    char *schema;         /* path of its documents' JSON Schema, as it can be opened; NULL: none */
+    bool schema_formats;  /* whether `format` is a rule there (common/schema) */
     char *command_topic;  /* prefix + "orders" (derived) */
     char *changes_topic;  /* prefix + "orders.changes" (derived) */
     char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */
@@ -74,6 +76,7 @@ struct weir_service {
 };
 
 struct weir_deployment {
+    char *folder; /* of the configuration file, with its last slash: where relative paths of schemas begin */
     struct weir_config *config;
     struct weir_log_settings log;
     struct weir_kafka_settings kafka;

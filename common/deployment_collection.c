@@ -26,6 +26,16 @@ static const struct weir_option rows[] = {
         .choices = "NEW_IMAGE|NEW_AND_OLD_IMAGES",
         .offset = offsetof(struct weir_collection, changes_view),
         .help = "whether a change event holds the document as it was before, too"},
+    {.key = "schema",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_collection, schema),
+        .help = "JSON Schema (draft 2020-12 or draft-07) of the documents, seen from the configuration's "
+                "folder; without it every object is taken"},
+    {.key = "schema.formats",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "false",
+        .offset = offsetof(struct weir_collection, schema_formats),
+        .help = "whether `format` in the schema is a rule; else it is a note"},
 };
 
 const struct weir_option_table weir_collection_options = {.section = "collection *",
@@ -76,6 +86,20 @@ static int name_topics(
     return code;
 }
 
+static int find_schema(
+    const struct weir_deployment *deployment, struct weir_collection *collection, struct weir_error *err)
+{
+    char *path = NULL;
+
+    if (collection->schema == NULL || collection->schema[0] == '/')
+        return 0;
+    if (asprintf(&path, "%s%s", deployment->folder, collection->schema) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    free(collection->schema);
+    collection->schema = path;
+    return 0;
+}
+
 static int load_collection(const struct weir_deployment *deployment, const char *name,
     struct weir_collection *collection, struct weir_error *err)
 {
@@ -90,6 +114,8 @@ static int load_collection(const struct weir_deployment *deployment, const char 
             deployment->config, section, NULL, &weir_collection_options, NULL, NULL, collection, err);
     if (code == 0)
         code = check_key_field(deployment, section, collection, err);
+    if (code == 0)
+        code = find_schema(deployment, collection, err);
     return code < 0 ? code : name_topics(deployment, collection, err);
 }
 

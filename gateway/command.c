@@ -3,6 +3,8 @@
 #include "common/clock.h"
 #include "common/envelope.h"
 #include "common/json.h"
+#include "common/json_plain.h"
+#include "common/schema.h"
 #include "common/service.h"
 #include "common/topic.h"
 #include "gateway/identity.h"
@@ -16,38 +18,46 @@
 
 /* ---- the body ---- */
 
-/* Takes the key out of a create's body; data NULL for one without. */
-static enum weir_step take_body_key(struct weir_request *request, json_t *member)
+/* The member of a body that holds its key; text is NULL for none, and for one that is no string. */
+struct body_key {
+    bool present;
+    struct weir_bytes text;
+};
+
+/* Takes the key out of a create's body; request->key stays NULL without one. WEIR_STEP_SUSPENDED, here and
+ * below: go on. */
+static enum weir_step take_body_key(struct weir_request *request, struct body_key key)
 {
     const char *field = request->collection->config->key_field;
     request->key = WEIR_BYTES_NULL;
-    if (member == NULL)
+    if (!key.present)
         return WEIR_STEP_SUSPENDED;
-    if (!json_is_string(member))
+    if (key.text.data == NULL)
         return weir_request_refuse_member(
             request, MHD_HTTP_BAD_REQUEST, field, "the key %s is no string", field);
     struct weir_error err;
-    struct weir_bytes key = weir_bytes(json_string_value(member), json_string_length(member));
-    if (weir_key_check(key, &err) < 0)
+    if (weir_key_check(key.text, &err) < 0)
         return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field, "%s", err.text);
-    if (weir_bytes_is(key, ".") || weir_bytes_is(key, ".."))
+    if (weir_bytes_is(key.text, ".") || weir_bytes_is(key.text, ".."))
         return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field,
             "no URL can name the key %s: it would be a dot segment", field);
-    memcpy(request->path.key, key.data, key.len);
-    request->key = weir_bytes(request->path.key, key.len);
+    memcpy(request->path.key, key.text.data, key.text.len);
+    request->key = weir_bytes(request->path.key, key.text.len);
     return WEIR_STEP_SUSPENDED;
 }
 
-static enum weir_step compare_body_key(struct weir_request *request, json_t *member)
+static enum weir_step compare_body_key(struct weir_request *request, struct body_key key)
 {
     const char *field = request->collection->config->key_field;
-    if (member == NULL)
-        return WEIR_STEP_SUSPENDED;
-    if (json_is_string(member) &&
-        weir_bytes_equal(request->key, weir_bytes(json_string_value(member), json_string_length(member))))
+    if (!key.present || weir_bytes_equal(request->key, key.text))
         return WEIR_STEP_SUSPENDED;
     return weir_request_refuse_member(
         request, MHD_HTTP_UNPROCESSABLE_CONTENT, field, "%s in the body is not the key in the path", field);
+}
+
+static enum weir_step check_key(struct weir_request *request, struct body_key key)
+{
+    return request->route->item ? compare_body_key(request, key) : take_body_key(request, key);
 }
 
 /* common/json tells the place at fault as (pointer "…"): it is repeated where a program can read it. */
@@ -62,17 +72,59 @@ static enum weir_step refuse_json(struct weir_request *request, const char *text
     return weir_request_refuse_body(request, MHD_HTTP_BAD_REQUEST, place, "%s", text);
 }
 
-/* WEIR_STEP_SUSPENDED here means: the body is good, go on. */
-static enum weir_step check_body(struct weir_request *request)
+/* A merge is checked by the store, which knows what comes of it. */
+static const struct weir_schema *schema_of(const struct weir_request *request)
+{
+    bool whole = request->route->operation == WEIR_OPERATION_CREATE ||
+                 request->route->operation == WEIR_OPERATION_REPLACE;
+    return whole ? request->collection->schema : NULL;
+}
+
+/* The document as it will be stored, which is with its key. */
+static enum weir_step check_schema(struct weir_request *request, json_t *object, struct body_key key)
+{
+    WEIR_CLEANUP(schema_violations) struct weir_schema_violations violations = {0};
+    const struct weir_schema *schema = schema_of(request);
+    struct weir_bytes id = request->key.data != NULL ? request->key : weir_bytes_str(request->id);
+
+    if (schema == NULL)
+        return WEIR_STEP_SUSPENDED;
+    if (!key.present && json_object_set_new_nocheck(object, request->collection->config->key_field,
+                            json_stringn_nocheck(id.data, id.len)) < 0)
+        return weir_request_refuse(
+            request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory; nothing was written");
+    if (weir_schema_validate(schema, object, &violations))
+        return WEIR_STEP_SUSPENDED;
+    return weir_request_refuse_document(request, &violations);
+}
+
+static enum weir_step check_parsed_body(struct weir_request *request)
 {
     WEIR_CLEANUP(json) json_t *object = NULL;
     struct weir_error err;
-    if (request->route->media_type == NULL)
-        return WEIR_STEP_SUSPENDED;
     if (weir_json_parse_object(weir_buffer_bytes(&request->body), &object, &err) < 0)
         return refuse_json(request, err.text);
-    json_t *member = json_object_get(object, request->collection->config->key_field);
-    return request->route->item ? compare_body_key(request, member) : take_body_key(request, member);
+    const json_t *member = json_object_get(object, request->collection->config->key_field);
+    const struct body_key key = {member != NULL,
+        json_is_string(member) ? weir_bytes(json_string_value(member), json_string_length(member))
+                               : WEIR_BYTES_NULL};
+    enum weir_step step = check_key(request, key);
+    return step == WEIR_STEP_ANSWER ? step : check_schema(request, object, key);
+}
+
+/* Most bodies without a schema to follow need not be built as values. */
+static enum weir_step check_body(struct weir_request *request)
+{
+    struct weir_bytes member;
+    if (request->route->media_type == NULL)
+        return WEIR_STEP_SUSPENDED;
+    if (schema_of(request) != NULL || !weir_json_is_plain_object(weir_buffer_bytes(&request->body),
+                                          request->collection->config->key_field, &member))
+        return check_parsed_body(request);
+    bool is_string = member.data != NULL && member.data[0] == '"';
+    const struct body_key key = {
+        member.data != NULL, is_string ? weir_bytes(member.data + 1, member.len - 2) : WEIR_BYTES_NULL};
+    return check_key(request, key);
 }
 
 /* A create without a key takes the request id. */

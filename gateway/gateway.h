@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct weir_access;
+struct weir_schema;
 struct weir_pending;
 struct weir_produce;
 struct weir_owner;
@@ -22,6 +23,7 @@ enum { WEIR_GATEWAY_TYPE_BYTES = 96, WEIR_GATEWAY_OPERATIONS = 5 };
 struct weir_gateway_collection {
     const struct weir_collection *config;
     size_t index;
+    struct weir_schema *schema;                                   /* NULL: none */
     char types[WEIR_GATEWAY_OPERATIONS][WEIR_GATEWAY_TYPE_BYTES]; /* ce_type by enum weir_operation */
 };
 

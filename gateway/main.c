@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/kafka_property.h"
 #include "common/log.h"
+#include "common/schema.h"
 #include "common/service.h"
 #include "gateway/access.h"
 #include "gateway/command.h"
@@ -70,6 +71,22 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
     return EXIT_USAGE;
 }
 
+static int load_schema(
+    const struct weir_gateway *gateway, struct weir_gateway_collection *collection, struct weir_error *err)
+{
+    const struct weir_collection *config = collection->config;
+    char section[80];
+
+    if (config->schema == NULL)
+        return 0;
+    int rc = weir_schema_load(config->schema, config->schema_formats, &collection->schema, err);
+    snprintf(section, sizeof(section), "collection %s", config->name);
+    if (rc < 0)
+        weir_error_prefix(
+            err, "%s: schema", weir_config_where(gateway->deployment->config, section, "schema"));
+    return rc == WEIR_E_INTERNAL || rc == 0 ? rc : WEIR_E_CONFIG;
+}
+
 static int make_collections(struct weir_gateway *gateway, struct weir_error *err)
 {
     const struct weir_deployment *deployment = gateway->deployment;
@@ -77,15 +94,24 @@ static int make_collections(struct weir_gateway *gateway, struct weir_error *err
     if (gateway->collections == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     gateway->collection_count = deployment->collection_count;
-    for (size_t i = 0; i < gateway->collection_count; i++) {
+    int rc = 0;
+    for (size_t i = 0; i < gateway->collection_count && rc == 0; i++) {
         struct weir_gateway_collection *collection = &gateway->collections[i];
         collection->config = &deployment->collections[i];
         collection->index = i;
         for (int operation = 0; operation < WEIR_GATEWAY_OPERATIONS; operation++)
             snprintf(collection->types[operation], WEIR_GATEWAY_TYPE_BYTES, "weir.%s.%s",
                 collection->config->name, weir_operation_name((enum weir_operation)operation));
+        rc = load_schema(gateway, collection, err);
     }
-    return 0;
+    return rc;
+}
+
+static void free_collections(struct weir_gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->collection_count; i++)
+        weir_schema_free(gateway->collections[i].schema);
+    free(gateway->collections);
 }
 
 static bool is_ready(void *context, struct weir_buffer *detail)
@@ -112,9 +138,7 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
     gateway->pending = weir_pending_new(gateway->settings.timeout_ms);
     if (gateway->access == NULL || gateway->pending == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    int rc = make_collections(gateway, err);
-    if (rc == 0)
-        rc = weir_produce_open(gateway, weir_command_reported, &gateway->produce, err);
+    int rc = weir_produce_open(gateway, weir_command_reported, &gateway->produce, err);
     if (rc == 0)
         rc = weir_read_open(gateway, &gateway->read, err);
     if (rc == 0)
@@ -132,7 +156,6 @@ static void close_parts(struct weir_gateway *gateway, int rc)
     weir_produce_close(gateway->produce);
     weir_pending_free(gateway->pending);
     weir_access_free(gateway->access);
-    free(gateway->collections);
 }
 
 static void tell_state(struct weir_gateway *gateway, bool *ready)
@@ -211,7 +234,7 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
         rc = weir_produce_check(gateway->deployment, err);
     if (rc == 0 && gateway->deployment->collection_count == 0)
         return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection NAME]", path);
-    return rc;
+    return rc == 0 ? make_collections(gateway, err) : rc;
 }
 
 static int start(const struct arguments *arguments, struct weir_error *err)
@@ -228,6 +251,7 @@ static int start(const struct arguments *arguments, struct weir_error *err)
         printf("%s: the gateway's configuration is good\n", arguments->config);
     else if (rc == 0 && (rc = weir_service_signals_init()) == 0)
         rc = serve(&gateway, err);
+    free_collections(&gateway);
     weir_gateway_settings_done(&gateway.settings);
     return rc;
 }

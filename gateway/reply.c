@@ -23,13 +23,29 @@ static struct MHD_Response *response_copy(struct weir_request *request, struct w
     return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
 }
 
+static void write_error(const char *detail, const char *pointer, struct weir_buffer *out)
+{
+    weir_buffer_append_str(out, "{\"detail\":");
+    weir_buffer_append_json_string(out, weir_bytes_str(detail));
+    weir_buffer_append_str(out, ",\"pointer\":");
+    weir_buffer_append_json_string(out, weir_bytes_str(pointer));
+    weir_buffer_append_str(out, "}");
+}
+
 static void write_errors(const struct weir_problem *problem, struct weir_buffer *out)
 {
-    weir_buffer_append_str(out, ",\"errors\":[{\"detail\":");
-    weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
-    weir_buffer_append_str(out, ",\"pointer\":");
-    weir_buffer_append_json_string(out, weir_bytes_str(problem->pointer));
-    weir_buffer_append_str(out, "}]");
+    const struct weir_schema_violations *violations = &problem->violations;
+
+    if (!problem->has_pointer && violations->count == 0)
+        return;
+    weir_buffer_append_str(out, ",\"errors\":[");
+    if (problem->has_pointer)
+        write_error(problem->detail, problem->pointer, out);
+    for (size_t i = 0; i < violations->count; i++) {
+        weir_buffer_append_str(out, i > 0 ? "," : "");
+        write_error(violations->list[i].detail, violations->list[i].pointer, out);
+    }
+    weir_buffer_append_str(out, "]");
 }
 
 static void write_problem(const struct weir_request *request, struct weir_buffer *out)
@@ -41,8 +57,7 @@ static void write_problem(const struct weir_request *request, struct weir_buffer
         weir_http_reason(outcome->status), outcome->status);
     weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
     weir_buffer_printf(out, ",\"instance\":\"urn:uuid:%s\"", request->id);
-    if (problem->has_pointer)
-        write_errors(problem, out);
+    write_errors(problem, out);
     weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
 }
 

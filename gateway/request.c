@@ -46,6 +46,8 @@ void weir_request_unref(struct weir_request *request)
         return;
     weir_buffer_done(&request->body);
     weir_buffer_done(&request->outcome.document);
+    if (request->outcome.problem != NULL)
+        weir_schema_violations_done(&request->outcome.problem->violations);
     free(request->outcome.problem);
     free(request->target);
     free(request);
@@ -90,6 +92,19 @@ enum weir_step weir_request_refuse_body(
     va_end(arguments);
     set_pointer(request->outcome.problem, pointer);
     return step;
+}
+
+enum weir_step weir_request_refuse_document(
+    struct weir_request *request, struct weir_schema_violations *violations)
+{
+    weir_request_refuse(request, MHD_HTTP_UNPROCESSABLE_CONTENT,
+        "the document breaks the schema of %s at %s%zu place%s", request->collection->config->name,
+        violations->more ? "more than " : "", violations->count, violations->count == 1 ? "" : "s");
+    if (request->outcome.problem != NULL) {
+        request->outcome.problem->violations = *violations;
+        *violations = (struct weir_schema_violations){0};
+    }
+    return WEIR_STEP_ANSWER;
 }
 
 /* A name as a reference token of RFC 6901. */

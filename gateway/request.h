@@ -9,6 +9,7 @@
 #include "common/bytes.h"
 #include "common/envelope.h"
 #include "common/error.h"
+#include "common/schema.h"
 #include "gateway/gateway.h"
 #include "gateway/head.h"
 #include "gateway/route.h"
@@ -41,6 +42,7 @@ struct weir_problem {
     char detail[WEIR_ERROR_TEXT_BYTES];
     bool has_pointer; /* the body is at fault: at `pointer` (RFC 6901), "" being all of it */
     char pointer[WEIR_REQUEST_POINTER_BYTES];
+    struct weir_schema_violations violations; /* of a body that breaks its schema; else none */
 };
 
 /* How a request ended. */
@@ -106,6 +108,9 @@ enum weir_step weir_request_refuse(struct weir_request *request, unsigned status
 /* The same for a body that is at fault, at a JSON Pointer ("" is all of it). */
 enum weir_step weir_request_refuse_body(struct weir_request *request, unsigned status,
     struct weir_bytes pointer, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same for a body that breaks its schema; takes what violations hold. */
+enum weir_step weir_request_refuse_document(
+    struct weir_request *request, struct weir_schema_violations *violations);
 /* The same at a member of the body's object. */
 enum weir_step weir_request_refuse_member(struct weir_request *request, unsigned status, const char *member,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
