@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sections[] = {
-    "log", "kafka", "kafka.producer", "kafka.consumer", "gateway", "collection *", "service *", NULL};
+static const char *const sections[] = {"log", "kafka", "kafka.producer", "kafka.consumer", "gateway",
+    "collection *", "service *", "notify *", NULL};
 
 static const struct weir_option log_rows[] = {
     {.key = "level",
@@ -40,7 +40,8 @@ static int load_log(struct weir_deployment *deployment, struct weir_error *err)
 static int load(const char *path, struct weir_deployment *deployment, struct weir_error *err)
 {
     static int (*const steps[])(struct weir_deployment * deployment, struct weir_error * err) = {load_log,
-        weir_deployment_load_kafka, weir_deployment_load_collections, weir_deployment_load_services};
+        weir_deployment_load_kafka, weir_deployment_load_collections, weir_deployment_load_services,
+        weir_deployment_load_notifies};
 
     int code = weir_config_load(path, &deployment->config, err);
     if (code == 0)
@@ -68,6 +69,7 @@ void weir_deployment_free(struct weir_deployment *deployment)
 {
     if (deployment == NULL)
         return;
+    weir_deployment_free_notifies(deployment);
     weir_deployment_free_services(deployment);
     weir_deployment_free_collections(deployment);
     weir_deployment_free_kafka(deployment);

@@ -1,6 +1,6 @@
 /* What one configuration file describes: the Kafka cluster, the collections and the services over them. Every
  * program loads it first; none changes it afterwards. Sections: [log] [kafka] [kafka.producer] [kafka.consumer]
- * [gateway] [collection NAME] [service NAME].
+ * [gateway] [collection NAME] [service NAME] [notify NAME].
  *
  *     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
  *     if (weir_deployment_load(path, &deployment, &err) < 0) …
@@ -75,6 +75,16 @@ struct weir_service {
     char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */
 };
 
+/* [notify NAME]: a mail of the company's own for some changes of a collection, sent by each notifier that reads them. */
+struct weir_notify {
+    char *name;
+    char *collection;
+    char **to;      /* addresses, and paths into the change event; the notifier checks them */
+    char *filter;   /* as written; NULL: none */
+    struct weir_filter *policy; /* of filter (derived) */
+    char *template; /* "change" */
+};
+
 struct weir_deployment {
     char *folder; /* of the configuration file, with its last slash: where relative paths of schemas begin */
     struct weir_config *config;
@@ -84,6 +94,8 @@ struct weir_deployment {
     size_t collection_count;
     struct weir_service *services;
     size_t service_count;
+    struct weir_notify *notifies;
+    size_t notify_count;
 };
 
 /* Loads and checks everything but the sections of single programs and plugins. Refuses librdkafka properties that
@@ -102,7 +114,7 @@ const struct weir_collection *weir_deployment_collection_of_topic(const struct w
 
 /* The tables, for --help and CONFIGURATION.md. */
 extern const struct weir_option_table weir_log_options, weir_kafka_options, weir_collection_options,
-    weir_service_options;
+    weir_service_options, weir_notify_options;
 
 /* /etc/weir/weir.conf, or $WEIR_CONFIG. */
 const char *weir_deployment_default_path(void);

@@ -42,6 +42,10 @@ static const struct {
     {"[service NAME]",
         "Keys that every service has. The keys of its plugin carry the plugin's name and follow below.\n\n",
         &weir_service_options},
+    {"[notify NAME]",
+        "Mails of the company's own, sent by each service with plugin = notifier that reads the collection's "
+        "changes.\n\n",
+        &weir_notify_options},
 };
 
 static int append_plugin(struct weir_buffer *page, const char *path)

@@ -1,15 +1,16 @@
 /* Runs the notifier's plugin over records from stdin, without Kafka, and tells the verdicts.
  *
- *     notifier-driver [--check] [--deaf] [--rounds N] PLUGIN.so [KEY=VALUE …] < records
+ *     notifier-driver [--check] [--deaf] [--rounds N] [--config FILE] PLUGIN.so [KEY=VALUE …] < records
  *
- * Settings as in the configuration, without "notifier."; handle.timeout_ms=N and drain.timeout_ms=N are
- * the service's. --deaf: no connection can be shut down. SIGTERM is what it is to a host. A record is
- * one line of JSON: {"key", "value", "partition", "offset", "topic", "headers": {…}}; key and value are
- * strings or null. A round calls handle as a host does: again with what was not reached, until all have a
- * verdict, one has RETRY or WAIT, or none came. The next round begins, on each partition, with the first
- * record that has not ended (DONE or REJECT). Each record's verdict in a round is a line {"round", "offset",
- * "verdict": "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line holds the
- * totals. Exit 0, or that of the error.
+ * Settings as in the configuration, without "notifier."; --config FILE: those of its [service notifier]
+ * first, and all else that it says; handle.timeout_ms=N and drain.timeout_ms=N are the service's. --deaf: no
+ * connection can be shut down. SIGTERM is what it is to a host. A record is one line of JSON: {"key",
+ * "value", "partition", "offset", "topic", "headers": {…}}; key and value are strings or null. A round calls
+ * handle as a host does: again with what was not reached, until all have a verdict, one has RETRY or WAIT, or
+ * none came. The next round begins, on each partition, with the first record that has not ended (DONE or
+ * REJECT). Each record's verdict in a round is a line {"round", "offset", "verdict":
+ * "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line holds the totals. Exit
+ * 0, or that of the error.
  */
 #include "mail/fake_host.h"
 
@@ -223,9 +224,8 @@ static void tell_totals(const struct weir_plugin *plugin, void *instance, const 
 
     printf("{\"mails\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,\"healthy\":%s,\"detail\":"
            "{%s}}\n",
-        (long long)fake_host_counter("mails_total"),
-        (long long)fake_host_counter("sessions_total"), (long long)totals->handles,
-        (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
+        (long long)fake_host_counter("mails_total"), (long long)fake_host_counter("sessions_total"),
+        (long long)totals->handles, (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
     weir_buffer_done(&detail);
 }
 
@@ -281,22 +281,71 @@ static void on_term(int signal)
     fake_host_stop();
 }
 
+struct arguments {
+    bool check_only;
+    int rounds, rest; /* index of the plugin */
+    const char *config;
+};
+
+static struct arguments read_arguments(int argc, char **argv)
+{
+    struct arguments arguments = {.rounds = 1, .rest = 1};
+
+    for (; arguments.rest < argc && strncmp(argv[arguments.rest], "--", 2) == 0; arguments.rest++) {
+        const char *flag = argv[arguments.rest];
+        arguments.check_only |= strcmp(flag, "--check") == 0;
+        deaf |= strcmp(flag, "--deaf") == 0;
+        if (arguments.rest + 1 == argc)
+            break;
+        if (strcmp(flag, "--rounds") == 0)
+            arguments.rounds = (int)strtol(argv[++arguments.rest], NULL, 10);
+        if (strcmp(flag, "--config") == 0)
+            arguments.config = argv[++arguments.rest];
+    }
+    return arguments;
+}
+
+/* The settings: the table's fallbacks or those of the file, then the command line. */
+static int read_settings(const struct weir_option_table *table, struct weir_deployment *deployment,
+    const struct arguments *arguments, int argc, char **argv, void *settings, struct weir_error *err)
+{
+    int code = arguments->config != NULL ? weir_config_bind(deployment->config, "service notifier",
+                                               "notifier.", table, NULL, NULL, settings, err)
+                                         : weir_option_defaults(table, settings, err);
+    for (int at = arguments->rest + 1; code == 0 && at < argc; at++)
+        code = set_setting(table, settings, &deployment->services[0], argv[at], err);
+    return code;
+}
+
+static int drive(const struct weir_plugin *plugin, struct weir_deployment *deployment,
+    const struct arguments *arguments, int argc, char **argv, struct weir_error *err)
+{
+    const struct weir_option_table table = {.section = "service *",
+        .rows = plugin->options,
+        .count = plugin->option_count,
+        .settings_size = plugin->settings_size};
+    void *settings = calloc(1, plugin->settings_size);
+
+    int code = read_settings(&table, deployment, arguments, argc, argv, settings, err);
+    if (code == 0)
+        code = plugin->check(settings, deployment, "notifier", err);
+    if (code == 0 && !arguments->check_only)
+        code = run(plugin, settings, deployment, arguments->rounds, err);
+    weir_option_free(&table, settings);
+    free(settings);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct weir_error err = {0};
     struct weir_service service = {
         .name = (char *)"notifier", .handle_timeout_ms = 60000, .drain_timeout_ms = 20000};
-    const struct weir_deployment deployment = {.services = &service, .service_count = 1};
-    bool check_only = false;
-    int rounds = 1, at = 1;
+    struct weir_deployment plain = {.services = &service, .service_count = 1};
+    WEIR_CLEANUP(deployment) struct weir_deployment *loaded = NULL;
+    const struct arguments arguments = read_arguments(argc, argv);
 
-    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
-        check_only |= strcmp(argv[at], "--check") == 0;
-        deaf |= strcmp(argv[at], "--deaf") == 0;
-        if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)
-            rounds = (int)strtol(argv[++at], NULL, 10);
-    }
-    void *library = at < argc ? dlopen(argv[at], RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *library = arguments.rest < argc ? dlopen(argv[arguments.rest], RTLD_NOW | RTLD_LOCAL) : NULL;
     const struct weir_plugin *plugin = library != NULL ? dlsym(library, "weir_plugin") : NULL;
     if (plugin == NULL) {
         fprintf(stderr, "no plugin: %s\n", dlerror());
@@ -304,19 +353,8 @@ int main(int argc, char **argv)
     }
     weir_json_init();
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
-    const struct weir_option_table table = {.section = "service *",
-        .rows = plugin->options,
-        .count = plugin->option_count,
-        .settings_size = plugin->settings_size};
-    void *settings = calloc(1, plugin->settings_size);
-    int code = weir_option_defaults(&table, settings, &err);
-    for (at++; code == 0 && at < argc; at++)
-        code = set_setting(&table, settings, &service, argv[at], &err);
+    int code = arguments.config != NULL ? weir_deployment_load(arguments.config, &loaded, &err) : 0;
     if (code == 0)
-        code = plugin->check(settings, &deployment, service.name, &err);
-    if (code == 0 && !check_only)
-        code = run(plugin, settings, &deployment, rounds, &err);
-    weir_option_free(&table, settings);
-    free(settings);
+        code = drive(plugin, loaded != NULL ? loaded : &plain, &arguments, argc, argv, &err);
     return code < 0 ? refuse("notifier-driver", &err) : 0;
 }

@@ -5,8 +5,11 @@
 
 #include "common/json.h"
 
-static const struct weir_message_sender sender = {
+static struct weir_message_sender sender = {
     .from = "weir@example.com", .domain = "host.example.com", .service = "notifier"};
+
+static const struct weir_letter to_team = {
+    .recipient = "team@example.org", .subscription = "", .list = "notifier", .template = "change"};
 
 static struct weir_record record_of(const char *value)
 {
@@ -14,19 +17,36 @@ static struct weir_record record_of(const char *value)
         .topic = "orders.changes", .partition = 3, .offset = 17, .value = weir_bytes_str(value)};
 }
 
-/* Builds the mail about `value`; the caller frees. */
+/* Builds the mail about `value`, by the templates of `folder` (NULL: those built in). */
+static int build_by(const char *folder, const struct weir_letter *letter, const char *value,
+    struct weir_buffer *out, struct weir_error *err)
+{
+    WEIR_CLEANUP(templates) struct weir_templates *templates = NULL;
+    WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
+    struct weir_record record = record_of(value);
+    struct weir_event event = {0};
+
+    weir_json_init();
+    int code = weir_templates_load(folder, &templates, err);
+    sender.templates = templates;
+    if (code == 0)
+        code = weir_event_read(&record, "cluster", &event, err);
+    if (code == 0)
+        code = weir_message_words(&event, &sender, &words, err);
+    if (code == 0)
+        code = weir_message_build(&event, weir_buffer_bytes(&words), &sender, letter, out, err);
+    weir_event_done(&event);
+    return code;
+}
+
+/* The caller frees. */
 static struct weir_buffer build(const char *value)
 {
-    struct weir_record record = record_of(value);
-    struct weir_event event;
     struct weir_error err = {0};
     struct weir_buffer out = {0};
 
-    weir_json_init();
-    if (weir_event_read(&record, "cluster", &event, &err) < 0 ||
-        weir_message_build(&event, &sender, "team@example.org", &out, &err) < 0)
+    if (build_by(NULL, &to_team, value, &out, &err) < 0)
         fail_msg("%s", err.text);
-    weir_event_done(&event);
     return out;
 }
 
@@ -61,6 +81,7 @@ static void golden_created(void **state)
         "Subject: orders o-1 created\r\n"
         "Date: Sat, 21 Nov 2026 06:40:20 +0000\r\n"
         "Message-ID: <b7016fdf-1939-59d1-9493-ff3e6e932829.8793dea05f323177@host.example.com>\r\n"
+        "List-Id: <notifier.host.example.com>\r\n"
         "Auto-Submitted: auto-generated\r\n"
         "X-Weir-Event: 0190a5f0-req\r\n"
         "MIME-Version: 1.0\r\n"

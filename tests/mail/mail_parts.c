@@ -74,6 +74,94 @@ static void soft_break_before_a_dot(void **state)
     assert_int_not_equal(out.data[0], '.');
 }
 
+static void base64_in_lines_of_76(void **state)
+{
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {{"", ""}, {"a", "YQ0K\r\n"}, {"a\r\nb\n", "YQ0KYg0K\r\n"}, {"\n", "DQo=\r\n"},
+        {"0123456789012345678901234567890123456789012345678901234567\n",
+            "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\r\nNw0K\r\n"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+        weir_mime_base64(&out, weir_bytes_str(cases[i].text));
+        assert_string_equal(out.data != NULL ? out.data : "", cases[i].wanted);
+    }
+}
+
+/* base64 where it has half the bytes or less. */
+static void the_shorter_encoding_is_taken(void **state)
+{
+    char text[3001] = "";
+    (void)state;
+    for (int foreign = 0; foreign <= 1000; foreign += 100) {
+        WEIR_CLEANUP(buffer) struct weir_buffer out = {0}, quoted = {0}, base64 = {0};
+        for (int i = 0; i < 1000; i++)
+            memcpy(text + 3 * i, i < foreign ? "\xe3\x81\x82" : "abc", 3);
+        weir_mime_quoted_printable(&quoted, weir_bytes(text, 3000));
+        weir_mime_base64(&base64, weir_bytes(text, 3000));
+        bool is_base64 = strcmp(weir_mime_encode(&out, weir_bytes(text, 3000)), "base64") == 0;
+        assert_int_equal(is_base64, foreign >= 900);
+        assert_int_equal(is_base64, base64.len * 2 <= quoted.len);
+        assert_string_equal(out.data, is_base64 ? base64.data : quoted.data);
+    }
+}
+
+static void names_beside_addresses(void **state)
+{
+    static const struct {
+        const char *display, *wanted;
+    } cases[] = {{NULL, "From: <a@b>\r\n"}, {"Order Service 2", "From: Order Service 2\r\n <a@b>\r\n"},
+        {"x <y@z>,", "From: =?UTF-8?B?eCA8eUB6Piw=?=\r\n <a@b>\r\n"},
+        {"\xc3\xa4", "From: =?UTF-8?B?w6Q=?=\r\n <a@b>\r\n"}};
+    WEIR_CLEANUP(buffer) struct weir_buffer refused = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+        assert_int_equal(weir_mime_address(&out, "From", cases[i].display, "a@b", NULL), 0);
+        assert_string_equal(out.data, cases[i].wanted);
+    }
+    assert_int_equal(weir_mime_address(&refused, "From", "a\r\nBcc: x", "a@b", NULL), WEIR_E_INVALID);
+    assert_int_equal(refused.len, 0);
+}
+
+static void one_line_of_many(void **state)
+{
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {{"a\n", "a"}, {"\r\na\r\n\r\nBcc: x\n", "a Bcc: x"}, {"a  b ", "a  b "}, {"\x01\x7f", ""},
+        {"", ""}, {"0123456789\xc3\xa4", "0123456789"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
+        weir_buffer_append_str(&text, cases[i].text);
+        weir_mime_one_line(&text, 11);
+        assert_string_equal(text.data != NULL ? text.data : "", cases[i].wanted);
+    }
+}
+
+static void international_domains(void **state)
+{
+    static const struct {
+        const char *address, *wanted;
+    } cases[] = {{"a@b", "a@b"}, {"a@ex\xc3\xa4mple.org", "a@xn--exmple-cua.org"},
+        {"a@xn--exmple-cua.org", "a@xn--exmple-cua.org"}, {"\xc3\xa4@ex\xc3\xa4mple.org", NULL},
+        {"a@\xe2\x80\xae"
+         "b",
+            NULL},
+        {"a@b\xc3", NULL}, {"a@\xef\xbc\xa0", NULL}, {"a@\xe3\x80\x82", NULL}, {"", NULL},
+        {"a\r\n@ex\xc3\xa4mple.org", NULL}};
+    char out[WEIR_MAILBOX_BYTES + 1];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int code = weir_mailbox_ascii(weir_bytes_str(cases[i].address), out, NULL);
+        assert_int_equal(code, cases[i].wanted != NULL ? 0 : WEIR_E_CONFIG);
+        if (code == 0)
+            assert_string_equal(out, cases[i].wanted);
+    }
+    assert_int_equal(weir_mailbox_ascii(weir_bytes("a@b\0c", 5), out, NULL), WEIR_E_CONFIG);
+}
+
 static void header_refuses_controls(void **state)
 {
     static const char *const hostile[] = {"a\r\nBcc: x", "a\n", "\r", "a\tb", "\x01", "\x7f"};
@@ -230,6 +318,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(mailbox_lengths),
     cmocka_unit_test(quoted_printable),
     cmocka_unit_test(soft_break_before_a_dot),
+    cmocka_unit_test(base64_in_lines_of_76),
+    cmocka_unit_test(the_shorter_encoding_is_taken),
+    cmocka_unit_test(names_beside_addresses),
+    cmocka_unit_test(one_line_of_many),
+    cmocka_unit_test(international_domains),
     cmocka_unit_test(header_refuses_controls),
     cmocka_unit_test(pretty_keeps_texts),
     cmocka_unit_test(lines_are_cleaned),

@@ -499,6 +499,8 @@ def case_settings_refused():
                     "a" * 65 + "@example.org", "a@" + ".".join(["b" * 60] * 5), "a..b@example.org", ".a@example.org",
                     "a\x01@example.org", "a@b..c", "\"a b\"@example.org", "a;b@c,d"):
         for key in ("from", "to"):
+            if key == "to" and address == "a@exämple.org":
+                continue  # a recipient's domain may be an international one
             said = refused(**{key: address})
             check(key in said, "the error does not name the key: %r", said)
             check("\r" not in said and said.count("\n") == 1, "the error repeats control bytes: %r", said)

@@ -87,10 +87,15 @@ def assignments(settings):
             for name, value in settings.items()]
 
 
+COMMON = {"from": "weir@example.com", "hostname": "host.example.com", "smtp_timeout": "5s"}
+
+
 def run(smtp, lines, rounds=1, flags=(), started=None, **settings):
     """Runs the plugin over records and answers the verdicts; `started` is called with the process. Underscores in names of settings stand for dots."""
-    settings = {"smtp": smtp, "from": "weir@example.com", "to": "team@example.org", "hostname": "host.example.com",
-                "smtp_timeout": "5s", **settings}
+    return run_plugin({"smtp": smtp, "to": "team@example.org", **COMMON, **settings}, lines, rounds, flags, started)
+
+
+def run_plugin(settings, lines, rounds=1, flags=(), started=None):
     arguments = [*flags, "--rounds", str(rounds), os.environ["NOTIFIER_PLUGIN"]]
     arguments += assignments(settings)
     done = driver(arguments, lines, started)

@@ -122,7 +122,7 @@ int weir_event_read(const struct weir_record *record, const char *cluster, struc
     struct weir_error *err)
 {
     struct weir_event *event = ret_event;
-    *event = (struct weir_event){0};
+    *event = (struct weir_event){.text = record->value};
     int code = weir_json_parse_event(record->value, &event->root, err);
     if (code == 0)
         code = read_operation(event, err);

@@ -22,6 +22,7 @@ struct weir_event {
     const char *request;    /* request id; likewise; "" if the event names none */
     int64_t version;        /* from 1 */
     int64_t time_ms;        /* wall clock of the change */
+    struct weir_bytes text; /* the event's JSON: the record's bytes */
     struct weir_bytes
         document;           /* JSON text after the change, in the record's bytes; data NULL for a delete */
     char id[WEIR_ID_BYTES]; /* names this event, by its position: no two events share it */

@@ -14,9 +14,9 @@ enum { COMMIT_MS = 1000 };
 /* A record that was asked for and has no verdict yet. */
 struct pending {
     const struct weir_record *record;
-    struct weir_outcome outcome; /* final already if `decided` */
-    bool decided;
-    char event_id[WEIR_ID_BYTES];
+    struct weir_outcome outcome;
+    struct weir_outcome fault; /* if `faulty`: what it is rejected for when its mails are done */
+    bool faulty;
     size_t first, count; /* its mails in the session */
 };
 
@@ -46,44 +46,87 @@ static void say(const struct weir_notifier *notifier, enum weir_log_severity sev
     va_end(arguments);
 }
 
-static void reject(struct pending *pending, const struct weir_error *err)
+static void reject(struct weir_outcome *outcome, const struct weir_error *err)
 {
-    struct weir_outcome *outcome = &pending->outcome;
-
-    *outcome = (struct weir_outcome){.reached = true, .verdict = WEIR_REJECT, .disposition = "invalid"};
+    *outcome = (struct weir_outcome){.reached = true, .verdict = WEIR_REJECT};
+    outcome->disposition = err->code == WEIR_E_TOO_LARGE ? "too-large" : "invalid";
     snprintf(outcome->error_type, sizeof(outcome->error_type), "event");
     snprintf(outcome->text, sizeof(outcome->text), "%s", err->text);
-    pending->decided = true;
 }
 
-static int add_mail(
-    struct round *round, const struct weir_event *event, const char *recipient, struct weir_error *err)
+/* Where the mails of one event go. */
+struct mailing {
+    struct round *round;
+    struct pending *pending;
+    const struct weir_event *event;
+    struct weir_bytes words;
+    const struct weir_rule *rule;
+};
+
+static bool is_under_way(const struct round *round, const struct pending *pending, const char *id)
 {
+    for (size_t i = pending->first; i < weir_session_count(round->session); i++)
+        if (strcmp(weir_session_mail(round->session, i)->id, id) == 0)
+            return true;
+    return false;
+}
+
+static int add_mail(void *context, const char *recipient, struct weir_error *err)
+{
+    const struct mailing *mailing = context;
+    struct round *round = mailing->round;
     const struct weir_message_sender *sender = &round->notifier->sender;
+    const struct weir_letter letter = {.recipient = recipient,
+        .subscription = mailing->rule->name,
+        .list = mailing->rule->name[0] != '\0' ? mailing->rule->name : sender->service,
+        .template = mailing->rule->template};
     char id[WEIR_MESSAGE_ID_BYTES];
 
-    weir_message_id(event->id, recipient, sender->domain, id);
-    if (weir_sent_has(round->notifier->sent, id))
+    weir_message_id(mailing->event->id, &letter, sender->domain, id);
+    if (weir_sent_has(round->notifier->sent, id) || is_under_way(round, mailing->pending, id))
         return 0;
-    struct weir_mail *mail = weir_session_add(round->session, recipient);
+    struct weir_mail *mail = weir_session_add(round->session, recipient, id);
     if (mail == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    int code = weir_message_build(event, sender, recipient, &mail->message, err);
+    int code = weir_message_build(mailing->event, mailing->words, sender, &letter, &mail->message, err);
     if (code < 0)
         weir_session_take_back(round->session);
     return code;
 }
 
-static int add_mails(
+/* Nothing that is wrong with one recipient keeps the mail from the others: it is told when they have theirs.
+ */
+static int add_mails(struct mailing *mailing, struct weir_error *err)
+{
+    const struct weir_notifier *notifier = mailing->round->notifier;
+
+    for (size_t i = 0; i < notifier->rule_count; i++) {
+        struct weir_error fault;
+        mailing->rule = &notifier->rules[i];
+        if (!weir_rule_wants(mailing->rule, mailing->event))
+            continue;
+        int code = weir_rule_recipients(mailing->rule, mailing->event, add_mail, mailing, &fault);
+        if (code == WEIR_E_INTERNAL)
+            return weir_error_set(err, code, "%s", fault.text);
+        if (code < 0 && !mailing->pending->faulty) {
+            reject(&mailing->pending->fault, &fault);
+            mailing->pending->faulty = true;
+        }
+    }
+    return 0;
+}
+
+static int mail_event(
     struct round *round, struct pending *pending, const struct weir_event *event, struct weir_error *err)
 {
-    int code = 0;
+    WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
+    struct mailing mailing = {.round = round, .pending = pending, .event = event};
 
-    snprintf(pending->event_id, sizeof(pending->event_id), "%s", event->id);
-    for (char *const *to = round->notifier->settings->to; *to != NULL && code == 0; to++)
-        code = add_mail(round, event, *to, err);
-    while (code < 0 && weir_session_count(round->session) > pending->first)
-        weir_session_take_back(round->session);
+    int code = weir_message_words(event, &round->notifier->sender, &words, err);
+    if (code < 0)
+        return code;
+    mailing.words = weir_buffer_bytes(&words);
+    code = add_mails(&mailing, err);
     pending->count = weir_session_count(round->session) - pending->first;
     return code;
 }
@@ -99,15 +142,14 @@ static int prepare(struct round *round, struct pending *pending, struct weir_err
     pending->first = weir_session_count(round->session);
     if (pending->record->value.data == NULL)
         return 0;
-    code = weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault);
-    if (code == 0)
-        code = add_mails(round, pending, &event, &fault);
+    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0) {
+        code = mail_event(round, pending, &event, err);
+    } else {
+        reject(&pending->fault, &fault);
+        pending->faulty = true;
+    }
     weir_event_done(&event);
-    if (code == WEIR_E_INTERNAL)
-        return weir_error_set(err, code, "%s", fault.text);
-    if (code < 0)
-        reject(pending, &fault);
-    return 0;
+    return code;
 }
 
 static bool is_same_key(const struct weir_record *a, const struct weir_record *b)
@@ -174,11 +216,9 @@ static void remember(struct round *round, const struct pending *pending)
 
     for (size_t i = 0; i < pending->count; i++) {
         const struct weir_mail *mail = weir_session_mail(round->session, pending->first + i);
-        char id[WEIR_MESSAGE_ID_BYTES];
         if (mail->result != WEIR_MAIL_SENT)
             continue;
-        weir_message_id(pending->event_id, mail->recipient, notifier->sender.domain, id);
-        weir_sent_add(notifier->sent, id);
+        weir_sent_add(notifier->sent, mail->id);
         notifier->host->metric_add(notifier->metrics.sent, 1);
     }
 }
@@ -221,8 +261,9 @@ static void settle(struct round *round)
     for (size_t i = 0; i < round->count; i++) {
         struct pending *pending = &round->pending[i];
         struct weir_outcome *outcome = &pending->outcome;
-        if (!pending->decided)
-            weir_outcome_decide(round->session, pending->first, pending->count, outcome);
+        weir_outcome_decide(round->session, pending->first, pending->count, outcome);
+        if (pending->faulty && outcome->reached && outcome->verdict == WEIR_DONE)
+            *outcome = pending->fault;
         remember(round, pending);
         give_verdict(round, pending);
         if (!outcome->reached || outcome->verdict == WEIR_RETRY || outcome->verdict == WEIR_WAIT)

@@ -1,7 +1,12 @@
 #include "consumers/plugins/notifier/mailbox.h"
 
+#include "common/cleanup.h"
+
+#include <idn2.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_alnum(unsigned char c)
@@ -98,4 +103,57 @@ int weir_mailbox_check(const char *address, struct weir_error *err)
         return weir_error_set(err, WEIR_E_CONFIG, "the address has no @");
     int code = check_local(address, (size_t)(at - address), err);
     return code < 0 ? code : weir_hostname_check(at + 1, err);
+}
+
+static bool is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+/* RFC 5891, 5: as it is looked up, without the deviations of IDNA 2003. */
+static int convert_domain(const char *domain, char **ret_ascii, struct weir_error *err)
+{
+    int result = idn2_to_ascii_8z(
+        domain, ret_ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_USE_STD3_ASCII_RULES);
+    if (result == IDN2_OK)
+        return 0;
+    return weir_error_set(
+        err, WEIR_E_CONFIG, "the domain is no internationalised one: %s", idn2_strerror(result));
+}
+
+static int check_into(const char *address, char out[static WEIR_MAILBOX_BYTES + 1], struct weir_error *err)
+{
+    int code = weir_mailbox_check(address, err);
+    if (code == 0)
+        memcpy(out, address, strlen(address) + 1);
+    return code;
+}
+
+int weir_mailbox_ascii(
+    struct weir_bytes address, char out[static WEIR_MAILBOX_BYTES + 1], struct weir_error *err)
+{
+    char text[WEIR_MAILBOX_BYTES + 1];
+    WEIR_CLEANUP(free) char *ascii = NULL;
+    char *domain = NULL;
+
+    if (address.len > WEIR_MAILBOX_BYTES || memchr(address.data, '\0', address.len) != NULL)
+        return weir_error_set(err, WEIR_E_CONFIG, "the address has %zu bytes, more than %d, or a NUL",
+            address.len, WEIR_MAILBOX_BYTES);
+    memcpy(text, address.data, address.len);
+    text[address.len] = '\0';
+    char *at = strrchr(text, '@');
+    if (at == NULL || is_ascii(at))
+        return check_into(text, out, err);
+    int code = convert_domain(at + 1, &domain, err);
+    if (code < 0)
+        return code;
+    int len = asprintf(&ascii, "%.*s@%s", (int)(at - text), text, domain);
+    idn2_free(domain);
+    if (len >= 0)
+        return check_into(ascii, out, err);
+    ascii = NULL;
+    return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }

@@ -8,6 +8,7 @@
 #ifndef WEIR_NOTIFIER_MAILBOX_H
 #define WEIR_NOTIFIER_MAILBOX_H
 
+#include "common/bytes.h"
 #include "common/error.h"
 
 /* RFC 5321, 4.5.3.1: a path has 256 bytes, two of them are the angle brackets. */
@@ -20,5 +21,11 @@ int weir_mailbox_check(const char *address, struct weir_error *err);
 /* A host name of letters, digits and hyphens (RFC 1123), in labels of 1–63 bytes; an internationalised one
  * has to be written in its xn-- form. 0 or WEIR_E_CONFIG. Threads: any. */
 int weir_hostname_check(const char *hostname, struct weir_error *err);
+
+/* The mailbox as SMTP takes it: an internationalised domain (UTF-8) in its xn-- form (IDNA 2008), the rest as
+ * it is; out has passed weir_mailbox_check. The part before the @ has to be ASCII. WEIR_E_CONFIG as above.
+ * Threads: any. */
+int weir_mailbox_ascii(
+    struct weir_bytes address, char out[static WEIR_MAILBOX_BYTES + 1], struct weir_error *err);
 
 #endif

@@ -1,148 +1,202 @@
 #include "consumers/plugins/notifier/message.h"
 
-#include "common/html.h"
 #include "consumers/plugins/notifier/mime.h"
 #include "consumers/plugins/notifier/pretty.h"
 
 #include "common/clock.h"
 
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 /* What of a document is shown; the rest is in the store. */
-enum { DOCUMENT_BYTES = 64 * 1024, HASH_BYTES = 8 };
+enum { DOCUMENT_BYTES = 64 * 1024, HASH_BYTES = 8, CONTEXTS = 4 };
 
-/* "=_" can't stand in quoted-printable text, so the boundary occurs in no part. */
+/* "=_" stands in no quoted-printable and no base64 text, so the boundary occurs in no part. */
 static const char boundary[] = "=_weir_part";
 
-void weir_message_id(
-    const char *event_id, const char *recipient, const char *domain, char out[static WEIR_MESSAGE_ID_BYTES])
+void weir_message_id(const char *event_id, const struct weir_letter *letter, const char *domain,
+    char out[static WEIR_MESSAGE_ID_BYTES])
 {
+    char reason[512];
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
     char hash[2 * HASH_BYTES + 1];
 
-    EVP_Digest(recipient, strlen(recipient), digest, NULL, EVP_sha256(), NULL);
+    int len = snprintf(reason, sizeof(reason), "%s%s%s", letter->subscription,
+        letter->subscription[0] != '\0' ? " " : "", letter->recipient);
+    EVP_Digest(reason, (size_t)len < sizeof(reason) ? (size_t)len : sizeof(reason) - 1, digest, NULL,
+        EVP_sha256(), NULL);
     for (size_t i = 0; i < HASH_BYTES; i++)
         snprintf(hash + 2 * i, 3, "%02x", digest[i]);
     snprintf(out, WEIR_MESSAGE_ID_BYTES, "%s.%s@%s", event_id, hash, domain);
 }
 
-/* The facts in the order they are shown. */
-struct fact {
-    const char *name;
-    char value[300];
-};
+static void append_word(struct weir_buffer *out, const char *name, struct weir_bytes value)
+{
+    weir_buffer_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    weir_buffer_append_json_string(out, value);
+}
 
-enum { FACT_COUNT = 5 };
+/* Where a character begins. */
+static void cut(struct weir_buffer *text, size_t most)
+{
+    if (text->len <= most)
+        return;
+    while (most > 0 && ((unsigned char)text->data[most] & 0xc0) == 0x80)
+        most--;
+    text->len = most;
+}
 
-static void fill_facts(const struct weir_event *event, struct fact facts[static FACT_COUNT])
+static void append_document(struct weir_buffer *out, struct weir_bytes document)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer pretty = {0};
+
+    if (document.data == NULL)
+        return;
+    if (!weir_pretty_append(&pretty, document, DOCUMENT_BYTES)) {
+        cut(&pretty, DOCUMENT_BYTES);
+        weir_buffer_printf(&pretty, "\n[cut here: the document has %zu bytes]", document.len);
+    }
+    append_word(out, "document", weir_buffer_bytes(&pretty));
+    out->failed |= pretty.failed;
+}
+
+int weir_message_words(const struct weir_event *event, const struct weir_message_sender *sender,
+    struct weir_buffer *out, struct weir_error *err)
 {
     char when[WEIR_CLOCK_RFC3339_BYTES];
-    struct fact *fact = facts;
 
-    for (size_t i = 0; i < FACT_COUNT; i++)
-        facts[i].name = (const char *const[]){"Collection", "Key", "Version", "Time", "Request"}[i];
-    snprintf(fact++->value, sizeof(fact->value), "%s", event->collection);
-    snprintf(fact++->value, sizeof(fact->value), "%s", event->key);
-    snprintf(fact++->value, sizeof(fact->value), "%" PRId64, event->version);
-    snprintf(fact++->value, sizeof(fact->value), "%s", weir_clock_rfc3339(event->time_ms, when));
-    snprintf(fact++->value, sizeof(fact->value), "%s", event->request);
+    weir_buffer_append_str(out, "{");
+    append_word(out, "verb", weir_bytes_str(weir_event_verb(event->operation)));
+    append_word(out, "time", weir_bytes_str(weir_clock_rfc3339(event->time_ms, when)));
+    append_word(out, "service", weir_bytes_str(sender->service));
+    append_document(out, event->document);
+    weir_buffer_append_str(out, "}");
+    return out->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory") : 0;
 }
 
-static void append_text(const struct weir_event *event, const struct weir_message_sender *sender,
-    const struct fact facts[static FACT_COUNT], struct weir_bytes document, struct weir_buffer *out)
+/* Of this one mail. */
+static void append_own_words(struct weir_buffer *out, const struct weir_letter *letter)
 {
-    weir_buffer_printf(
-        out, "%s %s was %s.\n\n", event->collection, event->key, weir_event_verb(event->operation));
-    for (size_t i = 0; i < FACT_COUNT; i++)
-        if (facts[i].value[0] != '\0')
-            weir_buffer_printf(out, "%-12s%s\n", facts[i].name, facts[i].value);
-    if (document.len > 0) {
-        weir_buffer_append_str(out, "\n");
-        weir_buffer_append_bytes(out, document);
-        weir_buffer_append_str(out, "\n");
-    }
-    weir_buffer_printf(out, "\n-- \nSent by Weir, service %s.\n", sender->service);
+    weir_buffer_append_str(out, "{");
+    append_word(out, "recipient", weir_bytes_str(letter->recipient));
+    if (letter->unsubscribe != NULL)
+        append_word(out, "unsubscribe", weir_bytes_str(letter->unsubscribe));
+    weir_buffer_append_str(out, "}");
 }
 
-static void append_html(const struct weir_event *event, const struct weir_message_sender *sender,
-    const struct fact facts[static FACT_COUNT], struct weir_bytes document, struct weir_buffer *out)
+/* What the parts of one mail are made from. */
+struct draft {
+    const struct weir_event *event;
+    const struct weir_message_sender *sender;
+    const struct weir_letter *letter;
+    struct weir_bytes contexts[CONTEXTS];
+    size_t context_count;
+};
+
+static int render(
+    const struct draft *draft, enum weir_template_part part, struct weir_buffer *out, struct weir_error *err)
 {
-    weir_buffer_append_str(out, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n<p><b>");
-    weir_html_append(out, weir_bytes_str(event->collection));
-    weir_buffer_append_str(out, " ");
-    weir_html_append(out, weir_bytes_str(event->key));
-    weir_buffer_printf(out, "</b> was %s.</p>\n<table>\n", weir_event_verb(event->operation));
-    for (size_t i = 0; i < FACT_COUNT; i++) {
-        if (facts[i].value[0] == '\0')
-            continue;
-        weir_buffer_printf(out, "<tr><td>%s</td><td>", facts[i].name);
-        weir_html_append(out, weir_bytes_str(facts[i].value));
-        weir_buffer_append_str(out, "</td></tr>\n");
-    }
-    weir_buffer_append_str(out, "</table>\n");
-    if (document.len > 0) {
-        weir_buffer_append_str(out, "<pre>");
-        weir_html_append(out, document);
-        weir_buffer_append_str(out, "</pre>\n");
-    }
-    weir_buffer_append_str(out, "<p><small>Sent by Weir, service ");
-    weir_html_append(out, weir_bytes_str(sender->service));
-    weir_buffer_append_str(out, ".</small></p>\n</body></html>\n");
+    weir_buffer_append_str(out, "");
+    return weir_templates_render(draft->sender->templates, draft->letter->template, part, draft->contexts,
+        draft->context_count, out, err);
 }
 
-static int append_headers(const struct weir_event *event, const struct weir_message_sender *sender,
-    const char *recipient, struct weir_buffer *out, struct weir_error *err)
+/* A line end in a value can't begin another header: the subject is one line, whatever came. */
+static int append_subject(const struct draft *draft, struct weir_buffer *out, struct weir_error *err)
 {
-    char date[WEIR_MIME_DATE_BYTES], id[WEIR_MESSAGE_ID_BYTES];
     WEIR_CLEANUP(buffer) struct weir_buffer subject = {0};
 
-    weir_buffer_printf(
-        &subject, "%s %s %s", event->collection, event->key, weir_event_verb(event->operation));
-    if (subject.failed)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    weir_message_id(event->id, recipient, sender->domain, id);
-    weir_buffer_printf(out, "From: <%s>\r\nTo: <%s>\r\n", sender->from, recipient);
-    int code = weir_mime_header(out, "Subject", subject.data, err);
+    int code = render(draft, WEIR_TEMPLATE_SUBJECT, &subject, err);
+    if (code < 0)
+        return code;
+    weir_mime_one_line(&subject, WEIR_MESSAGE_SUBJECT_MAX);
+    return weir_mime_header(out, "Subject", subject.len > 0 ? subject.data : "", err);
+}
+
+/* RFC 2919, RFC 2369, RFC 8058. */
+static void append_list(const struct draft *draft, struct weir_buffer *out)
+{
+    const struct weir_letter *letter = draft->letter;
+
+    if (letter->list != NULL)
+        weir_buffer_printf(out, "List-Id: <%s.%s>\r\n", letter->list, draft->sender->domain);
+    if (letter->unsubscribe != NULL)
+        weir_buffer_printf(out,
+            "List-Unsubscribe: <%s>\r\n"
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            letter->unsubscribe);
+}
+
+static int append_headers(const struct draft *draft, struct weir_buffer *out, struct weir_error *err)
+{
+    char date[WEIR_MIME_DATE_BYTES], id[WEIR_MESSAGE_ID_BYTES];
+    const struct weir_event *event = draft->event;
+
+    weir_message_id(event->id, draft->letter, draft->sender->domain, id);
+    int code = weir_mime_address(out, "From", draft->sender->from_name, draft->sender->from, err);
+    if (code == 0)
+        code = weir_mime_address(out, "To", NULL, draft->letter->recipient, err);
+    if (code == 0)
+        code = append_subject(draft, out, err);
     if (code < 0)
         return code;
     weir_buffer_printf(out, "Date: %s\r\nMessage-ID: <%s>\r\n", weir_mime_date(event->time_ms, date), id);
-    weir_buffer_printf(out, "Auto-Submitted: auto-generated\r\nX-Weir-Event: %s\r\n",
+    append_list(draft, out);
+    weir_buffer_printf(out, "Auto-Submitted: auto-generated\r\nX-Weir-Event: %s\r\nMIME-Version: 1.0\r\n",
         event->given[0] != '\0' ? event->given : event->id);
-    weir_buffer_printf(
-        out, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n", boundary);
     return 0;
 }
 
-static void append_part(struct weir_buffer *out, const char *subtype, const struct weir_buffer *body)
+static int append_part(const struct draft *draft, enum weir_template_part part, const char *subtype,
+    struct weir_buffer *out, struct weir_error *err)
 {
-    weir_buffer_printf(out,
-        "\r\n--%s\r\nContent-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: "
-        "quoted-printable\r\n\r\n",
-        boundary, subtype);
-    weir_mime_quoted_printable(out, weir_buffer_bytes(body));
-}
+    WEIR_CLEANUP(buffer) struct weir_buffer text = {0}, body = {0};
 
-int weir_message_build(const struct weir_event *event, const struct weir_message_sender *sender,
-    const char *recipient, struct weir_buffer *out, struct weir_error *err)
-{
-    WEIR_CLEANUP(buffer) struct weir_buffer document = {0}, text = {0}, html = {0};
-    struct fact facts[FACT_COUNT];
-
-    int code = append_headers(event, sender, recipient, out, err);
+    int code = render(draft, part, &text, err);
     if (code < 0)
         return code;
-    if (event->document.data != NULL && !weir_pretty_append(&document, event->document, DOCUMENT_BYTES))
-        weir_buffer_printf(&document, "\n[cut here: the document has %zu bytes]", event->document.len);
-    fill_facts(event, facts);
-    append_text(event, sender, facts, weir_buffer_bytes(&document), &text);
-    append_html(event, sender, facts, weir_buffer_bytes(&document), &html);
-    append_part(out, "plain", &text);
-    append_part(out, "html", &html);
-    weir_buffer_printf(out, "\r\n--%s--\r\n", boundary);
-    if (out->failed || document.failed || text.failed || html.failed)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    const char *encoding = weir_mime_encode(&body, weir_buffer_bytes(&text));
+    weir_buffer_printf(out, "Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n\r\n",
+        subtype, encoding);
+    weir_buffer_append_bytes(out, weir_buffer_bytes(&body));
+    out->failed |= text.failed || body.failed;
     return 0;
+}
+
+static int append_alternatives(const struct draft *draft, struct weir_buffer *out, struct weir_error *err)
+{
+    weir_buffer_printf(
+        out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+    int code = append_part(draft, WEIR_TEMPLATE_TEXT, "plain", out, err);
+    weir_buffer_printf(out, "\r\n--%s\r\n", boundary);
+    if (code == 0)
+        code = append_part(draft, WEIR_TEMPLATE_HTML, "html", out, err);
+    weir_buffer_printf(out, "\r\n--%s--\r\n", boundary);
+    return code;
+}
+
+int weir_message_build(const struct weir_event *event, struct weir_bytes words,
+    const struct weir_message_sender *sender, const struct weir_letter *letter, struct weir_buffer *out,
+    struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer own = {0};
+    struct draft draft = {.event = event,
+        .sender = sender,
+        .letter = letter,
+        .contexts = {event->text, words},
+        .context_count = 2};
+
+    append_own_words(&own, letter);
+    draft.contexts[draft.context_count++] = weir_buffer_bytes(&own);
+    if (letter->words.data != NULL)
+        draft.contexts[draft.context_count++] = letter->words;
+    int code = append_headers(&draft, out, err);
+    if (code == 0)
+        code = weir_templates_have(sender->templates, letter->template, WEIR_TEMPLATE_HTML)
+                   ? append_alternatives(&draft, out, err)
+                   : append_part(&draft, WEIR_TEMPLATE_TEXT, "plain", out, err);
+    if (code == 0 && (out->failed || own.failed))
+        code = weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    return code;
 }

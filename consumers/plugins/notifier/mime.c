@@ -55,12 +55,20 @@ static void append_words(struct weir_buffer *out, const char *value)
     } while (*value != '\0');
 }
 
-int weir_mime_header(struct weir_buffer *out, const char *name, const char *value, struct weir_error *err)
+static int check_value(const char *name, const char *value, struct weir_error *err)
 {
     for (const char *at = value; *at != '\0'; at++)
         if (is_control((unsigned char)*at))
             return weir_error_set(err, WEIR_E_INVALID, "control byte 0x%02x in the value of header %s",
                 (unsigned char)*at, name);
+    return 0;
+}
+
+int weir_mime_header(struct weir_buffer *out, const char *name, const char *value, struct weir_error *err)
+{
+    int code = check_value(name, value, err);
+    if (code < 0)
+        return code;
     weir_buffer_printf(out, "%s: ", name);
     if (needs_encoding(value))
         append_words(out, value);
@@ -68,6 +76,55 @@ int weir_mime_header(struct weir_buffer *out, const char *name, const char *valu
         weir_buffer_append_str(out, value);
     weir_buffer_append_str(out, "\r\n");
     return 0;
+}
+
+/* RFC 5322's phrase of atoms: letters, digits and spaces suffice; all others are encoded. */
+static bool is_phrase(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+    return strspn(text, allowed) == strlen(text) && !needs_encoding(text);
+}
+
+int weir_mime_address(struct weir_buffer *out, const char *name, const char *display, const char *address,
+    struct weir_error *err)
+{
+    if (display == NULL) {
+        weir_buffer_printf(out, "%s: <%s>\r\n", name, address);
+        return 0;
+    }
+    int code = check_value(name, display, err);
+    if (code < 0)
+        return code;
+    weir_buffer_printf(out, "%s: ", name);
+    if (is_phrase(display))
+        weir_buffer_append_str(out, display);
+    else
+        append_words(out, display);
+    weir_buffer_printf(out, "\r\n <%s>\r\n", address);
+    return 0;
+}
+
+void weir_mime_one_line(struct weir_buffer *text, size_t most)
+{
+    size_t len = 0;
+    bool gap = false;
+
+    for (size_t i = 0; i < text->len; i++) {
+        unsigned char c = (unsigned char)text->data[i];
+        if (is_control(c)) {
+            gap = true;
+            continue;
+        }
+        if (gap && len > 0)
+            text->data[len++] = ' ';
+        gap = false;
+        text->data[len++] = (char)c;
+    }
+    if (text->capacity == 0)
+        return;
+    text->data[len] = '\0';
+    text->len = whole_characters(text->data, most);
+    text->data[text->len] = '\0';
 }
 
 /* One line of text, without its end. */
@@ -135,6 +192,53 @@ void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text)
         append_line(&line);
         at = feed != NULL ? feed + 1 : end;
     }
+}
+
+/* Every line end as CRLF, the last line with one. */
+static void append_lines(struct weir_buffer *out, struct weir_bytes text)
+{
+    const char *at = text.data, *end = at + text.len;
+
+    while (at < end) {
+        const char *feed = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = feed != NULL ? feed : end;
+        size_t len = (size_t)(stop - at);
+        if (feed != NULL && len > 0 && at[len - 1] == '\r')
+            len--;
+        weir_buffer_append(out, at, len);
+        weir_buffer_append_str(out, "\r\n");
+        at = feed != NULL ? feed + 1 : end;
+    }
+}
+
+void weir_mime_base64(struct weir_buffer *out, struct weir_bytes text)
+{
+    enum { ROW_BYTES = LINE_BYTES / 4 * 3 };
+    struct weir_buffer lines = {0};
+
+    append_lines(&lines, text);
+    out->failed |= lines.failed;
+    for (size_t at = 0; at < lines.len; at += ROW_BYTES) {
+        unsigned char row[LINE_BYTES + 1];
+        size_t len = lines.len - at < ROW_BYTES ? lines.len - at : ROW_BYTES;
+        EVP_EncodeBlock(row, (const unsigned char *)lines.data + at, (int)len);
+        weir_buffer_append_str(out, (const char *)row);
+        weir_buffer_append_str(out, "\r\n");
+    }
+    weir_buffer_done(&lines);
+}
+
+/* Of quoted-printable, each byte above ASCII takes three, in base64 each byte takes 4/3. */
+const char *weir_mime_encode(struct weir_buffer *out, struct weir_bytes text)
+{
+    size_t begin = out->len;
+
+    weir_mime_quoted_printable(out, text);
+    if (2 * (text.len * 4 / 3 * (LINE_BYTES + 2) / LINE_BYTES) > out->len - begin)
+        return "quoted-printable";
+    out->len = begin;
+    weir_mime_base64(out, text);
+    return "base64";
 }
 
 char *weir_mime_date(int64_t wall_ms, char out[static WEIR_MIME_DATE_BYTES])

@@ -14,10 +14,26 @@
  * any. */
 int weir_mime_header(struct weir_buffer *out, const char *name, const char *value, struct weir_error *err);
 
+/* Appends "Name: <address>", with a display name "Name: Display Name" and a folded line for the address.
+ * `display` is UTF-8 or NULL. WEIR_E_INVALID as above. `address` has passed weir_mailbox_check. */
+int weir_mime_address(struct weir_buffer *out, const char *name, const char *display, const char *address,
+    struct weir_error *err);
+
+/* Makes text one line fit for a header value, in place: a run of control characters, line ends among them,
+ * becomes one space, none at the ends; at most `most` bytes, cut between characters. */
+void weir_mime_one_line(struct weir_buffer *text, size_t most);
+
 /* Appends text quoted-printable. LF and CRLF end a line; a CR by itself and any other control byte is
  * encoded, and so are a dot and "From " at the beginning of a line, so that no server on the way is tempted.
  * Ends in CRLF. */
 void weir_mime_quoted_printable(struct weir_buffer *out, struct weir_bytes text);
+
+/* Appends text base64 in lines of 76, its own line ends as CRLF (RFC 2045, 6.8). */
+void weir_mime_base64(struct weir_buffer *out, struct weir_bytes text);
+
+/* Appends text quoted-printable, or base64 where that has half the bytes or less. Answers which: the value of
+ * Content-Transfer-Encoding. */
+const char *weir_mime_encode(struct weir_buffer *out, struct weir_bytes text);
 
 enum { WEIR_MIME_DATE_BYTES = 40 };
 /* "Sat, 21 Nov 2026 06:40:20 +0000" into out; answers out. 0 ≤ wall_ms < the year 10000. */

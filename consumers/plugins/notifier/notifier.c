@@ -2,6 +2,8 @@
 #include "consumers/plugins/notifier/handle.h"
 #include "consumers/plugins/notifier/mailbox.h"
 
+#include "common/deployment.h"
+
 #include <weir/plugin.h>
 
 #include <stdlib.h>
@@ -45,10 +47,60 @@ static int open_smtp(struct weir_notifier *notifier, struct weir_error *err)
     return code < 0 ? code : weir_smtp_new(&options, &notifier->smtp, err);
 }
 
+/* The rule of `to`, then one for each [notify NAME] that this service sends. */
+static size_t fill_rules(const struct weir_notifier *notifier, struct weir_rule *rules)
+{
+    const struct weir_notifier_settings *settings = notifier->settings;
+    const struct weir_deployment *deployment = notifier->host->deployment;
+    size_t count = 0;
+
+    if (settings->to != NULL)
+        rules[count++] =
+            (struct weir_rule){.name = "", .to = settings->to, .every = true, .template = settings->template};
+    for (size_t i = 0; deployment != NULL && i < deployment->notify_count; i++) {
+        const struct weir_notify *notify = &deployment->notifies[i];
+        if (weir_notifier_takes(deployment, notifier->host->service, notify))
+            rules[count++] = (struct weir_rule){.name = notify->name,
+                .collection = notify->collection,
+                .to = notify->to,
+                .filter = notify->policy,
+                .template = notify->template};
+    }
+    return count;
+}
+
+static int check_templates(const struct weir_notifier *notifier, struct weir_error *err)
+{
+    for (size_t i = 0; i < notifier->rule_count; i++) {
+        const struct weir_rule *rule = &notifier->rules[i];
+        if (weir_templates_check(notifier->templates, rule->template, err) == 0)
+            continue;
+        return rule->name[0] != '\0' ? weir_error_prefix(err, "template of [notify %s]", rule->name)
+                                     : weir_error_prefix(err, "notifier.template");
+    }
+    return 0;
+}
+
+static int open_rules(struct weir_notifier *notifier, struct weir_error *err)
+{
+    const struct weir_deployment *deployment = notifier->host->deployment;
+
+    notifier->rules =
+        calloc(1 + (deployment != NULL ? deployment->notify_count : 0), sizeof(*notifier->rules));
+    if (notifier->rules == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    notifier->rule_count = fill_rules(notifier, notifier->rules);
+    int code = weir_templates_load(notifier->settings->templates, &notifier->templates, err);
+    notifier->sender.templates = notifier->templates;
+    return code < 0 ? code : check_templates(notifier, err);
+}
+
 static void close_notifier(void *instance)
 {
     struct weir_notifier *notifier = instance;
 
+    weir_templates_free(notifier->templates);
+    free(notifier->rules);
     weir_smtp_unref(notifier->smtp);
     weir_sent_free(notifier->sent);
     pthread_mutex_destroy(&notifier->health_lock);
@@ -65,11 +117,14 @@ static int open_notifier(
     notifier->host = host;
     notifier->settings = settings;
     notifier->sender.from = notifier->settings->from;
+    notifier->sender.from_name = notifier->settings->from_name;
     notifier->sender.domain = weir_notifier_domain(settings);
     notifier->sender.service = host->service;
     notifier->sent = weir_sent_new();
     int code = notifier->sent != NULL ? open_smtp(notifier, err)
                                       : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    if (code == 0)
+        code = open_rules(notifier, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;

@@ -26,7 +26,7 @@ struct weir_session {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ended, abandoned;
-    struct weir_mail *left; /* of an abandoned one: the results; recipients borrowed from the attempt */
+    struct weir_mail *left; /* of an abandoned one: the results; texts borrowed from the attempt */
     struct weir_session_failure failure; /* the caller's, final after the run */
 };
 
@@ -105,6 +105,7 @@ struct weir_session *weir_session_new(struct weir_smtp *smtp)
 static void mail_done(struct weir_mail *mail)
 {
     free((char *)mail->recipient);
+    free((char *)mail->id);
     weir_buffer_done(&mail->message);
 }
 
@@ -134,15 +135,16 @@ static bool grow(struct weir_session *session)
     return true;
 }
 
-struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient)
+struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient, const char *id)
 {
-    char *own = strdup(recipient);
-    if (own == NULL || (session->attempt.count == session->capacity && !grow(session))) {
+    char *own = strdup(recipient), *own_id = strdup(id);
+    if (own == NULL || own_id == NULL || (session->attempt.count == session->capacity && !grow(session))) {
         free(own);
+        free(own_id);
         return NULL;
     }
     struct weir_mail *mail = &session->attempt.mails[session->attempt.count++];
-    *mail = (struct weir_mail){.recipient = own};
+    *mail = (struct weir_mail){.recipient = own, .id = own_id};
     return mail;
 }
 
@@ -225,6 +227,7 @@ static void note_acknowledged(struct weir_session *session)
     for (size_t i = 0; i < session->attempt.count; i++) {
         const struct weir_mail *mail = &session->attempt.mails[i];
         session->left[i] = (struct weir_mail){.recipient = mail->recipient,
+            .id = mail->id,
             .result = atomic_load(&mail->acknowledged) ? WEIR_MAIL_SENT : WEIR_MAIL_BLOCKED};
     }
 }

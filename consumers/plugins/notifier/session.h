@@ -4,7 +4,7 @@
  * socket yet is left behind, which can no longer send.
  *
  *     struct weir_session *session = weir_session_new(smtp);
- *     struct weir_mail *mail = weir_session_add(session, "team@example.com");
+ *     struct weir_mail *mail = weir_session_add(session, "team@example.com", id);
  *     weir_message_build(…, &mail->message, &err);
  *     weir_session_run(session, host->stopping);
  *     … mail->result …
@@ -46,7 +46,7 @@ int weir_smtp_new(
 void weir_smtp_unref(struct weir_smtp *smtp);
 
 struct weir_mail {
-    const char *recipient;      /* borrowed until the session ends: it is copied at the start */
+    const char *recipient, *id; /* copied; what the caller knows it by */
     struct weir_buffer message; /* owned */
     enum weir_mail_result result;
     atomic_bool acknowledged;     /* the server has taken it; the session may still be under way */
@@ -69,7 +69,7 @@ struct weir_session *weir_session_new(struct weir_smtp *smtp);
 void weir_session_unref(struct weir_session *session);
 
 /* Adds a mail without its message. The pointer is good until the next call; NULL when memory is out. */
-struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient);
+struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient, const char *id);
 /* Takes the last one added back. */
 void weir_session_take_back(struct weir_session *session);
 

@@ -1,6 +1,7 @@
 #include "consumers/plugins/notifier/settings.h"
 
 #include "consumers/plugins/notifier/mailbox.h"
+#include "consumers/plugins/notifier/rule.h"
 
 #include "common/deployment.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECIPIENTS_MAX = 100, HANDLE_TIMEOUT_MS = 60000, DRAIN_TIMEOUT_MS = 20000, DRAIN_LEAST_MS = 4000 };
+enum { HANDLE_TIMEOUT_MS = 60000, DRAIN_TIMEOUT_MS = 20000, DRAIN_LEAST_MS = 4000 };
 
 #define MEMBER(name) offsetof(struct weir_notifier_settings, name)
 
@@ -26,11 +27,29 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
         .offset = MEMBER(from),
         .required = true,
         .help = "sender's address"},
+    {.key = "from.name",
+        .type = WEIR_OPTION_STRING,
+        .offset = MEMBER(from_name),
+        .min = 1,
+        .max = 200,
+        .help = "sender's name, shown beside the address"},
     {.key = "to",
         .type = WEIR_OPTION_LIST,
         .offset = MEMBER(to),
-        .required = true,
-        .help = "addresses that get a mail for each change, at most 100"},
+        .help = "who gets a mail for each change, at most 100: addresses, or paths into the change event to "
+                "where they stand (after.customer.email); mails by filters are [notify NAME] sections"},
+    {.key = "template",
+        .type = WEIR_OPTION_STRING,
+        .fallback = "change",
+        .offset = MEMBER(template),
+        .min = 1,
+        .max = 63,
+        .help = "name of the template of the mails to notifier.to"},
+    {.key = "templates",
+        .type = WEIR_OPTION_PATH,
+        .offset = MEMBER(templates),
+        .help = "folder of the mails' templates, NAME.subject.mustache, NAME.txt.mustache and "
+                "NAME.html.mustache; change and confirm are built in"},
     {.key = "hostname",
         .type = WEIR_OPTION_STRING,
         .offset = MEMBER(hostname),
@@ -124,19 +143,65 @@ bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings)
            (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(settings));
 }
 
-static int check_recipients(char *const *to, struct weir_error *err)
+static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *service)
+{
+    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
+        if (strcmp(deployment->services[i].name, service) == 0)
+            return &deployment->services[i];
+    return NULL;
+}
+
+static bool reads(const struct weir_service *service, const char *topic)
+{
+    for (char *const *source = service->source_topics; source != NULL && *source != NULL; source++)
+        if (strcmp(*source, topic) == 0)
+            return true;
+    return false;
+}
+
+bool weir_notifier_takes(
+    const struct weir_deployment *deployment, const char *service, const struct weir_notify *notify)
+{
+    const struct weir_service *found = find_service(deployment, service);
+
+    for (size_t i = 0; found != NULL && i < deployment->collection_count; i++)
+        if (strcmp(deployment->collections[i].name, notify->collection) == 0)
+            return reads(found, deployment->collections[i].changes_topic);
+    return false;
+}
+
+/* The addresses and paths of the [notify NAME] sections are the notifier's to check. */
+static int check_notifies(
+    const struct weir_deployment *deployment, const char *service, size_t *ret_count, struct weir_error *err)
+{
+    *ret_count = 0;
+    for (size_t i = 0; deployment != NULL && i < deployment->notify_count; i++) {
+        const struct weir_notify *notify = &deployment->notifies[i];
+        if (!weir_notifier_takes(deployment, service, notify))
+            continue;
+        ++*ret_count;
+        if (weir_rule_check_to(notify->to, err) < 0)
+            return weir_error_prefix(err, "to of [notify %s]", notify->name);
+    }
+    return 0;
+}
+
+static int check_recipients(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, struct weir_error *err)
 {
     size_t count = 0;
 
-    for (; to != NULL && to[count] != NULL; count++)
-        if (weir_mailbox_check(to[count], err) < 0)
-            return weir_error_prefix(err, "notifier.to: address %zu", count + 1);
-    if (count == 0)
-        return weir_error_set(err, WEIR_E_CONFIG, "notifier.to: there is no address");
-    if (count > RECIPIENTS_MAX)
-        return weir_error_set(
-            err, WEIR_E_CONFIG, "notifier.to: %zu addresses are more than %d", count, RECIPIENTS_MAX);
-    return 0;
+    int code = check_notifies(deployment, service, &count, err);
+    if (code < 0)
+        return code;
+    if (settings->to == NULL && count > 0)
+        return 0;
+    if (settings->to == NULL)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.to: nobody gets a mail: name addresses here, or in a [notify NAME] section for a "
+            "collection "
+            "whose changes this service reads");
+    return weir_rule_check_to(settings->to, err) < 0 ? weir_error_prefix(err, "notifier.to") : 0;
 }
 
 static int check_security(const struct weir_notifier_settings *settings, struct weir_error *err)
@@ -154,14 +219,6 @@ static int check_security(const struct weir_notifier_settings *settings, struct 
         return weir_error_set(err, WEIR_E_CONFIG, "notifier.smtp.%s: more than 255 bytes",
             strlen(settings->user) > 255 ? "user" : "password");
     return 0;
-}
-
-static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *service)
-{
-    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
-        if (strcmp(deployment->services[i].name, service) == 0)
-            return &deployment->services[i];
-    return NULL;
 }
 
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service)
@@ -210,7 +267,7 @@ int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
         return weir_error_prefix(err, "notifier.from");
     if (settings->hostname != NULL && weir_hostname_check(settings->hostname, err) < 0)
         return weir_error_prefix(err, "notifier.hostname");
-    code = check_recipients(settings->to, err);
+    code = check_recipients(settings, deployment, service, err);
     if (code == 0)
         code = check_security(settings, err);
     return code < 0 ? code : check_timeout(settings, deployment, service, err);

@@ -9,13 +9,17 @@
 #include <stdint.h>
 
 struct weir_deployment;
+struct weir_notify;
 
 enum weir_starttls { WEIR_STARTTLS_AUTO, WEIR_STARTTLS_REQUIRED, WEIR_STARTTLS_NONE };
 
 struct weir_notifier_settings {
     char *smtp;         /* host:port; the host is a name or an IPv4 address */
     char *from;         /* checked mailbox */
-    char **to;          /* checked mailboxes, NULL-terminated */
+    char *from_name;    /* NULL: none */
+    char **to;          /* checked addresses and paths, NULL-terminated; NULL: none */
+    char *template;     /* of the mails to `to` */
+    char *templates;    /* folder; NULL: none */
     char *hostname;     /* NULL: the domain of `from` */
     int64_t batch;      /* mails a session */
     int64_t timeout_ms; /* of a session, absolute */
@@ -25,7 +29,7 @@ struct weir_notifier_settings {
     char *password;
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 10 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 13 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */
@@ -34,6 +38,10 @@ int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
 
 /* The right side of Message-IDs and the name in EHLO: hostname, else the domain of `from`. Borrowed. */
 const char *weir_notifier_domain(const struct weir_notifier_settings *settings);
+
+/* Whether the service sends the mails of that section: it reads the collection's changes. */
+bool weir_notifier_takes(
+    const struct weir_deployment *deployment, const char *service, const struct weir_notify *notify);
 
 /* The service's drain.timeout, or its default. */
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service);
