@@ -1,6 +1,7 @@
 /* Runs the notifier's plugin over records from stdin, without Kafka, and tells the verdicts.
  *
- *     notifier-driver [--check] [--deaf] [--rounds N] [--config FILE] PLUGIN.so [KEY=VALUE …] < records
+ *     notifier-driver [--check] [--deaf] [--reload] [--rounds N] [--config FILE] PLUGIN.so [KEY=VALUE …] <
+ * records
  *
  * Settings as in the configuration, without "notifier."; --config FILE: those of its [service notifier]
  * first, and all else that it says; handle.timeout_ms=N and drain.timeout_ms=N are the service's. --deaf: no
@@ -27,7 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool deaf;
+static bool deaf, reloads;
 
 /* In the place of libc's for the plugin too: a session that does not end when it is shut down, as one whose
  * thread the machine does not let run. */
@@ -264,8 +265,11 @@ static int run(const struct weir_plugin *plugin, const void *settings,
         code = plugin->open(fake_host(deployment), settings, &instance, err);
     struct totals totals = {0};
     for (int round = 1; code == 0 && round <= rounds; round++) {
+        struct weir_error refused;
         code = run_round(plugin, instance, &input, round, &totals, err);
         fflush(stdout);
+        if (code == 0 && reloads && plugin->reload(instance, settings, &refused) < 0)
+            fprintf(stderr, "reload refused: %s\n", refused.text);
     }
     if (instance != NULL) {
         tell_totals(plugin, instance, &totals);
@@ -295,6 +299,7 @@ static struct arguments read_arguments(int argc, char **argv)
         const char *flag = argv[arguments.rest];
         arguments.check_only |= strcmp(flag, "--check") == 0;
         deaf |= strcmp(flag, "--deaf") == 0;
+        reloads |= strcmp(flag, "--reload") == 0;
         if (arguments.rest + 1 == argc)
             break;
         if (strcmp(flag, "--rounds") == 0)

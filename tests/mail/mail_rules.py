@@ -226,6 +226,26 @@ def case_every_header():
     equal(again.mails[0].content, server.mails[0].content, "the same event gives the same mail")
 
 
+def case_reloaded_templates():
+    """After a SIGHUP the next mail is by the new file; a broken one leaves the old."""
+    rule = "[notify x]\ncollection = orders\nto = a@example.org\ntemplate = t\n"
+    for text, wanted in (("new\n", "new"), ("{{#broken}}\n", "old"), (None, "old")):
+        configuration = Configuration(rule, files={"t.subject.mustache": "old\n", "t.txt.mustache": "t\n"})
+        path = os.path.join(configuration.folder.name, "t.subject.mustache")
+
+        def refuse_once(session, _):
+            if len(server.mails) > 0 or session.number > 1:
+                return "250 taken"
+            os.unlink(path) if text is None else configuration.write("t.subject.mustache", text)
+            return "450 4.2.0 later"
+
+        server = Server({".": refuse_once})
+        settings = {"smtp": server.address, "templates": configuration.folder.name, **COMMON}
+        result = run_plugin(settings, [record(0, event("o-1"))], 2, ["--reload", "--config", configuration.path])
+        equal((result.verdicts(1), result.verdicts(2)), (["retry"], ["done"]), "verdicts")
+        equal(str(parse(server.mails[-1].content)["Subject"]), wanted, "subject with %r" % text)
+
+
 def case_refused_rules():
     rule = "[notify x]\ncollection = %s\nto = %s\n"
     good = rule % ("orders", "a@example.org")

@@ -75,7 +75,7 @@ static int add_mail(void *context, const char *recipient, struct weir_error *err
 {
     const struct mailing *mailing = context;
     struct round *round = mailing->round;
-    const struct weir_message_sender *sender = &round->notifier->sender;
+    const struct weir_message_sender *sender = &round->notifier->plan.sender;
     const struct weir_letter letter = {.recipient = recipient,
         .subscription = mailing->rule->name,
         .list = mailing->rule->name[0] != '\0' ? mailing->rule->name : sender->service,
@@ -100,9 +100,9 @@ static int add_mails(struct mailing *mailing, struct weir_error *err)
 {
     const struct weir_notifier *notifier = mailing->round->notifier;
 
-    for (size_t i = 0; i < notifier->rule_count; i++) {
+    for (size_t i = 0; i < notifier->plan.rule_count; i++) {
         struct weir_error fault;
-        mailing->rule = &notifier->rules[i];
+        mailing->rule = &notifier->plan.rules[i];
         if (!weir_rule_wants(mailing->rule, mailing->event))
             continue;
         int code = weir_rule_recipients(mailing->rule, mailing->event, add_mail, mailing, &fault);
@@ -122,7 +122,7 @@ static int mail_event(
     WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
     struct mailing mailing = {.round = round, .pending = pending, .event = event};
 
-    int code = weir_message_words(event, &round->notifier->sender, &words, err);
+    int code = weir_message_words(event, &round->notifier->plan.sender, &words, err);
     if (code < 0)
         return code;
     mailing.words = weir_buffer_bytes(&words);

@@ -2,8 +2,7 @@
 #ifndef WEIR_NOTIFIER_HANDLE_H
 #define WEIR_NOTIFIER_HANDLE_H
 
-#include "consumers/plugins/notifier/message.h"
-#include "consumers/plugins/notifier/rule.h"
+#include "consumers/plugins/notifier/plan.h"
 #include "consumers/plugins/notifier/sent.h"
 #include "consumers/plugins/notifier/session.h"
 #include "consumers/plugins/notifier/settings.h"
@@ -21,10 +20,7 @@ struct weir_notifier_metrics {
 struct weir_notifier {
     const struct weir_host *host;
     const struct weir_notifier_settings *settings;
-    struct weir_message_sender sender;
-    struct weir_templates *templates;
-    struct weir_rule *rules;
-    size_t rule_count;
+    struct weir_plan plan;
     struct weir_smtp *smtp;
     struct weir_sent *sent;
     struct weir_notifier_metrics metrics;

@@ -2,8 +2,6 @@
 #include "consumers/plugins/notifier/handle.h"
 #include "consumers/plugins/notifier/mailbox.h"
 
-#include "common/deployment.h"
-
 #include <weir/plugin.h>
 
 #include <stdlib.h>
@@ -47,60 +45,11 @@ static int open_smtp(struct weir_notifier *notifier, struct weir_error *err)
     return code < 0 ? code : weir_smtp_new(&options, &notifier->smtp, err);
 }
 
-/* The rule of `to`, then one for each [notify NAME] that this service sends. */
-static size_t fill_rules(const struct weir_notifier *notifier, struct weir_rule *rules)
-{
-    const struct weir_notifier_settings *settings = notifier->settings;
-    const struct weir_deployment *deployment = notifier->host->deployment;
-    size_t count = 0;
-
-    if (settings->to != NULL)
-        rules[count++] =
-            (struct weir_rule){.name = "", .to = settings->to, .every = true, .template = settings->template};
-    for (size_t i = 0; deployment != NULL && i < deployment->notify_count; i++) {
-        const struct weir_notify *notify = &deployment->notifies[i];
-        if (weir_notifier_takes(deployment, notifier->host->service, notify))
-            rules[count++] = (struct weir_rule){.name = notify->name,
-                .collection = notify->collection,
-                .to = notify->to,
-                .filter = notify->policy,
-                .template = notify->template};
-    }
-    return count;
-}
-
-static int check_templates(const struct weir_notifier *notifier, struct weir_error *err)
-{
-    for (size_t i = 0; i < notifier->rule_count; i++) {
-        const struct weir_rule *rule = &notifier->rules[i];
-        if (weir_templates_check(notifier->templates, rule->template, err) == 0)
-            continue;
-        return rule->name[0] != '\0' ? weir_error_prefix(err, "template of [notify %s]", rule->name)
-                                     : weir_error_prefix(err, "notifier.template");
-    }
-    return 0;
-}
-
-static int open_rules(struct weir_notifier *notifier, struct weir_error *err)
-{
-    const struct weir_deployment *deployment = notifier->host->deployment;
-
-    notifier->rules =
-        calloc(1 + (deployment != NULL ? deployment->notify_count : 0), sizeof(*notifier->rules));
-    if (notifier->rules == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    notifier->rule_count = fill_rules(notifier, notifier->rules);
-    int code = weir_templates_load(notifier->settings->templates, &notifier->templates, err);
-    notifier->sender.templates = notifier->templates;
-    return code < 0 ? code : check_templates(notifier, err);
-}
-
 static void close_notifier(void *instance)
 {
     struct weir_notifier *notifier = instance;
 
-    weir_templates_free(notifier->templates);
-    free(notifier->rules);
+    weir_plan_done(&notifier->plan);
     weir_smtp_unref(notifier->smtp);
     weir_sent_free(notifier->sent);
     pthread_mutex_destroy(&notifier->health_lock);
@@ -116,15 +65,11 @@ static int open_notifier(
     pthread_mutex_init(&notifier->health_lock, NULL);
     notifier->host = host;
     notifier->settings = settings;
-    notifier->sender.from = notifier->settings->from;
-    notifier->sender.from_name = notifier->settings->from_name;
-    notifier->sender.domain = weir_notifier_domain(settings);
-    notifier->sender.service = host->service;
     notifier->sent = weir_sent_new();
     int code = notifier->sent != NULL ? open_smtp(notifier, err)
                                       : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code == 0)
-        code = open_rules(notifier, err);
+        code = weir_plan_open(host, settings, &notifier->plan, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;
@@ -137,6 +82,22 @@ static int open_notifier(
 static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
 {
     return weir_notifier_handle(instance, batch, err);
+}
+
+static int reload(void *instance, const void *settings, struct weir_error *err)
+{
+    struct weir_notifier *notifier = instance;
+    struct weir_plan plan;
+
+    int code = weir_plan_open(notifier->host, settings, &plan, err);
+    if (code < 0) {
+        weir_plan_done(&plan);
+        return code;
+    }
+    weir_plan_done(&notifier->plan);
+    notifier->plan = plan;
+    notifier->settings = settings;
+    return 0;
 }
 
 static bool health(void *instance, struct weir_buffer *detail)
@@ -165,4 +126,5 @@ WEIR_PLUGIN = {
     .handle = handle,
     .health = health,
     .close = close_notifier,
+    .reload = reload,
 };

@@ -48,6 +48,7 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
     {.key = "templates",
         .type = WEIR_OPTION_PATH,
         .offset = MEMBER(templates),
+        .reload = true,
         .help = "folder of the mails' templates, NAME.subject.mustache, NAME.txt.mustache and "
                 "NAME.html.mustache; change and confirm are built in"},
     {.key = "hostname",
