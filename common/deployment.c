@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *const sections[] = {"log", "kafka", "kafka.producer", "kafka.consumer", "gateway",
-    "collection *", "service *", "notify *", NULL};
+    "collection *", "service *", "notify *", "subscriptions", NULL};
 
 static const struct weir_option log_rows[] = {
     {.key = "level",
@@ -41,7 +41,7 @@ static int load(const char *path, struct weir_deployment *deployment, struct wei
 {
     static int (*const steps[])(struct weir_deployment * deployment, struct weir_error * err) = {load_log,
         weir_deployment_load_kafka, weir_deployment_load_collections, weir_deployment_load_services,
-        weir_deployment_load_notifies};
+        weir_deployment_load_notifies, weir_deployment_load_subscriptions};
 
     int code = weir_config_load(path, &deployment->config, err);
     if (code == 0)
@@ -69,6 +69,7 @@ void weir_deployment_free(struct weir_deployment *deployment)
 {
     if (deployment == NULL)
         return;
+    weir_deployment_free_subscriptions(deployment);
     weir_deployment_free_notifies(deployment);
     weir_deployment_free_services(deployment);
     weir_deployment_free_collections(deployment);

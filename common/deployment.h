@@ -1,6 +1,7 @@
 /* What one configuration file describes: the Kafka cluster, the collections and the services over them. Every
  * program loads it first; none changes it afterwards. Sections: [log] [kafka] [kafka.producer] [kafka.consumer]
- * [gateway] [collection NAME] [service NAME] [notify NAME].
+ * [gateway] [collection NAME] [service NAME] [notify NAME]
+ * [subscriptions].
  *
  *     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
  *     if (weir_deployment_load(path, &deployment, &err) < 0) …
@@ -85,6 +86,17 @@ struct weir_notify {
     char *template; /* "change" */
 };
 
+/* The collection whose documents say who wants which mails. */
+#define WEIR_SUBSCRIPTIONS "subscriptions"
+
+/* [subscriptions]: the links in mails. */
+struct weir_subscription_settings {
+    char *url; /* without a / at its end */
+    char *key;
+    int64_t confirmations;        /* mails that ask, of one subscription */
+    struct weir_token_keys *keys; /* of key (derived) */
+};
+
 struct weir_deployment {
     char *folder; /* of the configuration file, with its last slash: where relative paths of schemas begin */
     struct weir_config *config;
@@ -96,6 +108,7 @@ struct weir_deployment {
     size_t service_count;
     struct weir_notify *notifies;
     size_t notify_count;
+    struct weir_subscription_settings *subscriptions; /* NULL: there is no such section */
 };
 
 /* Loads and checks everything but the sections of single programs and plugins. Refuses librdkafka properties that
@@ -114,7 +127,7 @@ const struct weir_collection *weir_deployment_collection_of_topic(const struct w
 
 /* The tables, for --help and CONFIGURATION.md. */
 extern const struct weir_option_table weir_log_options, weir_kafka_options, weir_collection_options,
-    weir_service_options, weir_notify_options;
+    weir_service_options, weir_notify_options, weir_subscriptions_options;
 
 /* /etc/weir/weir.conf, or $WEIR_CONFIG. */
 const char *weir_deployment_default_path(void);

@@ -34,18 +34,16 @@ static int add_key(struct weir_token_keys *keys, const char *line, size_t len, s
 
 int weir_token_keys_new(const char *text, struct weir_token_keys **ret_keys, struct weir_error *err)
 {
+    static const char white[] = " \r\n";
     WEIR_CLEANUP(token_keys) struct weir_token_keys *keys = calloc(1, sizeof(*keys));
     int code = 0;
 
     if (keys == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    for (const char *at = text; *at != '\0' && code == 0;) {
-        size_t line = strcspn(at, "\n"), len = line;
-        if (len > 0 && at[len - 1] == '\r')
-            len--;
-        if (len > 0)
-            code = add_key(keys, at, len, err);
-        at += line + (at[line] == '\n');
+    for (const char *at = text + strspn(text, white); *at != '\0' && code == 0; at += strspn(at, white)) {
+        size_t len = strcspn(at, white);
+        code = add_key(keys, at, len, err);
+        at += len;
     }
     if (code == 0 && keys->count == 0)
         code = weir_error_set(err, WEIR_E_CONFIG, "there is no key");

@@ -50,6 +50,9 @@ static int list_topic(struct weir_runtime *runtime, uint32_t table, uint32_t sou
     struct weir_follow follow = {.table = table, .source = source, .all = all, .behind = all};
     int32_t count;
     int rc = weir_reader_table_topic(runtime, source, &runtime->plugin->tables[table], follow.topic, err);
+    if (rc == 0 && all && runtime->plugin->tables[table].optional &&
+        weir_deployment_collection_of_topic(runtime->deployment, follow.topic) == NULL)
+        return 0;
     if (rc == 0)
         rc = weir_kafka_partition_count(runtime->watermark, follow.topic, COUNT_LIMIT_MS, &count, err);
     for (; rc == 0 && follow.number < count; follow.number++)

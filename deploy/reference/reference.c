@@ -46,6 +46,10 @@ static const struct {
         "Mails of the company's own, sent by each service with plugin = notifier that reads the collection's "
         "changes.\n\n",
         &weir_notify_options},
+    {"[subscriptions]",
+        "Links in mails by which people confirm and end their subscriptions, documents of the collection "
+        "`subscriptions`.\n\n",
+        &weir_subscriptions_options},
 };
 
 static int append_plugin(struct weir_buffer *page, const char *path)

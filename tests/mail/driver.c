@@ -6,12 +6,12 @@
  * Settings as in the configuration, without "notifier."; --config FILE: those of its [service notifier]
  * first, and all else that it says; handle.timeout_ms=N and drain.timeout_ms=N are the service's. --deaf: no
  * connection can be shut down. SIGTERM is what it is to a host. A record is one line of JSON: {"key",
- * "value", "partition", "offset", "topic", "headers": {…}}; key and value are strings or null. A round calls
- * handle as a host does: again with what was not reached, until all have a verdict, one has RETRY or WAIT, or
- * none came. The next round begins, on each partition, with the first record that has not ended (DONE or
- * REJECT). Each record's verdict in a round is a line {"round", "offset", "verdict":
- * "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line holds the totals. Exit
- * 0, or that of the error.
+ * "value", "partition", "offset", "topic", "headers": {…}, "table": N}; key and value are strings or null;
+ * with "table" it is a record of the plugin's table, applied before round N. A round calls handle as a host
+ * does: again with what was not reached, until all have a verdict, one has RETRY or WAIT, or none came. The
+ * next round begins, on each partition, with the first record that has not ended (DONE or REJECT). Each
+ * record's verdict in a round is a line {"round", "offset", "verdict": "done|retry|reject|wait|none",
+ * "disposition", "error_type", "text"}; the last line holds the totals. Exit 0, or that of the error.
  */
 #include "mail/fake_host.h"
 
@@ -39,6 +39,7 @@ __attribute__((visibility("default"))) int shutdown(int fd, int how)
 
 struct input {
     struct weir_record *records;
+    int *rounds; /* of a table's record: before which it is applied; 0 of the others */
     size_t count, capacity;
     json_t *lines; /* what the records point into */
 };
@@ -49,6 +50,7 @@ static void input_done(struct input *input, struct weir_record *all, size_t coun
         free((void *)(uintptr_t)all[i].headers);
     free(all);
     free(input->records);
+    free(input->rounds);
     json_decref(input->lines);
 }
 
@@ -89,7 +91,9 @@ static int take_record(struct input *input, const char *line, struct weir_error 
     if (input->count == input->capacity) {
         input->capacity = input->capacity * 2 + 64;
         input->records = reallocarray(input->records, input->capacity, sizeof(*input->records));
+        input->rounds = reallocarray(input->rounds, input->capacity, sizeof(*input->rounds));
     }
+    input->rounds[input->count] = (int)json_integer_value(json_object_get(object, "table"));
     struct weir_record *record = &input->records[input->count++];
     json_array_append_new(input->lines, object);
     const char *topic = text_of(object, "topic").data;
@@ -114,6 +118,28 @@ static int read_input(struct input *input, struct weir_error *err)
         code = take_record(input, line, err);
     free(line);
     return code;
+}
+
+/* Takes the tables' records out. */
+static int apply_tables(const struct weir_plugin *plugin, void *instance, const struct input *input,
+    int round, struct weir_error *err)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < input->count && code == 0; i++)
+        if (input->rounds[i] == round)
+            code = plugin->table_apply(instance, 0, &input->records[i], 1, err);
+    return code;
+}
+
+static size_t leave_out_tables(const struct input *input, struct weir_record *records)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < input->count; i++)
+        if (input->rounds[i] == 0)
+            records[left++] = input->records[i];
+    return left;
 }
 
 static const char *verdict_name(const struct fake_verdict *verdict)
@@ -261,12 +287,16 @@ static int run(const struct weir_plugin *plugin, const void *settings,
     struct weir_record *all = calloc(count + 1, sizeof(*all));
     if (count > 0)
         memcpy(all, input.records, count * sizeof(*all));
+    struct input handed_out = {.records = calloc(count + 1, sizeof(*all))};
+    handed_out.count = leave_out_tables(&input, handed_out.records);
     if (code == 0)
         code = plugin->open(fake_host(deployment), settings, &instance, err);
     struct totals totals = {0};
     for (int round = 1; code == 0 && round <= rounds; round++) {
         struct weir_error refused;
-        code = run_round(plugin, instance, &input, round, &totals, err);
+        code = apply_tables(plugin, instance, &input, round, err);
+        if (code == 0)
+            code = run_round(plugin, instance, &handed_out, round, &totals, err);
         fflush(stdout);
         if (code == 0 && reloads && plugin->reload(instance, settings, &refused) < 0)
             fprintf(stderr, "reload refused: %s\n", refused.text);
@@ -275,6 +305,7 @@ static int run(const struct weir_plugin *plugin, const void *settings,
         tell_totals(plugin, instance, &totals);
         plugin->close(instance);
     }
+    free(handed_out.records);
     input_done(&input, all, count);
     return code;
 }

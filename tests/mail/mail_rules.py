@@ -41,7 +41,10 @@ class Configuration:
             self.write(name, text)
 
     def write(self, name, text):
-        with open(os.path.join(self.folder.name, name), "w") as stream:
+        """Read by its owner only: it may hold a secret."""
+        path = os.path.join(self.folder.name, name)
+        with open(path, "w") as stream:
+            os.chmod(path, 0o600)
             stream.write(text)
 
     def run(self, server, lines, rounds=1, **settings):

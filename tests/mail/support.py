@@ -42,13 +42,13 @@ def event(key="o-1", op="c", version=1, document=None, request=None, collection=
     return value
 
 
-def record(offset=0, value=None, partition=0, key=None, headers=None, raw=None):
+def record(offset=0, value=None, partition=0, key=None, headers=None, raw=None, **more):
     """One line for the driver. `value` is an event; `raw` is the value's text as it is."""
     text = raw if raw is not None else (json.dumps(value, ensure_ascii=False) if value is not None else None)
     if key is None and value is not None:
         key = value["key"]
     return {"offset": offset, "partition": partition, "key": key, "value": text,
-            "headers": headers if headers is not None else ({"ce_id": value["request"]} if value else {})}
+            "headers": headers if headers is not None else ({"ce_id": value["request"]} if value else {}), **more}
 
 
 def records(count, **more):

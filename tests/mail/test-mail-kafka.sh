@@ -196,6 +196,48 @@ test_a_kill_loses_nothing() {
   stop_notifier
 }
 
+# subscription STATUS VERSION ENDPOINT: a change of subscription s-ENDPOINT, as the store would write it.
+subscription() {
+  printf 's-%s\t{"op":"u","collection":"subscriptions","key":"s-%s","version":%d,"ts_ms":1795243220123,"after":{"subscriptionID":"s-%s","status":"%s","endpoint":"%s@example.org","collection":"orders"}}\n' \
+    "$3" "$3" "$2" "$3" "$1" "$3" | kcat -P -Z -b "$KAFKA" -t subscriptions.changes -K '\t' -X topic.partitioner=murmur2_random
+}
+mails_to() { grep -l "^To: <$1@example.org>" "$WORK"/mail/new/* 2>/dev/null | wc -l; }
+
+# Whoever is confirmed when the notifier starts, or while it runs, gets mails, and who has left gets none; a pending one is asked.
+test_subscribers_come_and_go() {
+  kafka_up --brokers 1
+  configure "$KAFKA"
+  sed -i -e '/^notifier.to/d' -e 's/^topics = .*/topics = orders.changes, subscriptions.changes/' "$WORK/weir.conf"
+  cat >>"$WORK/weir.conf" <<CONF
+[collection subscriptions]
+key = subscriptionID
+[subscriptions]
+url = https://shop.example.com
+key = @file:$WORK/key
+CONF
+  openssl rand -hex 32 >"$WORK/key"
+  "$BIN/weirctl" --config "$WORK/weir.conf" topics apply >"$WORK/topics.log" 2>&1 || fail "$(cat "$WORK/topics.log")"
+  subscription CONFIRMED 2 ada
+  subscription PENDING 1 grace
+  start_sink
+  start_notifier
+  eventually 60 eval '(($(mails_to grace) == 1))'
+  grep -q 'https://shop.example.com/v1/subscriptions/s-grace:confirm=3Ftoken=\|https://shop.example.com/v1/subscriptions/s-grace:confirm?token=' "$WORK"/mail/new/* ||
+    fail "the mail that asks holds no link"
+  events 0 20 c | produce
+  eventually 60 eval '(($(mails_to ada) == 20))'
+  subscription CONFIRMED 2 grace
+  eventually 30 eval '[[ $(metric weir_notifier_subscriptions) == 2 ]]'
+  events 100 20 c | produce
+  eventually 60 eval '(($(mails_to ada) == 40 && $(mails_to grace) == 21))'
+  subscription UNSUBSCRIBED 3 ada
+  eventually 30 eval '[[ $(metric weir_notifier_subscriptions) == 1 ]]'
+  events 200 20 c | produce
+  eventually 60 eval '(($(mails_to grace) == 41))'
+  equals "mails to who has left" 40 "$(mails_to ada)"
+  stop_notifier
+}
+
 test_hostile_settings_are_refused() {
   configure 127.0.0.1:1
   local recipient

@@ -124,7 +124,8 @@ static void weak_keys_are_refused(void **state)
         {"\n\n", "there is no key"},
         {"0123456789abcdef0123456789abcde", "key 1 has 31 characters, not 32 to 256"},
         {"0123456789abcdef0123456789abcdef\nshort", "key 2 has 5 characters, not 32 to 256"},
-        {"0123456789abcdef 0123456789abcdef", "key 1 holds a byte"},
+        {"0123456789abcdef 0123456789abcdef", "key 1 has 16 characters"},
+        {"0123456789abcdef\t0123456789abcdef", "key 1 holds a byte"},
         {"0123456789abcdef0123456789abcde\xff", "key 1 holds a byte"},
     };
     (void)state;

@@ -218,6 +218,7 @@ struct weir_table {
     const char *topic; /* may hold {source} and {service}: "{source}.changes" is read once for each source topic; without
                           {source} it is one topic, and the prefix is added */
     enum weir_table_mode mode;
+    bool optional; /* mode ALL: left out while no collection of the configuration has that change topic */
     const void *reserved[2]; /* NULL */
 };
 

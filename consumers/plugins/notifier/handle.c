@@ -1,5 +1,7 @@
 #include "consumers/plugins/notifier/handle.h"
 
+#include "consumers/plugins/notifier/mailing.h"
+
 #include "common/clock.h"
 
 #include <stdarg.h>
@@ -54,100 +56,23 @@ static void reject(struct weir_outcome *outcome, const struct weir_error *err)
     snprintf(outcome->text, sizeof(outcome->text), "%s", err->text);
 }
 
-/* Where the mails of one event go. */
-struct mailing {
-    struct round *round;
-    struct pending *pending;
-    const struct weir_event *event;
-    struct weir_bytes words;
-    const struct weir_rule *rule;
-};
-
-static bool is_under_way(const struct round *round, const struct pending *pending, const char *id)
-{
-    for (size_t i = pending->first; i < weir_session_count(round->session); i++)
-        if (strcmp(weir_session_mail(round->session, i)->id, id) == 0)
-            return true;
-    return false;
-}
-
-static int add_mail(void *context, const char *recipient, struct weir_error *err)
-{
-    const struct mailing *mailing = context;
-    struct round *round = mailing->round;
-    const struct weir_message_sender *sender = &round->notifier->plan.sender;
-    const struct weir_letter letter = {.recipient = recipient,
-        .subscription = mailing->rule->name,
-        .list = mailing->rule->name[0] != '\0' ? mailing->rule->name : sender->service,
-        .template = mailing->rule->template};
-    char id[WEIR_MESSAGE_ID_BYTES];
-
-    weir_message_id(mailing->event->id, &letter, sender->domain, id);
-    if (weir_sent_has(round->notifier->sent, id) || is_under_way(round, mailing->pending, id))
-        return 0;
-    struct weir_mail *mail = weir_session_add(round->session, recipient, id);
-    if (mail == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    int code = weir_message_build(mailing->event, mailing->words, sender, &letter, &mail->message, err);
-    if (code < 0)
-        weir_session_take_back(round->session);
-    return code;
-}
-
-/* Nothing that is wrong with one recipient keeps the mail from the others: it is told when they have theirs.
- */
-static int add_mails(struct mailing *mailing, struct weir_error *err)
-{
-    const struct weir_notifier *notifier = mailing->round->notifier;
-
-    for (size_t i = 0; i < notifier->plan.rule_count; i++) {
-        struct weir_error fault;
-        mailing->rule = &notifier->plan.rules[i];
-        if (!weir_rule_wants(mailing->rule, mailing->event))
-            continue;
-        int code = weir_rule_recipients(mailing->rule, mailing->event, add_mail, mailing, &fault);
-        if (code == WEIR_E_INTERNAL)
-            return weir_error_set(err, code, "%s", fault.text);
-        if (code < 0 && !mailing->pending->faulty) {
-            reject(&mailing->pending->fault, &fault);
-            mailing->pending->faulty = true;
-        }
-    }
-    return 0;
-}
-
-static int mail_event(
-    struct round *round, struct pending *pending, const struct weir_event *event, struct weir_error *err)
-{
-    WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
-    struct mailing mailing = {.round = round, .pending = pending, .event = event};
-
-    int code = weir_message_words(event, &round->notifier->plan.sender, &words, err);
-    if (code < 0)
-        return code;
-    mailing.words = weir_buffer_bytes(&words);
-    code = add_mails(&mailing, err);
-    pending->count = weir_session_count(round->session) - pending->first;
-    return code;
-}
-
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
 static int prepare(struct round *round, struct pending *pending, struct weir_error *err)
 {
     const struct weir_host *host = round->notifier->host;
     struct weir_event event = {0};
-    struct weir_error fault;
+    struct weir_error fault = {0};
     int code = 0;
 
     pending->first = weir_session_count(round->session);
     if (pending->record->value.data == NULL)
         return 0;
-    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0) {
-        code = mail_event(round, pending, &event, err);
-    } else {
+    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0)
+        code = weir_mailing_add(round->notifier, round->session, &event, &fault, err);
+    pending->count = weir_session_count(round->session) - pending->first;
+    pending->faulty = fault.code < 0;
+    if (pending->faulty)
         reject(&pending->fault, &fault);
-        pending->faulty = true;
-    }
     weir_event_done(&event);
     return code;
 }

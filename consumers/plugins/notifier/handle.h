@@ -6,6 +6,7 @@
 #include "consumers/plugins/notifier/sent.h"
 #include "consumers/plugins/notifier/session.h"
 #include "consumers/plugins/notifier/settings.h"
+#include "consumers/plugins/notifier/subscriptions.h"
 #include "consumers/plugins/notifier/verdict.h"
 
 #include <weir/plugin.h>
@@ -13,7 +14,7 @@
 #include <pthread.h>
 
 struct weir_notifier_metrics {
-    struct weir_metric *sent, *retried, *rejected, *sessions, *session_time;
+    struct weir_metric *sent, *retried, *rejected, *sessions, *session_time, *subscriptions;
 };
 
 /* The plugin's instance. */
@@ -21,6 +22,7 @@ struct weir_notifier {
     const struct weir_host *host;
     const struct weir_notifier_settings *settings;
     struct weir_plan plan;
+    struct weir_subscriptions *subscriptions; /* NULL: the configuration has none */
     struct weir_smtp *smtp;
     struct weir_sent *sent;
     struct weir_notifier_metrics metrics;

@@ -2,6 +2,8 @@
 #include "consumers/plugins/notifier/handle.h"
 #include "consumers/plugins/notifier/mailbox.h"
 
+#include "common/deployment.h"
+
 #include <weir/plugin.h>
 
 #include <stdlib.h>
@@ -23,6 +25,7 @@ static void open_metrics(struct weir_notifier *notifier)
         .retried = host->counter(events, "verdict=\"retry\"", events_help),
         .rejected = host->counter(events, "verdict=\"reject\"", events_help),
         .sessions = host->counter("sessions_total", "", "SMTP sessions, whatever their end"),
+        .subscriptions = host->gauge("subscriptions", "", "Confirmed subscriptions"),
         .session_time = host->histogram("session_seconds", "", "Duration of an SMTP session"),
     };
 }
@@ -50,10 +53,21 @@ static void close_notifier(void *instance)
     struct weir_notifier *notifier = instance;
 
     weir_plan_done(&notifier->plan);
+    weir_subscriptions_free(notifier->subscriptions);
     weir_smtp_unref(notifier->smtp);
     weir_sent_free(notifier->sent);
     pthread_mutex_destroy(&notifier->health_lock);
     free(notifier);
+}
+
+static int open_subscriptions(struct weir_notifier *notifier, struct weir_error *err)
+{
+    const struct weir_deployment *deployment = notifier->host->deployment;
+
+    if (deployment == NULL || deployment->subscriptions == NULL)
+        return 0;
+    notifier->subscriptions = weir_subscriptions_new();
+    return notifier->subscriptions != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
 static int open_notifier(
@@ -70,6 +84,8 @@ static int open_notifier(
                                       : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code == 0)
         code = weir_plan_open(host, settings, &notifier->plan, err);
+    if (code == 0)
+        code = open_subscriptions(notifier, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;
@@ -82,6 +98,22 @@ static int open_notifier(
 static int handle(void *instance, struct weir_batch *batch, struct weir_error *err)
 {
     return weir_notifier_handle(instance, batch, err);
+}
+
+/* Every instance knows every subscription: whose event a mail is about does not tell whom it goes to. */
+static int apply_subscriptions(
+    void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err)
+{
+    struct weir_notifier *notifier = instance;
+    int code = 0;
+
+    (void)table;
+    for (size_t i = 0; i < count && code == 0 && notifier->subscriptions != NULL; i++)
+        code = weir_subscriptions_apply(notifier->subscriptions, records[i].key, records[i].value, err);
+    if (notifier->subscriptions != NULL)
+        notifier->host->metric_set(
+            notifier->metrics.subscriptions, (int64_t)weir_subscriptions_count(notifier->subscriptions));
+    return code;
 }
 
 static int reload(void *instance, const void *settings, struct weir_error *err)
@@ -112,6 +144,9 @@ static bool health(void *instance, struct weir_buffer *detail)
     return healthy;
 }
 
+static const struct weir_table tables[] = {
+    {.topic = WEIR_SUBSCRIPTIONS ".changes", .mode = WEIR_TABLE_ALL, .optional = true}};
+
 WEIR_PLUGIN = {
     .abi = WEIR_PLUGIN_ABI,
     .struct_size = sizeof(struct weir_plugin),
@@ -121,10 +156,13 @@ WEIR_PLUGIN = {
     .options = weir_notifier_options,
     .option_count = WEIR_NOTIFIER_OPTION_COUNT,
     .settings_size = sizeof(struct weir_notifier_settings),
+    .tables = tables,
+    .table_count = sizeof(tables) / sizeof(tables[0]),
     .check = check,
     .open = open_notifier,
     .handle = handle,
     .health = health,
     .close = close_notifier,
+    .table_apply = apply_subscriptions,
     .reload = reload,
 };

@@ -195,13 +195,12 @@ static int check_recipients(const struct weir_notifier_settings *settings,
     int code = check_notifies(deployment, service, &count, err);
     if (code < 0)
         return code;
-    if (settings->to == NULL && count > 0)
+    if (settings->to == NULL && (count > 0 || (deployment != NULL && deployment->subscriptions != NULL)))
         return 0;
     if (settings->to == NULL)
         return weir_error_set(err, WEIR_E_CONFIG,
             "notifier.to: nobody gets a mail: name addresses here, or in a [notify NAME] section for a "
-            "collection "
-            "whose changes this service reads");
+            "collection whose changes this service reads, or write a section [subscriptions]");
     return weir_rule_check_to(settings->to, err) < 0 ? weir_error_prefix(err, "notifier.to") : 0;
 }
 

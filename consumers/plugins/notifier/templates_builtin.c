@@ -41,9 +41,9 @@ const struct weir_template_builtin weir_templates_builtin[WEIR_TEMPLATES_BUILTIN
         "{{#unsubscribe}} <a href=\"{{unsubscribe}}\">Get no more of these mails</a>.{{/unsubscribe}}"
         "</small></p>\n"
         "</body></html>\n"},
-    {"confirm.subject.mustache", "Please confirm: mails about {{subscription.collection}}"},
+    {"confirm.subject.mustache", "Please confirm: mails about {{after.collection}}"},
     {"confirm.txt.mustache",
-        "Somebody, hopefully you, asked that {{recipient}} gets mails about {{subscription.collection}}.\n"
+        "Somebody, hopefully you, asked that {{recipient}} gets mails about {{after.collection}}.\n"
         "\n"
         "To get them, open this page and confirm within {{hours}} hours:\n"
         "\n"
@@ -55,7 +55,7 @@ const struct weir_template_builtin weir_templates_builtin[WEIR_TEMPLATES_BUILTIN
         "Sent by Weir, service {{service}}.\n"},
     {"confirm.html.mustache",
         HTML_HEAD "<p>Somebody, hopefully you, asked that {{recipient}} gets mails about "
-                  "<b>{{subscription.collection}}</b>.</p>\n"
+                  "<b>{{after.collection}}</b>.</p>\n"
                   "<p><a href=\"{{confirm}}\">Confirm within {{hours}} hours to get them</a></p>\n"
                   "<p>If you did not ask for it, do nothing: you will get no mails.</p>\n"
                   "<p><small>Sent by Weir, service {{service}}.</small></p>\n"

@@ -1,0 +1,46 @@
+/* Who has subscribed to what: the documents of the collection `subscriptions`, kept in memory by their
+ * changes.
+ *
+ *     {"subscriptionID": "s-1", "status": "CONFIRMED", "endpoint": "ada@example.com", "collection": "orders",
+ *      "filter": {"after.total": [{"numeric": [">", 100]}]}, "template": "order"}
+ *
+ * Only CONFIRMED ones get mails; PENDING, UNSUBSCRIBED and SUSPENDED ones, those of another status, documents
+ * that are none of this form, and those with an id of more than 80 bytes do not. `filter` and `template` may
+ * be missing. Not thread-safe.
+ */
+#ifndef WEIR_NOTIFIER_SUBSCRIPTIONS_H
+#define WEIR_NOTIFIER_SUBSCRIPTIONS_H
+
+#include "consumers/plugins/notifier/rule.h"
+
+#include "common/bytes.h"
+
+#include <stddef.h>
+
+struct weir_subscription {
+    const char *id;
+    char endpoint[WEIR_MAILBOX_BYTES + 1]; /* as SMTP takes it */
+    struct weir_rule rule;                 /* name: the id; collection, filter, template */
+};
+
+struct weir_subscriptions;
+
+/* NULL when memory is out. */
+struct weir_subscriptions *weir_subscriptions_new(void);
+void weir_subscriptions_free(struct weir_subscriptions *subscriptions);
+
+/* Applies a record of the collection's change topic: its key, and the change event, or data NULL for a
+ * tombstone. The last one of a key counts. A document that can't get mails is none of the set, and no error.
+ * WEIR_E_INTERNAL: memory. */
+int weir_subscriptions_apply(struct weir_subscriptions *subscriptions, struct weir_bytes key,
+    struct weir_bytes event, struct weir_error *err);
+
+/* Those that get mails. Valid until the next change. */
+size_t weir_subscriptions_count(const struct weir_subscriptions *subscriptions);
+const struct weir_subscription *weir_subscriptions_at(
+    const struct weir_subscriptions *subscriptions, size_t i);
+/* NULL: there is none of that id. */
+const struct weir_subscription *weir_subscriptions_find(
+    const struct weir_subscriptions *subscriptions, struct weir_bytes id);
+
+#endif
