@@ -108,22 +108,32 @@ static int want_all(struct weir_runtime *runtime, const struct weir_partition *p
     return 0;
 }
 
-/* Whether anything was ever written for the source partition; `except` is the source itself. */
-static const char *find_written(
-    const struct weir_partition *partition, const rd_kafka_topic_partition_list_t *ends)
+/* What was ever written for the source partition: the topic, which is its own and no other source's; NULL for
+ * none. */
+static const char *find_written(struct weir_runtime *runtime, const struct weir_partition *partition,
+    const rd_kafka_topic_partition_list_t *ends, char out[static WEIR_TOPIC_NAME_BYTES])
 {
-    for (int i = 0; i < ends->cnt; i++)
-        if (ends->elems[i].partition == partition->partition && ends->elems[i].offset > 0 &&
-            strcmp(ends->elems[i].topic, partition->topic) != 0)
-            return ends->elems[i].topic;
-    return NULL;
+    const char *found = NULL;
+    rd_kafka_topic_partition_list_t *own = rd_kafka_topic_partition_list_new(8);
+    if (want_all(runtime, partition, own, 0, NULL) < 0)
+        found = "a topic whose name is too long";
+    for (int i = 0; i < own->cnt && found == NULL; i++) {
+        const char *topic = own->elems[i].topic;
+        if (strcmp(topic, partition->topic) != 0 &&
+            weir_marks_answer(ends, topic, partition->partition) > 0) {
+            snprintf(out, WEIR_TOPIC_NAME_BYTES, "%s", topic);
+            found = out;
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(own);
+    return found;
 }
 
 static bool begin_anew(struct weir_runtime *runtime, struct weir_partition *partition, int64_t low,
     const rd_kafka_topic_partition_list_t *ends)
 {
-    char why[WEIR_WHY_BYTES];
-    const char *written = runtime->from_beginning ? NULL : find_written(partition, ends);
+    char why[WEIR_WHY_BYTES], topic[WEIR_TOPIC_NAME_BYTES];
+    const char *written = runtime->from_beginning ? NULL : find_written(runtime, partition, ends, topic);
     if (written != NULL) {
         snprintf(why, sizeof(why),
             "group %s has no committed offset, but %s is not empty: the offset was lost or the group "
