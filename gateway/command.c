@@ -10,6 +10,7 @@
 #include "gateway/identity.h"
 #include "gateway/pending.h"
 #include "gateway/request.h"
+#include "gateway/subscription.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -220,7 +221,7 @@ static void end_unsent(struct weir_request *request, int rc, const struct weir_e
 
 static void end_written(struct weir_request *request, int32_t partition, int64_t offset)
 {
-    request->outcome.kind = WEIR_OUTCOME_ACCEPTED;
+    request->outcome.kind = request->route->action != NULL ? WEIR_OUTCOME_PAGE : WEIR_OUTCOME_ACCEPTED;
     request->outcome.status = MHD_HTTP_ACCEPTED;
     request->outcome.partition = partition;
     request->outcome.offset = offset;
@@ -228,7 +229,8 @@ static void end_written(struct weir_request *request, int32_t partition, int64_t
 
 enum weir_step weir_command_run(struct weir_request *request)
 {
-    if (check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER ||
+    if (weir_subscription_prepare(request) == WEIR_STEP_ANSWER ||
+        check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER ||
         identify(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;
     struct weir_produce_record record = {

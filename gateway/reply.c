@@ -65,7 +65,7 @@ static void add_problem_headers(const struct weir_request *request, struct MHD_R
 {
     unsigned status = request->outcome.status;
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        add_header(response, "Allow", weir_route_allow(request->path.item));
+        add_header(response, "Allow", weir_route_allow(&request->path));
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         add_header(response, "Retry-After", "1");
     if (status == MHD_HTTP_UNSUPPORTED_MEDIA_TYPE && request->route != NULL)
@@ -136,10 +136,26 @@ static struct MHD_Response *document_response(struct weir_request *request)
     return response;
 }
 
+/* Its address holds a token: nobody else may keep or learn it. */
+static struct MHD_Response *page_response(struct weir_request *request)
+{
+    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&request->outcome.document));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Content-Type", "text/html; charset=utf-8");
+    add_header(response, "Cache-Control", "no-store");
+    add_header(response, "Referrer-Policy", "no-referrer");
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Content-Security-Policy",
+        "default-src 'none'; form-action 'self'; frame-ancestors 'none'");
+    return response;
+}
+
 static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PROBLEM] = problem_response,
     [WEIR_OUTCOME_ACCEPTED] = accepted_response,
     [WEIR_OUTCOME_DOCUMENT] = document_response,
+    [WEIR_OUTCOME_PAGE] = page_response,
 };
 
 enum MHD_Result weir_reply_queue(struct weir_request *request)

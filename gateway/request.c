@@ -184,6 +184,8 @@ static enum weir_step check_body_head(struct weir_request *request)
 {
     const char *wanted = request->route->media_type;
     const struct weir_head *head = &request->head;
+    if (request->route->action != NULL)
+        return WEIR_STEP_SUSPENDED; /* a form's body, whatever its type, which is not read */
     if (wanted == NULL)
         return head->body_bytes == 0
                    ? WEIR_STEP_SUSPENDED
@@ -211,10 +213,10 @@ static enum weir_step find_route(struct weir_request *request)
     if (request->collection == NULL)
         return weir_request_refuse(
             request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
-    request->route = weir_route_find(request->path.item, request->method);
+    request->route = weir_route_find(&request->path, request->method);
     if (request->route == NULL)
         return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
-            "%s is not for this path; it takes %s", request->method, weir_route_allow(request->path.item));
+            "%s is not for this path; it takes %s", request->method, weir_route_allow(&request->path));
     request->key = weir_bytes(request->path.key, request->path.key_len);
     return check_body_head(request);
 }

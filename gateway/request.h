@@ -32,7 +32,7 @@ enum weir_stage {
     WEIR_STAGE_ANSWERED,
 };
 
-enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCOME_DOCUMENT };
+enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCOME_DOCUMENT, WEIR_OUTCOME_PAGE };
 
 enum { WEIR_REQUEST_TAG_BYTES = 264, WEIR_REQUEST_POINTER_BYTES = 256 };
 
@@ -54,7 +54,7 @@ struct weir_outcome {
     /* ACCEPTED */
     int32_t partition;
     int64_t offset; /* < 0: Kafka did not say */
-    /* DOCUMENT */
+    /* DOCUMENT, and PAGE: its HTML */
     struct weir_buffer document;
     char etag[WEIR_REQUEST_TAG_BYTES];
     char last_modified[40];

@@ -2,6 +2,7 @@
 
 #include "gateway/command.h"
 #include "gateway/read.h"
+#include "gateway/subscription.h"
 
 #include <string.h>
 
@@ -11,12 +12,17 @@
 #define ITEM "/v1/{collection}/{key}"
 
 const struct weir_route weir_routes[] = {
-    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, weir_command_run},
-    {ITEM, "GET", true, 0, NULL, weir_read_run},
-    {ITEM, "HEAD", true, 0, NULL, weir_read_run},
-    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, weir_command_run},
-    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, weir_command_run},
-    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, weir_command_run},
+    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, weir_command_run},
+    {ITEM, "GET", true, 0, NULL, NULL, weir_read_run},
+    {ITEM, "HEAD", true, 0, NULL, NULL, weir_read_run},
+    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, weir_command_run},
+    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, weir_command_run},
+    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, weir_command_run},
+    {ITEM ":confirm", "GET", true, 0, NULL, "confirm", weir_subscription_show},
+    {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", weir_subscription_act},
+    {ITEM ":unsubscribe", "GET", true, 0, NULL, "unsubscribe", weir_subscription_show},
+    {ITEM ":unsubscribe", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "unsubscribe",
+        weir_subscription_act},
 };
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
@@ -111,14 +117,24 @@ static int decode_key(const char *segment, size_t len, struct weir_target *targe
     return weir_key_check(weir_bytes(target->key, out), err);
 }
 
-static bool is_action(const char *segment, size_t len)
+/* The word behind the colon, static, or NULL. */
+static const char *find_action(const char *segment, size_t len)
 {
     const char *colon = memrchr(segment, ':', len);
     if (colon == NULL)
-        return false;
+        return NULL;
     size_t word_len = len - (size_t)(colon + 1 - segment);
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
         if (strlen(actions[i]) == word_len && memcmp(colon + 1, actions[i], word_len) == 0)
+            return actions[i];
+    }
+    return NULL;
+}
+
+static bool is_served(const char *action)
+{
+    for (size_t i = 0; i < weir_route_count; i++) {
+        if (weir_routes[i].action != NULL && strcmp(weir_routes[i].action, action) == 0)
             return true;
     }
     return false;
@@ -130,31 +146,48 @@ int weir_target_read(const char *target, struct weir_target *ret_target, struct 
         return no_route(err);
     const char *collection = target + 4;
     size_t len = strcspn(collection, "/?");
-    if (len == 0 || len >= sizeof(ret_target->collection) || is_action(collection, len))
+    if (len == 0 || len >= sizeof(ret_target->collection) || find_action(collection, len) != NULL)
         return no_route(err);
     memcpy(ret_target->collection, collection, len);
     ret_target->collection[len] = '\0';
     ret_target->item = collection[len] == '/';
     ret_target->key_len = 0;
+    ret_target->action = NULL;
     if (!ret_target->item)
         return 0;
     const char *key = collection + len + 1;
     size_t key_len = strcspn(key, "/?");
-    if (key_len == 0 || key[key_len] == '/' || is_action(key, key_len))
+    if (key_len == 0 || key[key_len] == '/')
         return no_route(err);
+    const char *action = find_action(key, key_len);
+    if (action != NULL) {
+        key_len -= strlen(action) + 1;
+        if (key_len == 0 || !is_served(action))
+            return no_route(err);
+        ret_target->action = action;
+    }
     return decode_key(key, key_len, ret_target, err);
 }
 
-const struct weir_route *weir_route_find(bool item, const char *method)
+static bool is_for(const struct weir_route *route, const struct weir_target *target)
+{
+    if (route->item != target->item || (route->action == NULL) != (target->action == NULL))
+        return false;
+    return route->action == NULL || strcmp(route->action, target->action) == 0;
+}
+
+const struct weir_route *weir_route_find(const struct weir_target *target, const char *method)
 {
     for (size_t i = 0; i < weir_route_count; i++) {
-        if (weir_routes[i].item == item && strcmp(weir_routes[i].method, method) == 0)
+        if (is_for(&weir_routes[i], target) && strcmp(weir_routes[i].method, method) == 0)
             return &weir_routes[i];
     }
     return NULL;
 }
 
-const char *weir_route_allow(bool item)
+const char *weir_route_allow(const struct weir_target *target)
 {
-    return item ? "GET, HEAD, PUT, PATCH, DELETE" : "POST";
+    if (target->action != NULL)
+        return "GET, POST";
+    return target->item ? "GET, HEAD, PUT, PATCH, DELETE" : "POST";
 }

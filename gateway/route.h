@@ -23,6 +23,7 @@ struct weir_route {
     bool item; /* the path names a document */
     enum weir_operation operation;
     const char *media_type; /* of the body; NULL: the request has none */
+    const char *action;     /* "confirm" of …/{key}:confirm; NULL: none */
     enum weir_step (*run)(struct weir_request *request);
 };
 
@@ -33,6 +34,7 @@ extern const size_t weir_route_count;
 struct weir_target {
     char collection[64];
     bool item;
+    const char *action; /* static; NULL: none */
     char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
     size_t key_len;
 };
@@ -45,10 +47,10 @@ int weir_target_check(const char *target, struct weir_error *err);
  * WEIR_E_INVALID: the key breaks its rule. */
 int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err);
 
-/* The route of that method on a collection or a document; NULL when the method is not for it. */
-const struct weir_route *weir_route_find(bool item, const char *method);
+/* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
+const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);
 
 /* "GET, HEAD, PUT, PATCH, DELETE": the Allow header. Static. */
-const char *weir_route_allow(bool item);
+const char *weir_route_allow(const struct weir_target *target);
 
 #endif

@@ -4,6 +4,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import sys
 import urllib.parse
 
@@ -47,8 +48,10 @@ def read_link(link, action):
     path = urllib.parse.unquote(url.path)
     check(path.startswith("/shop/v1/subscriptions/") and path.endswith(":" + action), "path %r", path)
     key = path[len("/shop/v1/subscriptions/"):-len(":" + action)]
-    expiry, signature = urllib.parse.parse_qs(url.query)["token"][0].split(".")
-    statement = "weir-token:%d:%s:%d:%s:%s" % (len(key.encode()), key, len(action), action, expiry)
+    query = urllib.parse.parse_qs(url.query)
+    expiry, signature = query["token"][0].split(".")
+    signed = " ".join([action] + query.get("version", []))
+    statement = "weir-token:%d:%s:%d:%s:%s" % (len(key.encode()), key, len(signed), signed, expiry)
     mac = hmac.new(KEY.encode(), statement.encode(), hashlib.sha256).digest()
     equal(signature, base64.urlsafe_b64encode(mac).decode().rstrip("="), "signature")
     return key, int(expiry, 16)
@@ -119,6 +122,8 @@ def case_confirmation():
     text = message.get_body(("plain",)).get_content()
     link = next(line for line in text.split() if line.startswith("https://"))
     equal(read_link(link, "confirm"), ("s-1", EVENT_S + 2 * DAY_S), "link")
+    request = json.loads(lines[0]["value"])["request"]
+    check("version=%s&" % request in link, "the link is not for that version: %r", link)
 
 
 def case_hostile_subscriptions():

@@ -105,7 +105,7 @@ static int add_subscriber(
 
     if (was_sent(mailing, &letter, id))
         return 0;
-    weir_link_write(notifier->host->deployment->subscriptions, subscription->id, "unsubscribe",
+    weir_link_write(notifier->host->deployment->subscriptions, subscription->id, "unsubscribe", "",
         mailing->event->time_ms + WEIR_TOKEN_UNSUBSCRIBE_MS, link);
     letter.template =
         weir_templates_check(notifier->plan.templates, template, NULL) == 0 ? template : WEIR_TEMPLATE_CHANGE;
@@ -151,7 +151,7 @@ static int add_confirmation(void *context, const char *recipient, struct weir_er
 
     if (was_sent(mailing, &letter, id))
         return 0;
-    weir_link_write(mailing->notifier->host->deployment->subscriptions, event->key, "confirm",
+    weir_link_write(mailing->notifier->host->deployment->subscriptions, event->key, "confirm", event->request,
         event->time_ms + WEIR_TOKEN_CONFIRM_MS, link);
     weir_buffer_printf(
         &words, "{\"confirm\":\"%s\",\"hours\":%d}", link, (int)(WEIR_TOKEN_CONFIRM_MS / 3600000));
