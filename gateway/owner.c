@@ -21,6 +21,7 @@ enum {
     REQUEST_MS = 60000,
     LOG_PAUSE_MS = 10000,
     DESTROY_MS = 3000,
+    SERVE_MS = 1000,
 };
 
 typedef char weir_owner_url[WEIR_OWNER_URL_BYTES];
@@ -253,21 +254,33 @@ static void look(struct weir_owner *owner)
     close_handle(owner);
 }
 
+static void wait_locked(struct weir_owner *owner, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_cond_timedwait(&owner->changed, &owner->lock, &until);
+}
+
+/* What nobody asked for, statistics and errors, would pile up in a handle that is never polled. */
+static void serve_locked(struct weir_owner *owner)
+{
+    pthread_mutex_unlock(&owner->lock);
+    if (owner->handle != NULL)
+        rd_kafka_poll(owner->handle, 0);
+    pthread_mutex_lock(&owner->lock);
+}
+
 /* Waits until a look is wanted, or an answer is missing, and the last look is a while ago; false when
  * stopping. */
 static bool await_wish(struct weir_owner *owner, int64_t earliest_ms)
 {
     pthread_mutex_lock(&owner->lock);
-    while (!owner->stopping && !owner->wanted && owner->open == 0)
-        pthread_cond_wait(&owner->changed, &owner->lock);
-    for (int64_t left_ms; !owner->stopping && (left_ms = earliest_ms - weir_clock_ms()) > 0;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += left_ms * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&owner->changed, &owner->lock, &until);
+    serve_locked(owner);
+    while (!owner->stopping && !owner->wanted && owner->open == 0) {
+        wait_locked(owner, weir_clock_ms() + SERVE_MS);
+        serve_locked(owner);
     }
+    while (!owner->stopping && weir_clock_ms() < earliest_ms)
+        wait_locked(owner, earliest_ms);
     owner->wanted = false;
     bool go_on = !owner->stopping;
     pthread_mutex_unlock(&owner->lock);

@@ -2,7 +2,7 @@
 import threading
 import time
 
-from stage import PARTITIONS, KafkaStage, Stage, Store, check, check_problem, equal, murmur2_partition, request, wait_for
+from stage import PARTITIONS, KafkaStage, Stage, Store, call, check, check_problem, equal, murmur2_partition, request, wait_for
 
 BODY = b'{"orderID":"o-1","total":19.99}'
 
@@ -149,6 +149,7 @@ def case_kafka_owner_discovery():
                     store.put(f"/documents/orders/{key}", BODY)
             members = [stage.kafka.member(stores[0].url)]
             equal({stage.call("GET", f"/v1/orders/{key}").status for key in keys}, {200}, "statuses with one member")
+            wait_for("numbers of the client that asks, while it does not", 30, lambda: has_numbers(stage, "weir-gateway-owner"))
             members.append(stage.kafka.member(stores[1].url))
             wait_for("the second store is asked", 30, lambda: spread(stage, stores, keys))
             for store in stores:
@@ -166,6 +167,11 @@ def case_kafka_owner_discovery():
                 member.kill()
             for store in stores:
                 store.close()
+
+
+def has_numbers(stage, client):
+    """Whether a client's statistics are taken: what nobody takes piles up in librdkafka."""
+    return f'weir_kafka_client_received_bytes{{client="{client}"}}' in call(stage.management, "GET", "/metrics").body.decode()
 
 
 def spread(stage, stores, keys):
