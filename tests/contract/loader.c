@@ -116,8 +116,10 @@ static void a_crash_in_open(void **state)
     (void)state;
     write_conf(path, "broken-open", "");
     snprintf(command, sizeof(command),
-        "WEIR_PLUGIN_PATH=%s %s --config %s --service contract --instance a 2>&1 >/dev/null | grep crashed",
-        getenv("WEIR_CONTRACT_PLUGINS"), getenv("WEIR_CONSUMER"), path);
+        "WEIR_PLUGIN_PATH=\"$WEIR_CONTRACT_PLUGINS\" \"$WEIR_CONSUMER\" --config %s --service contract "
+        "--instance a 2>&1 "
+        ">/dev/null | grep crashed",
+        path);
     FILE *pipe = popen(command, "re");
     assert_non_null(pipe);
     assert_non_null(fgets(said, sizeof(said), pipe));
