@@ -57,6 +57,8 @@ struct weir_collection {
     char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */
 };
 
+enum weir_retry_order { WEIR_RETRY_ORDER_KEY, WEIR_RETRY_ORDER_NONE };
+
 /* [service NAME]: the keys every service has. A plugin's own keys carry its name ("store.path"). */
 struct weir_service {
     char *name;
@@ -67,6 +69,9 @@ struct weir_service {
     int64_t attempts;               /* 3 */
     int64_t retry_backoff_ms;       /* 1s */
     int64_t retry_backoff_max_ms;   /* 5m */
+    int64_t retry_order;            /* enum weir_retry_order */
+    int64_t parked_max;             /* 10000 records of one partition */
+    int64_t parked_max_bytes;       /* 64MiB of one partition */
     int64_t batch_max;              /* 10000 records */
     int64_t batch_max_bytes;        /* 16MiB */
     int64_t handle_timeout_ms;      /* 60s */

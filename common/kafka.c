@@ -58,7 +58,8 @@ static const struct role_setting {
     {ROLE(WEIR_KAFKA_GROUP_CONSUMER), "session.timeout.ms", "45000"},
     {ROLE(WEIR_KAFKA_COMMITTED_READER), "isolation.level", "read_committed"},
     {ROLE(WEIR_KAFKA_UNCOMMITTED_READER), "isolation.level", "read_uncommitted"},
-    {READERS, "enable.partition.eof", "true"},
+    /* A position behind records of transactions is known by nothing else. */
+    {CONSUMERS, "enable.partition.eof", "true"},
 };
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct weir_error *err)

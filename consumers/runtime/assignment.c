@@ -22,10 +22,29 @@ struct weir_partition *weir_assignment_find(
     return NULL;
 }
 
+struct weir_partition *weir_assignment_find_retry(
+    struct weir_assignment *assignment, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < assignment->count; i++) {
+        struct weir_partition *found = assignment->partitions[i];
+        if (found->partition == partition && strcmp(found->retry_topic, topic) == 0)
+            return found;
+    }
+    return NULL;
+}
+
+static void drop_messages(struct weir_held *held)
+{
+    for (void *message; (message = weir_held_pop_front(held)) != NULL;)
+        rd_kafka_message_destroy(message);
+}
+
 static void drop_held(struct weir_partition *partition)
 {
-    for (void *message; (message = weir_held_pop_front(&partition->held)) != NULL;)
-        rd_kafka_message_destroy(message);
+    drop_messages(&partition->held);
+    drop_messages(&partition->retry_held);
+    weir_parking_clear(&partition->parking);
+    partition->full = false;
 }
 
 /* Whatever it was about to do is forgotten; the plugin hears of it. */
@@ -49,15 +68,27 @@ static uint32_t source_of(const struct weir_runtime *runtime, const char *topic)
     return source;
 }
 
-static struct weir_metric *lag_metric(const struct weir_partition *partition)
+static struct weir_partition *partition_new(
+    const struct weir_runtime *runtime, uint32_t source, int32_t number)
 {
-    WEIR_CLEANUP(buffer) struct weir_buffer labels = {0};
-    char number[16];
-    snprintf(number, sizeof(number), "%" PRId32, partition->partition);
-    weir_metric_label(&labels, "topic", partition->topic);
-    weir_metric_label(&labels, "partition", number);
-    return weir_metric(WEIR_METRIC_GAUGE, "weir_lag", labels.data != NULL ? labels.data : "",
-        "Records between the committed position and the end of the partition");
+    struct weir_partition *partition = calloc(1, sizeof(*partition));
+    if (partition == NULL)
+        return NULL;
+    const struct weir_service *service = runtime->service;
+    partition->topic = service->source_topics[source];
+    partition->source = source;
+    partition->partition = number;
+    partition->position = partition->fetch_next = partition->retry_position = -1;
+    partition->paused = partition->retry_paused = true;
+    partition->parking = (struct weir_parking){.by_key = service->retry_order == WEIR_RETRY_ORDER_KEY,
+        .topic = partition->topic,
+        .partition = number};
+    weir_monitor_partition_init(partition);
+    struct weir_error err;
+    if (weir_topic_of_service(partition->topic, service->name, "retry", partition->retry_topic, &err) == 0)
+        return partition;
+    free(partition); /* the plan of the topics has told at the start that the name is too long */
+    return NULL;
 }
 
 static int add(struct weir_runtime *runtime, const rd_kafka_topic_partition_t *given)
@@ -71,15 +102,9 @@ static int add(struct weir_runtime *runtime, const rd_kafka_topic_partition_t *g
     if (grown == NULL)
         return WEIR_E_INTERNAL;
     assignment->partitions = grown;
-    struct weir_partition *partition = calloc(1, sizeof(*partition));
+    struct weir_partition *partition = partition_new(runtime, source, given->partition);
     if (partition == NULL)
         return WEIR_E_INTERNAL;
-    partition->topic = runtime->service->source_topics[source];
-    partition->source = source;
-    partition->partition = given->partition;
-    partition->position = partition->fetch_next = partition->failed_offset = -1;
-    partition->paused = true;
-    partition->lag = lag_metric(partition);
     grown[assignment->count++] = partition;
     return 0;
 }
@@ -90,8 +115,9 @@ static void remove_all(struct weir_runtime *runtime)
     for (size_t i = 0; i < assignment->count; i++) {
         struct weir_partition *partition = assignment->partitions[i];
         let_go(runtime, partition);
-        weir_metric_set(partition->lag, 0);
+        weir_monitor_partition_done(partition);
         weir_held_done(&partition->held);
+        weir_held_done(&partition->retry_held);
         free(partition);
     }
     assignment->count = 0;
@@ -101,12 +127,29 @@ static void remove_all(struct weir_runtime *runtime)
     assignment->group = NULL;
 }
 
+static void list_add(
+    rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition, int64_t offset)
+{
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset >= 0 ? offset : 0;
+}
+
+/* Each with its retry partition, at the offsets that are wanted next. */
+static rd_kafka_topic_partition_list_t *list_all(const struct weir_assignment *assignment)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(2 * (int)assignment->count);
+    for (size_t i = 0; i < assignment->count; i++) {
+        const struct weir_partition *partition = assignment->partitions[i];
+        list_add(list, partition->topic, partition->partition, partition->fetch_next);
+        list_add(list, partition->retry_topic, partition->partition, partition->retry_fetch_next);
+    }
+    return list;
+}
+
 /* Paused before it is assigned, so that nothing is fetched from the placeholder offset; and after, in case
  * the consumer did not know the partition before. */
-static void assign_paused(rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *partitions)
+static void assign_paused(struct weir_runtime *runtime, rd_kafka_t *consumer)
 {
-    for (int i = 0; i < partitions->cnt; i++)
-        partitions->elems[i].offset = 0;
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *partitions = list_all(&runtime->assignment);
     rd_kafka_pause_partitions(consumer, partitions);
     rd_kafka_resp_err_t failed = rd_kafka_assign(consumer, partitions);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -120,11 +163,11 @@ static void take_all(
     struct weir_runtime *runtime, rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *partitions)
 {
     remove_all(runtime);
-    assign_paused(consumer, partitions);
-    runtime->assignment.group = rd_kafka_consumer_group_metadata(consumer);
     for (int i = 0; i < partitions->cnt; i++)
         if (add(runtime, &partitions->elems[i]) < 0)
             abort(); /* without its place in memory a partition would be ours and never be handled */
+    assign_paused(runtime, consumer);
+    runtime->assignment.group = rd_kafka_consumer_group_metadata(consumer);
     weir_log(WEIR_LOG_NOTICE, "assignment.taken", "partitions=%d", partitions->cnt);
 }
 
@@ -151,77 +194,92 @@ void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
     runtime->monitor.joined = taken;
 }
 
-static rd_kafka_topic_partition_list_t *list_of(const struct weir_partition *partition)
+static void pause_one(struct weir_runtime *runtime, const char *topic, int32_t partition)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset =
-        partition->fetch_next;
-    return list;
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    list_add(list, topic, partition, 0);
+    rd_kafka_pause_partitions(runtime->consumer, list);
 }
 
 void weir_assignment_pause(struct weir_runtime *runtime, struct weir_partition *partition)
 {
-    if (partition->paused)
-        return;
-    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_of(partition);
-    rd_kafka_pause_partitions(runtime->consumer, list);
+    if (!partition->paused)
+        pause_one(runtime, partition->topic, partition->partition);
     partition->paused = true;
+}
+
+void weir_assignment_pause_retry(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    if (!partition->retry_paused)
+        pause_one(runtime, partition->retry_topic, partition->partition);
+    partition->retry_paused = true;
 }
 
 /* A fetcher that ended with an error can't be sought; a new assignment, all at the offsets they wait for,
  * revives it. */
 static void reassign(struct weir_runtime *runtime)
 {
-    struct weir_assignment *assignment = &runtime->assignment;
-    WEIR_CLEANUP(kafka_list)
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)assignment->count);
-    WEIR_CLEANUP(kafka_list)
-    rd_kafka_topic_partition_list_t *paused = rd_kafka_topic_partition_list_new((int)assignment->count);
-    for (size_t i = 0; i < assignment->count; i++) {
-        const struct weir_partition *partition = assignment->partitions[i];
-        int64_t offset = partition->fetch_next >= 0 ? partition->fetch_next : 0;
-        rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset = offset;
-        if (partition->paused)
-            rd_kafka_topic_partition_list_add(paused, partition->topic, partition->partition);
-    }
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_all(&runtime->assignment);
     rd_kafka_assign(runtime->consumer, list);
-    if (paused->cnt > 0)
-        rd_kafka_pause_partitions(runtime->consumer, paused);
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
+        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (partition->paused)
+            pause_one(runtime, partition->topic, partition->partition);
+        if (partition->retry_paused)
+            pause_one(runtime, partition->retry_topic, partition->partition);
+    }
 }
 
 /* librdkafka resumes where it believes to be; where we are is said by the seek. */
-int weir_assignment_resume(
-    struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err)
+static int resume_one(struct weir_runtime *runtime, const char *topic, int32_t partition, int64_t offset,
+    struct weir_error *err)
 {
-    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_of(partition);
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    list_add(list, topic, partition, offset);
     rd_kafka_resume_partitions(runtime->consumer, list);
     int rc =
         weir_kafka_error_take(rd_kafka_seek_partitions(runtime->consumer, list, SEEK_LIMIT_MS), "seek", err);
     if (rc == 0 && list->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
         rc = weir_kafka_error_set(err, list->elems[0].err, "seek");
-    if (rc == 0) {
-        partition->paused = false;
+    if (rc == 0)
         return 0;
-    }
     rd_kafka_pause_partitions(runtime->consumer, list);
     if (list->elems[0].err == RD_KAFKA_RESP_ERR__STATE)
         reassign(runtime);
     return WEIR_E_UNAVAILABLE;
 }
 
+int weir_assignment_resume(
+    struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err)
+{
+    int rc = resume_one(runtime, partition->topic, partition->partition, partition->fetch_next, err);
+    partition->paused = rc < 0;
+    return rc;
+}
+
+int weir_assignment_resume_retry(
+    struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err)
+{
+    int rc =
+        resume_one(runtime, partition->retry_topic, partition->partition, partition->retry_fetch_next, err);
+    partition->retry_paused = rc < 0;
+    return rc;
+}
+
 void weir_assignment_retake(struct weir_runtime *runtime, struct weir_partition *partition, int64_t delay_ms)
 {
     weir_assignment_pause(runtime, partition);
+    weir_assignment_pause_retry(runtime, partition);
     let_go(runtime, partition);
     partition->stage = WEIR_STAGE_NEW;
     partition->due_ms = weir_clock_ms() + delay_ms;
-    partition->failed_offset = -1;
-    partition->executions = partition->waits = 0;
+    partition->waits = 0;
 }
 
 void weir_assignment_stop(struct weir_runtime *runtime, struct weir_partition *partition, const char *why)
 {
     weir_assignment_pause(runtime, partition);
+    weir_assignment_pause_retry(runtime, partition);
     weir_reader_cancel(runtime, partition);
     drop_held(partition);
     partition->stage = WEIR_STAGE_STOPPED;

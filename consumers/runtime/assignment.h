@@ -1,5 +1,6 @@
 /* The partitions that the group gave to this instance, and what the consumer is told about them: assign,
- * pause, resume, seek. Rebalances are only noted here; taking.c does the work, step by step, in the loop. */
+ * pause, resume, seek. The group knows of source topics only; each partition brings the retry partition of
+ * its number along. Rebalances are only noted here; taking.c does the work, step by step, in the loop. */
 #ifndef WEIR_RUNTIME_ASSIGNMENT_H
 #define WEIR_RUNTIME_ASSIGNMENT_H
 
@@ -24,10 +25,18 @@ void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
 struct weir_partition *weir_assignment_find(
     struct weir_assignment *assignment, const char *topic, int32_t partition);
 
+/* The partition whose retry partition this is. */
+struct weir_partition *weir_assignment_find_retry(
+    struct weir_assignment *assignment, const char *topic, int32_t partition);
+
 /* The consumer holds the partition back, or goes on with partition->fetch_next. Resume answers
  * WEIR_E_UNAVAILABLE when it has to be tried again. */
 void weir_assignment_pause(struct weir_runtime *runtime, struct weir_partition *partition);
 int weir_assignment_resume(
+    struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err);
+/* The same for its retry partition, which goes on where the parking was read to. */
+void weir_assignment_pause_retry(struct weir_runtime *runtime, struct weir_partition *partition);
+int weir_assignment_resume_retry(
     struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err);
 
 /* Starts the partition from the first step, after `delay_ms`: what it holds is dropped, the plugin hears

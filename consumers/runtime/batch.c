@@ -19,11 +19,18 @@ int weir_batch_init(struct weir_batch *batch, size_t capacity, size_t bytes_max,
     return batch->slots != NULL ? 0 : WEIR_E_INTERNAL;
 }
 
+static void release(struct weir_batch *batch, struct weir_slot *slot)
+{
+    if (slot->message != NULL)
+        batch->port.release(batch->port.context, slot->message);
+}
+
 void weir_batch_done(struct weir_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
-        batch->port.release(batch->port.context, batch->slots[i].message);
+        release(batch, &batch->slots[i]);
     free(batch->slots);
+    weir_keys_done(&batch->waiting);
     free(batch->emitted);
     free(batch->outputs);
     weir_arena_done(&batch->arena);
@@ -39,8 +46,46 @@ struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition
 {
     struct weir_slot *slot = &batch->slots[batch->count++];
     slot->partition = partition;
+    slot->parked = NULL;
     slot->message = message;
     return slot;
+}
+
+/* A plugin sees a record where it stood first, when that is its own partition's source; a record from
+ * elsewhere it sees where it stands on the retry topic. */
+static void fill_parked(struct weir_slot *slot, const struct weir_parked *parked)
+{
+    const struct weir_partition *partition = slot->partition;
+    const struct weir_state *state = &parked->state;
+    bool local = weir_parking_is_local(&partition->parking, &state->origin);
+    slot->record = (struct weir_record){
+        .topic = local ? partition->topic : partition->retry_topic,
+        .source = partition->source,
+        .partition = partition->partition,
+        .offset = local ? state->origin.offset : state->offset,
+        .timestamp_ms = state->timestamp_ms,
+        .key = state->key,
+        .value = state->value,
+        .headers = state->headers,
+        .header_count = state->header_count,
+    };
+}
+
+size_t weir_batch_add_parked(
+    struct weir_batch *batch, struct weir_partition *partition, int64_t now_ms, size_t most)
+{
+    size_t added = 0;
+    while (added < most && !weir_batch_full(batch)) {
+        struct weir_parked *parked = weir_parking_take(&partition->parking, now_ms);
+        if (parked == NULL)
+            break;
+        struct weir_slot *slot = weir_batch_add(batch, partition, NULL);
+        slot->parked = parked;
+        fill_parked(slot, parked);
+        batch->bytes += slot->record.key.len + slot->record.value.len;
+        added++;
+    }
+    return added;
 }
 
 void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_partition *partition)
@@ -48,7 +93,7 @@ void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_parti
     size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->slots[i].partition == partition)
-            batch->port.release(batch->port.context, batch->slots[i].message);
+            release(batch, &batch->slots[i]);
         else
             batch->slots[kept++] = batch->slots[i];
     }
@@ -60,13 +105,14 @@ void weir_batch_begin(struct weir_batch *batch)
     batch->cursor = 0;
     batch->handed = batch->pending = 0;
     batch->burying = batch->any_dropped = false;
+    weir_keys_clear(&batch->waiting);
     batch->emitted_count = batch->plugin_count = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct weir_slot *slot = &batch->slots[i];
         slot->state = WEIR_SLOT_PENDING;
         slot->finished = false;
         slot->output_count = 0;
-        slot->partition->blocked = slot->partition->cut = false;
+        slot->partition->blocked = slot->partition->cut = slot->partition->moves = false;
         slot->partition->next = -1;
         slot->partition->in_batch = true;
     }
@@ -79,7 +125,25 @@ static struct weir_slot *slot_of(const struct weir_record *record)
 
 static int32_t executions_of(const struct weir_slot *slot)
 {
-    return slot->partition->failed_offset == slot->record.offset ? slot->partition->executions : 0;
+    return slot->parked != NULL ? slot->parked->state.attempt : 0;
+}
+
+/* Whether the record would overtake one of its key that waits, in this batch or in the parking. */
+static bool is_behind(const struct weir_batch *batch, const struct weir_slot *slot)
+{
+    const struct weir_partition *partition = slot->partition;
+    if (!partition->parking.by_key || slot->record.key.data == NULL)
+        return false;
+    return weir_keys_has(&batch->waiting, partition, slot->record.key) ||
+           (slot->parked == NULL && weir_parking_blocks(&partition->parking, slot->record.key));
+}
+
+/* Without memory for it a later record of the key would overtake this one. */
+static void make_wait(struct weir_batch *batch, const struct weir_slot *slot)
+{
+    if (slot->record.key.data != NULL &&
+        weir_keys_add(&batch->waiting, slot->partition, slot->record.key) < 0)
+        abort();
 }
 
 static const struct weir_reason undecodable = {
@@ -101,15 +165,20 @@ static void hand_out(struct weir_batch *batch, struct weir_slot *slot)
     weir_crash_note_executing(batch->note, &slot->record, ++batch->pending);
 }
 
+static int decode(struct weir_batch *batch, struct weir_slot *slot)
+{
+    return slot->parked != NULL ? 0 : batch->port.decode(batch->port.context, slot, &batch->arena);
+}
+
 const struct weir_record *weir_batch_next(struct weir_batch *batch)
 {
     while (batch->cursor < batch->count) {
         struct weir_slot *slot = &batch->slots[batch->cursor++];
-        if (slot->partition->blocked)
+        slot->record.executions = executions_of(slot);
+        if (slot->partition->blocked || is_behind(batch, slot))
             continue;
         slot->record.index = batch->handed++;
-        slot->record.executions = executions_of(slot);
-        int rc = batch->port.decode(batch->port.context, slot, &batch->arena);
+        int rc = decode(batch, slot);
         if (rc == WEIR_E_INTERNAL)
             return NULL; /* no memory for more: the rest is handed out again */
         if (rc < 0) {
@@ -194,7 +263,9 @@ void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *
         slot->why.disposition = WEIR_DISPOSITION_MAX_ATTEMPTS;
     else if (slot->why.disposition == NULL)
         slot->why.disposition = WEIR_DISPOSITION_INVALID;
-    slot->partition->blocked |= slot->state != WEIR_SLOT_DEAD;
+    slot->partition->blocked |= slot->state == WEIR_SLOT_WAIT;
+    if (slot->state == WEIR_SLOT_RETRY)
+        make_wait(batch, slot);
 }
 
 size_t weir_batch_record_bytes(
@@ -335,7 +406,7 @@ static struct weir_slot *place_of(struct weir_batch *batch, struct weir_partitio
     place->record.source = partition->source;
     place->record.partition = partition->partition;
     place->record.index = WEIR_NO_RECORD;
-    partition->in_batch = true;
+    partition->in_batch = partition->moves = true;
     partition->next = partition->position;
     return place;
 }
@@ -376,16 +447,71 @@ int weir_batch_emit_own(struct weir_batch *batch, const struct weir_emitted *rec
     return 0;
 }
 
-static bool settle_slot(struct weir_slot *slot)
+/* A record without a verdict stops what comes behind it: the rest of the source, or if it is parked, its key.
+ */
+static bool settle_unreached(struct weir_batch *batch, struct weir_slot *slot)
+{
+    if (slot->parked != NULL)
+        make_wait(batch, slot);
+    else
+        slot->partition->cut = true;
+    return false;
+}
+
+/* A source's record that is behind a parked one is parked itself, which ends its way as far as the source
+ * goes; it may yet have to be decoded. A parked one stays as it is. */
+static bool settle_follower(struct weir_batch *batch, struct weir_slot *slot)
+{
+    bool reached = slot->state != WEIR_SLOT_PENDING;
+    slot->state = WEIR_SLOT_FOLLOWER;
+    drop_emitted(batch, slot);
+    if (slot->parked != NULL)
+        return false;
+    if (reached)
+        return true;
+    slot->record.index = batch->handed++;
+    int rc = decode(batch, slot);
+    if (rc == WEIR_E_INTERNAL)
+        return settle_unreached(batch, slot);
+    if (rc < 0)
+        bury(slot, &undecodable);
+    return true;
+}
+
+static bool settle_by_verdict(struct weir_batch *batch, struct weir_slot *slot)
+{
+    switch (slot->state) {
+    case WEIR_SLOT_WAIT:
+        slot->partition->cut = true;
+        return false;
+    case WEIR_SLOT_PENDING:
+    case WEIR_SLOT_HANDED:
+        return settle_unreached(batch, slot);
+    case WEIR_SLOT_RETRY:
+        make_wait(batch, slot);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void settle_slot(struct weir_batch *batch, struct weir_slot *slot)
 {
     struct weir_partition *partition = slot->partition;
-    bool over = slot->state == WEIR_SLOT_DONE || slot->state == WEIR_SLOT_DEAD;
-    slot->finished = over && !partition->cut;
-    if (slot->finished)
+    if (partition->cut)
+        return;
+    bool follows = slot->state != WEIR_SLOT_WAIT && is_behind(batch, slot);
+    slot->finished = follows ? settle_follower(batch, slot) : settle_by_verdict(batch, slot);
+    partition->moves |= slot->finished;
+    if (slot->parked != NULL)
+        slot->parked->leaving = slot->finished;
+    else if (slot->finished)
         partition->next = slot->record.offset + 1;
-    else
-        partition->cut = true;
-    return slot->finished;
+}
+
+static bool counts(const struct weir_slot *slot)
+{
+    return slot->finished && (slot->state == WEIR_SLOT_DONE || slot->state == WEIR_SLOT_DEAD);
 }
 
 /* Only what is going to be committed stays, in its order. */
@@ -393,7 +519,7 @@ static void keep_finished(struct weir_batch *batch)
 {
     size_t kept = 0;
     for (size_t i = 0; i < batch->emitted_count; i++) {
-        if (batch->emitted[i].dropped || !batch->emitted[i].cause->finished)
+        if (batch->emitted[i].dropped || !counts(batch->emitted[i].cause))
             continue;
         batch->emitted[kept] = batch->emitted[i];
         batch->outputs[kept++] = batch->outputs[i];
@@ -404,8 +530,11 @@ static void keep_finished(struct weir_batch *batch)
 size_t weir_batch_settle(struct weir_batch *batch)
 {
     size_t finished = 0;
-    for (size_t i = 0; i < batch->count; i++)
-        finished += settle_slot(&batch->slots[i]);
+    weir_keys_clear(&batch->waiting); /* verdicts came in any order; what follows goes by the records' */
+    for (size_t i = 0; i < batch->count; i++) {
+        settle_slot(batch, &batch->slots[i]);
+        finished += batch->slots[i].finished;
+    }
     if (finished < batch->count || batch->any_dropped)
         keep_finished(batch);
     batch->burying = true;
@@ -417,6 +546,7 @@ void weir_batch_settle_none(struct weir_batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         batch->slots[i].finished = false;
         batch->slots[i].partition->next = -1;
+        batch->slots[i].partition->moves = false;
         batch->slots[i].partition->cut = true;
     }
     batch->emitted_count = batch->plugin_count = 0;
@@ -434,11 +564,13 @@ void weir_batch_end(struct weir_batch *batch, bool committed)
 {
     for (size_t i = batch->count; i-- > 0;) {
         struct weir_slot *slot = &batch->slots[i];
+        if (slot->parked != NULL)
+            weir_parking_untake(&slot->partition->parking);
         if (committed && slot->finished) {
             weir_crash_note_forget(batch->note, &slot->record);
-            batch->port.release(batch->port.context, slot->message);
             batch->singles -= batch->singles > 0;
-        } else {
+            release(batch, slot);
+        } else if (slot->parked == NULL) {
             give_back(slot);
         }
     }

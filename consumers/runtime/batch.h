@@ -6,6 +6,7 @@
 
 #include "consumers/runtime/arena.h"
 #include "consumers/runtime/crash_note.h"
+#include "consumers/runtime/keys.h"
 #include "consumers/runtime/partition.h"
 
 #include <weir/plugin.h>
@@ -13,6 +14,7 @@
 #define WEIR_DISPOSITION_INVALID "invalid"
 #define WEIR_DISPOSITION_MAX_ATTEMPTS "max-attempts"
 #define WEIR_DISPOSITION_CRASHED "crashed"
+#define WEIR_DISPOSITION_TOO_LARGE "too-large"
 
 enum weir_slot_state {
     WEIR_SLOT_PENDING, /* not handed out */
@@ -21,18 +23,36 @@ enum weir_slot_state {
     WEIR_SLOT_DEAD, /* to the dead-letter topic */
     WEIR_SLOT_RETRY,
     WEIR_SLOT_WAIT,
+    WEIR_SLOT_FOLLOWER, /* behind a parked record of its key, whatever else was said of it */
+    WEIR_SLOT_STATES,
 };
 
 /* A record of the batch with what became of it. */
 struct weir_slot {
     struct weir_record record; /* first: a plugin's pointer to the record is one to the slot */
     struct weir_partition *partition;
-    void *message; /* owns the record's bytes */
+    struct weir_parked *parked; /* NULL: a record of the source */
+    void *message;              /* owns the bytes of a record of the source */
     struct weir_reason why;
     size_t output_count;
     enum weir_slot_state state;
-    bool finished; /* settled: its offset is committed with the batch */
+    bool
+        finished; /* settled: with the batch its offset is committed, or its parked state ended or replaced */
 };
+
+static inline struct weir_origin weir_slot_origin(const struct weir_slot *slot)
+{
+    if (slot->parked != NULL)
+        return slot->parked->state.origin;
+    return (struct weir_origin){
+        weir_bytes_str(slot->record.topic), slot->record.partition, slot->record.offset};
+}
+
+/* Whether its next state goes to the retry topic. */
+static inline bool weir_slot_parks(const struct weir_slot *slot)
+{
+    return slot->finished && (slot->state == WEIR_SLOT_RETRY || slot->state == WEIR_SLOT_FOLLOWER);
+}
 
 /* A topic that records are emitted to. */
 struct weir_target {
@@ -64,6 +84,8 @@ struct weir_batch_port {
     struct weir_target *(*target)(void *context, const char *topic);
     /* The partition if it is owned and its records are handed out, else NULL. */
     struct weir_partition *(*partition)(void *context, uint32_t source, int32_t partition);
+    /* How long a record waits after that many executions, in ms. */
+    int64_t (*delay_ms)(void *context, int32_t executions);
 };
 
 struct weir_batch {
@@ -83,6 +105,8 @@ struct weir_batch {
     bool burying;     /* between handle and the transaction: emit() is for dead letters */
     bool ticking;     /* the plugin's tick() runs: emit_at() only */
 
+    struct weir_keys waiting; /* keys that had RETRY */
+
     struct weir_emitted *emitted;
     struct weir_output *outputs; /* same index as emitted */
     size_t emitted_count, emitted_capacity;
@@ -98,6 +122,10 @@ void weir_batch_done(struct weir_batch *batch);
 bool weir_batch_full(const struct weir_batch *batch);
 /* A place for one more record, to be filled by the caller; the batch must not be full. */
 struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message);
+/* Takes what the partition has parked and is due, at most `most` records and as far as there is room; to be
+ * called before records of its source are added. Answers how many they are. */
+size_t weir_batch_add_parked(
+    struct weir_batch *batch, struct weir_partition *partition, int64_t now_ms, size_t most);
 /* Records of the partition leave the batch, before it is handled. */
 void weir_batch_drop_partition(struct weir_batch *batch, const struct weir_partition *partition);
 /* Before handle: nothing handed out, no verdicts, nothing emitted. */
@@ -121,7 +149,9 @@ int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partit
     struct weir_error *err);
 
 /* After handle: decides per record whether it is finished, sets each partition's `next`, drops what was
- * emitted for records that are not. Answers how many are finished. */
+ * emitted for records that are not done. A record whose key waits for one ahead of it is parked behind that
+ * one; behind WAIT, and behind a record of the source that was not reached, nothing of the partition is
+ * finished. Answers how many are. */
 size_t weir_batch_settle(struct weir_batch *batch);
 /* The same with no record finished: handle failed. */
 void weir_batch_settle_none(struct weir_batch *batch);
@@ -132,8 +162,8 @@ int weir_batch_emit_own(struct weir_batch *batch, const struct weir_emitted *rec
 size_t weir_batch_record_bytes(
     struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count);
 
-/* Ends it: finished records (all, if `all_finished`) are released, the others go back to the front of what
- * their partition holds. */
+/* Ends it: finished records are released, the others go back to the front of what their partition holds, or
+ * stay parked. */
 void weir_batch_end(struct weir_batch *batch, bool committed);
 
 #endif

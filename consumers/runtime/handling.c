@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/dead_letter.h"
+#include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
 
@@ -17,10 +18,22 @@ enum {
     INIT_STEP_MS = 2000,
     OFFSETS_STEP_MS = 2000,
     FENCES_MAX = 2,
+    OFFSETS_EVERY_MS = 3600000, /* of an idle partition; Kafka forgets them after offsets.retention.minutes */
 };
 
 /* What the group's committed offsets say of a transaction whose end is not known. */
 enum evidence { EVIDENCE_NONE, EVIDENCE_COMMITTED, EVIDENCE_ABORTED, EVIDENCE_MIXED };
+
+/* Builds with crash points take another period from the environment. */
+static int64_t offsets_every_ms(void)
+{
+#ifdef WEIR_CRASH_POINTS
+    const char *text = getenv("WEIR_OFFSETS_EVERY_MS");
+    if (text != NULL)
+        return strtoll(text, NULL, 10);
+#endif
+    return OFFSETS_EVERY_MS;
+}
 
 static void wait_after_failure(struct weir_runtime *runtime)
 {
@@ -35,16 +48,11 @@ static void back_off(struct weir_runtime *runtime, struct weir_partition *partit
     weir_assignment_pause(runtime, partition);
 }
 
-static void note_retry(
-    struct weir_runtime *runtime, struct weir_partition *partition, const struct weir_slot *slot)
+static void tell_retry(const struct weir_slot *slot)
 {
-    if (partition->failed_offset != slot->record.offset)
-        partition->executions = 0;
-    partition->failed_offset = slot->record.offset;
-    back_off(runtime, partition, partition->executions++);
     weir_log(WEIR_LOG_INFO, "record.retry",
         "topic=%s partition=%" PRId32 " offset=%" PRId64 " executions=%" PRId32 " reason=\"%s\"",
-        partition->topic, partition->partition, slot->record.offset, partition->executions,
+        slot->record.topic, slot->record.partition, slot->record.offset, slot->record.executions + 1,
         slot->why.text != NULL ? slot->why.text : "");
 }
 
@@ -66,40 +74,44 @@ static void end_waiting(struct weir_partition *partition)
         partition->partition);
 }
 
-/* The first failure of each partition decides when it goes on; a finished record ends its waiting. */
+/* The first WAIT of each partition decides when it goes on; a record that was executed otherwise ends its
+ * waiting. */
 static void note_failures(struct weir_runtime *runtime)
 {
     struct weir_batch *batch = &runtime->batch;
     for (size_t i = 0; i < batch->count; i++) {
         struct weir_slot *slot = &batch->slots[i];
         struct weir_partition *partition = slot->partition;
-        if (slot->finished && partition->waits > 0)
+        if (slot->finished && slot->state != WEIR_SLOT_FOLLOWER && partition->waits > 0)
             end_waiting(partition);
-        if (!partition->blocked || (slot->state != WEIR_SLOT_RETRY && slot->state != WEIR_SLOT_WAIT))
-            continue;
-        partition->blocked = false;
-        if (slot->state == WEIR_SLOT_RETRY)
-            note_retry(runtime, partition, slot);
-        else
+        if (slot->finished && slot->state == WEIR_SLOT_RETRY)
+            tell_retry(slot);
+        if (partition->blocked && slot->state == WEIR_SLOT_WAIT)
             note_wait(runtime, partition, slot);
+        partition->blocked &= slot->state != WEIR_SLOT_WAIT;
     }
 }
 
 static void count_verdicts(struct weir_runtime *runtime)
 {
-    int64_t counts[WEIR_SLOT_WAIT + 1] = {0};
+    int64_t counts[WEIR_SLOT_STATES] = {0};
     for (size_t i = 0; i < runtime->batch.count; i++)
         counts[runtime->batch.slots[i].state]++;
-    for (size_t i = WEIR_SLOT_HANDED; i <= WEIR_SLOT_WAIT; i++)
+    for (size_t i = WEIR_SLOT_HANDED; i < WEIR_SLOT_STATES; i++)
         if (counts[i] > 0)
             weir_metric_add(runtime->monitor.verdicts[i], counts[i]);
 }
 
-static void count_dead_letters(const struct weir_batch *batch)
+static void count_ends(struct weir_monitor *monitor, const struct weir_batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->slots[i].finished && batch->slots[i].state == WEIR_SLOT_DEAD)
-            weir_monitor_dead_letter(batch->slots[i].why.disposition);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct weir_slot *slot = &batch->slots[i];
+        if (!slot->finished || weir_slot_parks(slot))
+            continue;
+        weir_monitor_ended(monitor, slot->record.executions + 1);
+        if (slot->state == WEIR_SLOT_DEAD)
+            weir_monitor_dead_letter(slot->why.disposition);
+    }
 }
 
 static void tell_aborted(struct weir_runtime *runtime)
@@ -122,17 +134,34 @@ static void tell_failure(const char *event, const struct weir_error *err)
 
 static bool is_in_batch(const struct weir_partition *partition)
 {
-    return partition->in_batch && partition->next >= 0;
+    return partition->in_batch && partition->moves;
+}
+
+/* Where the partition stands once the batch is committed. */
+static int64_t next_position(const struct weir_partition *partition)
+{
+    return partition->next >= 0 ? partition->next : partition->position;
+}
+
+/* Always both: Kafka forgets the offsets of a topic that the group is not subscribed to, and each batch may
+ * move what is parked. */
+static void add_offsets(
+    rd_kafka_topic_partition_list_t *list, struct weir_partition *partition, int64_t position)
+{
+    partition->retry_next = weir_parking_low(&partition->parking);
+    rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset = position;
+    rd_kafka_topic_partition_list_add(list, partition->retry_topic, partition->partition)->offset =
+        partition->retry_next;
 }
 
 static rd_kafka_topic_partition_list_t *list_offsets(const struct weir_runtime *runtime)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)runtime->assignment.count);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(2 * (int)runtime->assignment.count);
     for (size_t i = 0; i < runtime->assignment.count; i++) {
-        const struct weir_partition *partition = runtime->assignment.partitions[i];
+        struct weir_partition *partition = runtime->assignment.partitions[i];
         if (is_in_batch(partition))
-            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset =
-                partition->next;
+            add_offsets(list, partition, next_position(partition));
     }
     return list;
 }
@@ -144,6 +173,13 @@ static void retake_batch(struct weir_runtime *runtime)
             weir_assignment_retake(runtime, runtime->assignment.partitions[i], 0);
 }
 
+static void mark_committed(struct weir_partition *partition)
+{
+    partition->was_committed = true;
+    partition->retry_position = partition->retry_next;
+    partition->offsets_ms = weir_clock_ms();
+}
+
 static size_t move_positions(struct weir_runtime *runtime, struct weir_position *positions)
 {
     size_t count = 0;
@@ -151,8 +187,8 @@ static size_t move_positions(struct weir_runtime *runtime, struct weir_position 
         struct weir_partition *partition = runtime->assignment.partitions[i];
         if (!is_in_batch(partition))
             continue;
-        partition->position = partition->next;
-        partition->was_committed = true;
+        partition->position = next_position(partition);
+        mark_committed(partition);
         positions[count++] =
             (struct weir_position){partition->source, partition->partition, partition->position};
     }
@@ -181,7 +217,7 @@ static void finish(struct weir_runtime *runtime, int applied, const struct weir_
     runtime->monitor.reachable = true;
     weir_metric_add(runtime->monitor.batches, 1);
     weir_metric_set(runtime->monitor.batch_records, (int64_t)runtime->batch.count);
-    count_dead_letters(&runtime->batch);
+    count_ends(&runtime->monitor, &runtime->batch);
     note_failures(runtime);
     weir_batch_end(&runtime->batch, true);
     if (applied < 0) {
@@ -220,6 +256,8 @@ static void committed(struct weir_runtime *runtime)
     struct weir_error err = {0};
     weir_crash_point("before-apply");
     int applied = apply(runtime, &err);
+    if (applied == 0 && weir_retry_apply(&runtime->batch) < 0)
+        applied = weir_error_set(&err, WEIR_E_INTERNAL, "memory is out");
     weir_crash_point("after-apply");
     finish(runtime, applied, &err);
 }
@@ -266,14 +304,36 @@ int weir_handle_init_producer(struct weir_runtime *runtime, struct weir_error *e
     return 0;
 }
 
-static enum evidence evidence_of(const struct weir_partition *partition, int64_t offset)
+/* What does not move, as in a tick or when only parked records were executed, shows its end in the log alone.
+ */
+static enum evidence evidence_of(int64_t before, int64_t after, int64_t offset)
 {
-    int64_t before = partition->was_committed ? partition->position : RD_KAFKA_OFFSET_INVALID;
-    if (partition->next == before) /* a tick moves nothing, so that its end shows in the log alone */
+    if (before == after)
         return EVIDENCE_NONE;
-    if (offset == partition->next)
+    if (offset == after)
         return EVIDENCE_COMMITTED;
     return offset == before ? EVIDENCE_ABORTED : EVIDENCE_NONE;
+}
+
+static enum evidence evidence_of_source(const struct weir_partition *partition, int64_t offset)
+{
+    int64_t before = partition->was_committed ? partition->position : RD_KAFKA_OFFSET_INVALID;
+    return evidence_of(before, next_position(partition), offset);
+}
+
+static enum evidence evidence_of_retry(const struct weir_partition *partition, int64_t offset)
+{
+    int64_t before = partition->retry_position >= 0 ? partition->retry_position : RD_KAFKA_OFFSET_INVALID;
+    return evidence_of(before, partition->retry_next, offset);
+}
+
+static enum evidence weigh_one(struct weir_assignment *assignment, const rd_kafka_topic_partition_t *found)
+{
+    const struct weir_partition *source = weir_assignment_find(assignment, found->topic, found->partition);
+    if (source != NULL)
+        return evidence_of_source(source, found->offset);
+    return evidence_of_retry(
+        weir_assignment_find_retry(assignment, found->topic, found->partition), found->offset);
 }
 
 /* A transaction is whole: one partition that stands where it ends, or where it began, speaks for all, unless
@@ -282,9 +342,7 @@ static enum evidence weigh(struct weir_runtime *runtime, const rd_kafka_topic_pa
 {
     enum evidence found = EVIDENCE_NONE;
     for (int i = 0; i < list->cnt; i++) {
-        const struct weir_partition *partition =
-            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition);
-        enum evidence one = evidence_of(partition, list->elems[i].offset);
+        enum evidence one = weigh_one(&runtime->assignment, &list->elems[i]);
         if (one != EVIDENCE_NONE && found != EVIDENCE_NONE && one != found)
             return EVIDENCE_MIXED;
         if (one != EVIDENCE_NONE)
@@ -372,44 +430,48 @@ static int doubtful(struct weir_runtime *runtime, const struct weir_error *why, 
     return 0;
 }
 
-static rd_kafka_topic_partition_list_t *list_beginnings(const struct weir_runtime *runtime)
+static bool begins(const struct weir_partition *partition)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)runtime->assignment.count);
+    return !partition->was_committed;
+}
+
+static bool is_idle(const struct weir_partition *partition)
+{
+    return weir_clock_ms() - partition->offsets_ms >= offsets_every_ms();
+}
+
+/* Flowing partitions, where they stand. */
+static rd_kafka_topic_partition_list_t *list_where(
+    const struct weir_runtime *runtime, bool (*which)(const struct weir_partition *partition))
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(2 * (int)runtime->assignment.count);
     for (size_t i = 0; i < runtime->assignment.count; i++) {
-        const struct weir_partition *partition = runtime->assignment.partitions[i];
-        if (partition->stage == WEIR_STAGE_FLOWING && !partition->was_committed)
-            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition)->offset =
-                partition->position;
+        struct weir_partition *partition = runtime->assignment.partitions[i];
+        if (partition->stage == WEIR_STAGE_FLOWING && which(partition))
+            add_offsets(list, partition, partition->position);
     }
     return list;
 }
 
-static void each_beginning(struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *list,
-    void (*act)(struct weir_runtime *runtime, struct weir_partition *partition))
+static void mark_all_committed(
+    struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *list, bool retake)
 {
-    for (int i = 0; i < list->cnt; i++)
-        act(runtime,
-            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition));
+    for (int i = 0; i < list->cnt; i++) {
+        struct weir_partition *partition =
+            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition);
+        if (partition != NULL && retake)
+            weir_assignment_retake(runtime, partition, 0);
+        else if (partition != NULL)
+            mark_committed(partition);
+    }
 }
 
-static void mark_committed(struct weir_runtime *runtime, struct weir_partition *partition)
-{
-    (void)runtime;
-    partition->was_committed = true;
-}
-
-static void retake_now(struct weir_runtime *runtime, struct weir_partition *partition)
-{
-    weir_assignment_retake(runtime, partition, 0);
-}
-
-/* A partition that begins anew has its beginning committed before anything is written for it. So a missing
- * offset is a lost one, also when the first transaction that wrote was aborted and left its traces in the
- * topics. *ret_go_on is false when the batch was given up. */
-static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, struct weir_error *err)
+/* Commits positions by themselves. *ret_go_on is false when the batch was given up. */
+static int commit_alone(struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *list,
+    bool *ret_go_on, struct weir_error *err)
 {
     struct weir_error why = {.text = "the last commit was interrupted"};
-    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_beginnings(runtime);
     *ret_go_on = list->cnt == 0;
     if (*ret_go_on)
         return 0;
@@ -418,7 +480,7 @@ static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, stru
     enum weir_ending ending = weir_transaction_commit_offsets(runtime->transaction, &input, &why);
     if (ending == WEIR_ENDING_COMMITTED) {
         weir_crash_point("after-beginning");
-        each_beginning(runtime, list, mark_committed);
+        mark_all_committed(runtime, list, false);
         if (runtime->deployment->kafka.dev)
             weir_assignment_commit_plainly(runtime, list);
         *ret_go_on = !weir_transaction_is_suspect(runtime->transaction);
@@ -428,8 +490,26 @@ static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, stru
     int rc = ending == WEIR_ENDING_ABORTED ? 0 : renew_unless_fenced(runtime, err);
     aborted(runtime, &why);
     if (ending == WEIR_ENDING_DOUBTFUL)
-        each_beginning(runtime, list, retake_now);
+        mark_all_committed(runtime, list, true);
     return rc;
+}
+
+/* A partition that begins anew has its beginning committed before anything is written for it. So a missing
+ * offset is a lost one, also when the first transaction that wrote was aborted and left its traces in the
+ * topics. */
+static int commit_beginnings(struct weir_runtime *runtime, bool *ret_go_on, struct weir_error *err)
+{
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_where(runtime, begins);
+    return commit_alone(runtime, list, ret_go_on, err);
+}
+
+int weir_handle_idle(struct weir_runtime *runtime, struct weir_error *err)
+{
+    bool go_on;
+    if (runtime->not_before_ms > weir_clock_ms())
+        return 0;
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_where(runtime, is_idle);
+    return commit_alone(runtime, list, &go_on, err);
 }
 
 /* Committed, but a report lacked the offset of what was written: the plugin learns it from the log. */
@@ -484,6 +564,19 @@ static void handle_failed(struct weir_runtime *runtime, const struct weir_error 
                                                    service->retry_backoff_max_ms, runtime->failures++);
 }
 
+/* Letters and states of the retry topic, behind what the plugin emitted. */
+static int write_own(struct weir_runtime *runtime, struct weir_error *err)
+{
+    int rc = weir_retry_check(&runtime->batch);
+    if (rc == 0)
+        rc = weir_dead_letters_write(runtime, err);
+    if (rc == 0)
+        rc = weir_retry_write(&runtime->batch, weir_clock_wall_ms());
+    if (rc < 0 && err->code == 0)
+        weir_error_set(err, rc, "memory is out");
+    return rc;
+}
+
 int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
 {
     struct weir_error failure = {0};
@@ -506,7 +599,7 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err)
         give_up(runtime);
         return 0;
     }
-    if (weir_dead_letters_write(runtime, &failure) < 0) {
+    if (write_own(runtime, &failure) < 0) {
         handle_failed(runtime, &failure);
         return 0;
     }

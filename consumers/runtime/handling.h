@@ -15,6 +15,10 @@ int weir_handle_batch(struct weir_runtime *runtime, struct weir_error *err);
  * empty; answers as weir_handle_batch. */
 int weir_handle_tick(struct weir_runtime *runtime, struct weir_error *err);
 
+/* With an empty batch: commits where partitions stand that had no transaction for an hour. Answers as above.
+ */
+int weir_handle_idle(struct weir_runtime *runtime, struct weir_error *err);
+
 /* Waits until the producer's id is registered and all it left open before is ended. 0 also when the process
  * is asked to end; WEIR_E_CONFIG and the like when it can't be. */
 int weir_handle_init_producer(struct weir_runtime *runtime, struct weir_error *err);

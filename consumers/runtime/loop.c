@@ -49,6 +49,12 @@ static void serve_idle_handles(struct weir_runtime *runtime)
         rd_kafka_message_destroy(message);
 }
 
+static int be_idle(struct weir_runtime *runtime, struct weir_error *err)
+{
+    serve_idle_handles(runtime);
+    return weir_handle_idle(runtime, err);
+}
+
 static int turn(struct weir_runtime *runtime, struct weir_error *err)
 {
     weir_service_alive();
@@ -62,7 +68,7 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     if (rc == 0 && runtime->batch.count > 0)
         rc = weir_handle_batch(runtime, err);
     else if (rc == 0)
-        serve_idle_handles(runtime);
+        rc = be_idle(runtime, err);
     if (rc == 0)
         rc = weir_handle_tick(runtime, err);
     look_for_broker(runtime);

@@ -17,6 +17,7 @@ static const char *const verdict_labels[] = {
     [WEIR_SLOT_DEAD] = "verdict=\"dead\"",
     [WEIR_SLOT_RETRY] = "verdict=\"retry\"",
     [WEIR_SLOT_WAIT] = "verdict=\"wait\"",
+    [WEIR_SLOT_FOLLOWER] = "verdict=\"behind_retry\"",
 };
 
 static struct weir_metric *state_gauge(const char *state)
@@ -33,10 +34,63 @@ static void init_gauges(struct weir_monitor *monitor)
     monitor->waiting_now = state_gauge("state=\"waiting\"");
 }
 
+static void init_executions(struct weir_monitor *monitor)
+{
+    for (int i = 0; i < WEIR_EXECUTIONS_TOLD; i++) {
+        char label[32];
+        snprintf(
+            label, sizeof(label), "executions=\"%d%s\"", i + 1, i + 1 == WEIR_EXECUTIONS_TOLD ? "+" : "");
+        monitor->executions[i] = weir_metric(WEIR_METRIC_COUNTER, "weir_record_executions_total", label,
+            "Records that were done or dead-lettered, by their number of executions");
+    }
+}
+
+void weir_monitor_ended(struct weir_monitor *monitor, int32_t executions)
+{
+    int32_t told = executions < WEIR_EXECUTIONS_TOLD ? executions : WEIR_EXECUTIONS_TOLD;
+    weir_metric_add(monitor->executions[told - 1], 1);
+}
+
+void weir_monitor_partition_init(struct weir_partition *partition)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer labels = {0};
+    char number[16];
+    snprintf(number, sizeof(number), "%" PRId32, partition->partition);
+    weir_metric_label(&labels, "topic", partition->topic);
+    weir_metric_label(&labels, "partition", number);
+    const char *which = labels.data != NULL ? labels.data : "";
+    partition->lag = weir_metric(WEIR_METRIC_GAUGE, "weir_lag", which,
+        "Records between the committed position and the end of the partition");
+    partition->parked = weir_metric(WEIR_METRIC_GAUGE, "weir_parked_records", which,
+        "Records that wait for a retry, or behind one that does");
+    partition->parked_bytes =
+        weir_metric(WEIR_METRIC_GAUGE, "weir_parked_bytes", which, "Memory of parked records");
+    partition->overdue = weir_metric(WEIR_METRIC_GAUGE, "weir_parked_overdue_seconds", which,
+        "How long the parked record that is due first could have been executed");
+}
+
+void weir_monitor_partition_done(struct weir_partition *partition)
+{
+    weir_metric_set(partition->lag, 0);
+    weir_metric_set(partition->parked, 0);
+    weir_metric_set(partition->parked_bytes, 0);
+    weir_metric_set(partition->overdue, 0);
+}
+
+static void update_parked(const struct weir_partition *partition)
+{
+    const struct weir_parking *parking = &partition->parking;
+    int64_t late_ms = weir_clock_wall_ms() - weir_parking_due_ms(parking);
+    weir_metric_set(partition->parked, (int64_t)parking->count);
+    weir_metric_set(partition->parked_bytes, (int64_t)parking->bytes);
+    weir_metric_set(partition->overdue, parking->count > 0 && late_ms > 0 ? late_ms / 1000 : 0);
+}
+
 void weir_monitor_init(struct weir_monitor *monitor)
 {
     pthread_mutex_init(&monitor->lock, NULL);
     init_gauges(monitor);
+    init_executions(monitor);
     for (size_t i = 0; i < sizeof(verdict_labels) / sizeof(verdict_labels[0]); i++)
         monitor->verdicts[i] = weir_metric(WEIR_METRIC_COUNTER, "weir_records_total", verdict_labels[i],
             "Records handed to the plugin, by verdict");
@@ -157,8 +211,10 @@ void weir_monitor_slow_update(struct weir_runtime *runtime)
     if (now_ms < runtime->slow_ms)
         return;
     runtime->slow_ms = now_ms + SLOW_MS;
-    for (size_t i = 0; i < runtime->assignment.count; i++)
+    for (size_t i = 0; i < runtime->assignment.count; i++) {
         update_lag(runtime, runtime->assignment.partitions[i]);
+        update_parked(runtime->assignment.partitions[i]);
+    }
     copy_why(monitor, why);
     weir_service_status("%s; %u partitions, %u flowing, %u stopped, %u waiting for the outside world%s%s",
         monitor->reachable ? (monitor->joined ? "in the group" : "joining") : "Kafka is not reachable",

@@ -14,8 +14,11 @@ enum { WEIR_STILL_BYTES = WEIR_WHY_BYTES + 300 }; /* with topic and partition */
 
 struct weir_runtime;
 
+enum { WEIR_EXECUTIONS_TOLD = 10 }; /* more are told as so many */
+
 struct weir_monitor {
-    struct weir_metric *verdicts[WEIR_SLOT_WAIT + 1]; /* by slot state */
+    struct weir_metric *verdicts[WEIR_SLOT_STATES]; /* by slot state */
+    struct weir_metric *executions[WEIR_EXECUTIONS_TOLD];
     struct weir_metric *batches, *batch_records, *commit_seconds, *aborts, *renewals, *rebalances, *restored;
     struct weir_metric *owned_now, *flowing_now, *stopped_now, *waiting_now;
 
@@ -35,6 +38,11 @@ void weir_monitor_update(struct weir_runtime *runtime);
 /* Once a second at most: lag per partition, STATUS. */
 void weir_monitor_slow_update(struct weir_runtime *runtime);
 void weir_monitor_dead_letter(const char *disposition);
+/* A record ended, by a commit, after that many executions. */
+void weir_monitor_ended(struct weir_monitor *monitor, int32_t executions);
+/* The metrics of a partition, which stand at 0 once it is given up. */
+void weir_monitor_partition_init(struct weir_partition *partition);
+void weir_monitor_partition_done(struct weir_partition *partition);
 /* struct weir_management.ready; context is the runtime. */
 bool weir_monitor_ready(void *context, struct weir_buffer *detail);
 

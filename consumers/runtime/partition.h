@@ -2,7 +2,9 @@
 #ifndef WEIR_RUNTIME_PARTITION_H
 #define WEIR_RUNTIME_PARTITION_H
 
+#include "common/topic.h"
 #include "consumers/runtime/held.h"
+#include "consumers/runtime/parking.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +14,7 @@ enum weir_stage {
     WEIR_STAGE_NEW,       /* assigned and paused; the plugin has not heard of it */
     WEIR_STAGE_OFFSETS,   /* the plugin knows; the group's committed offset is to be read */
     WEIR_STAGE_MARKS,     /* the high watermarks of its tables are to be read */
-    WEIR_STAGE_RESTORING, /* its tables are read up to those marks */
+    WEIR_STAGE_RESTORING, /* its tables and its retry partition are read up to those marks */
     WEIR_STAGE_RESUMING,  /* consumption starts at `position` */
     WEIR_STAGE_FLOWING,   /* records are handed out */
     WEIR_STAGE_STOPPED,   /* refused, e.g. a range of records is lost; `why` says */
@@ -37,19 +39,28 @@ struct weir_partition {
     int32_t taking_failures;
     char why[WEIR_WHY_BYTES]; /* it is stopped, or waits > 0 */
 
-    struct weir_held held; /* messages behind or at a failed record */
+    struct weir_held held; /* messages behind or at a record that is not finished */
     int64_t due_ms;        /* monotonic; not handed out before */
-    int64_t failed_offset; /* the record that had RETRY last */
-    int32_t executions;    /* of that record */
     int32_t waits;         /* WAITs in a row; > 0: only one record is handed out to probe */
+
+    char retry_topic[WEIR_TOPIC_NAME_BYTES];
+    struct weir_parking parking;
+    struct weir_held retry_held; /* messages of the retry partition, for the parking between two batches */
+    int64_t retry_position;      /* the group's committed offset of it; -1: none */
+    int64_t retry_fetch_next;    /* next offset wanted from the consumer */
+    bool retry_paused;           /* in the consumer */
+    bool full;                   /* too much is parked: neither is fetched */
+    int64_t offsets_ms;          /* monotonic; when its offsets were last committed, or it was taken */
 
     /* Within the batch under way. */
     bool in_batch;
-    bool blocked; /* a record had RETRY or WAIT: nothing behind it is handed out */
-    bool cut;     /* settle() met a record that is not finished */
-    int64_t next; /* position when the batch commits; -1: the batch finished none of it */
+    bool blocked;       /* a record had WAIT: nothing behind it is handed out */
+    bool cut;           /* settle() met a record that stops the partition */
+    int64_t next;       /* position when the batch commits; -1: the batch finished no record of the source */
+    bool moves;         /* the batch finished a record, of the source or parked */
+    int64_t retry_next; /* what is committed for the retry partition */
 
-    struct weir_metric *lag;
+    struct weir_metric *lag, *parked, *parked_bytes, *overdue;
 };
 
 #endif

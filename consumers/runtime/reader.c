@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "consumers/runtime/following.h"
 #include "consumers/runtime/record.h"
+#include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
 
@@ -62,7 +63,10 @@ static rd_kafka_topic_partition_list_t *list_of(const struct weir_read *read, in
 static int caught_up(
     struct weir_runtime *runtime, const struct weir_read *read, int64_t offset, struct weir_error *err)
 {
-    bool told = read->follow == NULL || runtime->plugin->tables[read->table].mode == WEIR_TABLE_ALL;
+    if (read->table == WEIR_READ_RETRY)
+        weir_parking_read_to(&read->partition->parking, offset);
+    bool told = read->table != WEIR_READ_RETRY &&
+                (read->follow == NULL || runtime->plugin->tables[read->table].mode == WEIR_TABLE_ALL);
     if (!told || runtime->plugin->table_caught_up == NULL)
         return 0;
     return runtime->plugin->table_caught_up(
@@ -97,6 +101,26 @@ static int start(
     return 0;
 }
 
+/* Without a committed offset the whole log tells what is parked. */
+static int retry_position(
+    const struct weir_read *read, int64_t low, int64_t *ret_position, struct weir_error *err)
+{
+    int64_t position = read->partition->retry_position;
+    *ret_position = position >= 0 ? position : low;
+    if (*ret_position >= low && *ret_position <= read->mark)
+        return 0;
+    if (position < low)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "records %" PRId64 " to %" PRId64 " of %s partition %" PRId32
+            " are lost, and some may have waited for a retry: the log begins at %" PRId64
+            ", the group's committed offset is below",
+            position, low - 1, read->topic, read->partition->partition, low);
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "the group's committed offset %" PRId64 " is beyond the end of %s partition %" PRId32 ", %" PRId64
+        ": the topic was made anew or lost records",
+        position, read->topic, read->partition->partition, read->mark);
+}
+
 static int position_of(
     struct weir_runtime *runtime, const struct weir_read *read, int64_t *ret_position, struct weir_error *err)
 {
@@ -121,6 +145,13 @@ static int begin_in_log(const struct weir_read *read, int64_t low, int64_t *posi
         *position, low - 1, read->topic, read->number);
 }
 
+static int table_position(struct weir_runtime *runtime, const struct weir_read *read, int64_t low,
+    int64_t *ret_position, struct weir_error *err)
+{
+    int rc = position_of(runtime, read, ret_position, err);
+    return rc < 0 ? rc : begin_in_log(read, low, ret_position, err);
+}
+
 static struct weir_read *read_new(const struct weir_read *wanted)
 {
     struct weir_read *read = malloc(sizeof(*read));
@@ -141,9 +172,8 @@ int weir_reader_add(
     if (read == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     int64_t position;
-    int rc = position_of(runtime, read, &position, err);
-    if (rc == 0)
-        rc = begin_in_log(read, low, &position, err);
+    int rc = read->table == WEIR_READ_RETRY ? retry_position(read, low, &position, err)
+                                            : table_position(runtime, read, low, &position, err);
     if (rc == 0 && (position < read->mark || read->follow != NULL)) {
         rc = start(runtime, read, position, err);
         if (rc == 0)
@@ -212,14 +242,25 @@ static void give_up(
     finish(runtime, read);
 }
 
+static int apply_retry(
+    const struct weir_runtime *runtime, struct weir_partition *partition, struct weir_error *err)
+{
+    int64_t latest_ms = weir_clock_wall_ms() + runtime->service->retry_backoff_max_ms;
+    for (size_t i = 0; i < run.count; i++)
+        if (weir_retry_take_in(&partition->parking, &run.records[i], latest_ms) < 0)
+            return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    return 0;
+}
+
 static void run_apply(struct weir_runtime *runtime)
 {
     struct weir_error err = {0};
     struct weir_read *read = run.read;
     if (run.count == 0)
         return;
-    int rc =
-        runtime->plugin->table_apply(runtime->plugin_instance, read->table, run.records, run.count, &err);
+    int rc = read->table == WEIR_READ_RETRY ? apply_retry(runtime, read->partition, &err)
+                                            : runtime->plugin->table_apply(runtime->plugin_instance,
+                                                  read->table, run.records, run.count, &err);
     weir_metric_add(runtime->monitor.restored, (int64_t)run.count);
     read->records += run.count;
     read->next = run.records[run.count - 1].offset + 1;

@@ -1,6 +1,6 @@
-/* Reads the plugin's tables, through a read_committed handle of its own: each partition of one from where the
- * plugin stands to the high watermark that was taken before; those that are followed also beyond it, for as
- * long as they are. */
+/* Reads the plugin's tables and what is parked, through a read_committed handle of its own: each partition of
+ * one from where the plugin stands to the high watermark that was taken before; those that are followed also
+ * beyond it, for as long as they are. */
 #ifndef WEIR_RUNTIME_READER_H
 #define WEIR_RUNTIME_READER_H
 
@@ -12,6 +12,9 @@
 struct weir_runtime;
 
 struct weir_follow;
+
+/* In place of a table's number: the retry partition, which fills the parking. */
+#define WEIR_READ_RETRY UINT32_MAX
 
 /* One partition of one table that is read. */
 struct weir_read {
@@ -37,7 +40,7 @@ int weir_reader_table_topic(const struct weir_runtime *runtime, uint32_t source,
 
 /* Begins to read what `wanted` says (copied, its topic too). What is not followed and up to its mark already
  * is told the plugin at once; else it counts in partition->reads. `low` is where the log begins:
- * WEIR_E_CONFIG when what the plugin wants first is gone from it. */
+ * WEIR_E_CONFIG when what is wanted first is gone from it. */
 int weir_reader_add(
     struct weir_runtime *runtime, const struct weir_read *wanted, int64_t low, struct weir_error *err);
 /* Hands records to the plugin: for at most slice_ms while something waits for them, else what is there. */

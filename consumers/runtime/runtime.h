@@ -39,6 +39,7 @@ struct weir_runtime {
     struct weir_assignment assignment;
     struct weir_reader reads;
     struct weir_following following;
+    struct weir_arena retry_arena; /* headers of retry records on their way into the parking */
     struct weir_batch batch;
     struct weir_crash_note *note; /* NULL when the folder can't be written */
     struct weir_monitor monitor;

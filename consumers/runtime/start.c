@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "common/topic.h"
+#include "consumers/runtime/backoff.h"
 #include "consumers/runtime/collect.h"
 #include "consumers/runtime/crash_line.h"
 #include "consumers/runtime/handling.h"
@@ -195,6 +196,12 @@ static struct weir_partition *find_flowing(void *context, uint32_t source, int32
     return NULL;
 }
 
+static int64_t retry_delay_ms(void *context, int32_t executions)
+{
+    const struct weir_service *service = ((const struct weir_runtime *)context)->service;
+    return weir_backoff_ms(service->retry_backoff_ms, service->retry_backoff_max_ms, executions);
+}
+
 static int open_batch(struct weir_runtime *runtime, struct weir_error *err)
 {
     const struct weir_service *service = runtime->service;
@@ -202,7 +209,8 @@ static int open_batch(struct weir_runtime *runtime, struct weir_error *err)
         .decode = weir_collect_decode,
         .release = weir_collect_release,
         .target = find_target,
-        .partition = find_flowing};
+        .partition = find_flowing,
+        .delay_ms = retry_delay_ms};
     if (weir_batch_init(&runtime->batch, (size_t)service->batch_max, (size_t)service->batch_max_bytes,
             (int32_t)service->attempts, &port) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
@@ -280,6 +288,7 @@ void weir_end(struct weir_runtime *runtime, int exit_status)
         weir_assignment_done(runtime);
     weir_batch_done(&runtime->batch);
     weir_following_done(runtime);
+    weir_arena_done(&runtime->retry_arena);
     weir_reader_done(runtime);
     runtime->monitor.opened = false;
     if (runtime->plugin_instance != NULL)

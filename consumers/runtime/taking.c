@@ -60,10 +60,27 @@ static rd_kafka_topic_partition_list_t *list_at(const struct weir_runtime *runti
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)runtime->assignment.count);
     for (size_t i = 0; i < runtime->assignment.count; i++) {
         const struct weir_partition *partition = runtime->assignment.partitions[i];
-        if (partition->stage == stage)
-            rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition);
+        if (partition->stage != stage)
+            continue;
+        rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition);
+        rd_kafka_topic_partition_list_add(list, partition->retry_topic, partition->partition);
     }
     return list;
+}
+
+static void take_offset(struct weir_assignment *assignment, const rd_kafka_topic_partition_t *committed)
+{
+    int64_t offset = committed->offset >= 0 ? committed->offset : -1;
+    struct weir_partition *partition =
+        weir_assignment_find(assignment, committed->topic, committed->partition);
+    if (partition == NULL) {
+        weir_assignment_find_retry(assignment, committed->topic, committed->partition)->retry_position =
+            offset;
+        return;
+    }
+    partition->was_committed = offset >= 0;
+    partition->position = offset;
+    partition->stage = WEIR_STAGE_MARKS;
 }
 
 /* Step 2. */
@@ -79,13 +96,8 @@ static void read_offsets(struct weir_runtime *runtime)
                 err.text);
         return;
     }
-    for (int i = 0; i < list->cnt; i++) {
-        struct weir_partition *partition =
-            weir_assignment_find(&runtime->assignment, list->elems[i].topic, list->elems[i].partition);
-        partition->was_committed = list->elems[i].offset >= 0;
-        partition->position = partition->was_committed ? list->elems[i].offset : -1;
-        partition->stage = WEIR_STAGE_MARKS;
-    }
+    for (int i = 0; i < list->cnt; i++)
+        take_offset(&runtime->assignment, &list->elems[i]);
 }
 
 static int want_all(struct weir_runtime *runtime, const struct weir_partition *partition,
@@ -93,6 +105,7 @@ static int want_all(struct weir_runtime *runtime, const struct weir_partition *p
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
     weir_marks_want(list, partition->topic, partition->partition, which);
+    weir_marks_want(list, partition->retry_topic, partition->partition, which);
     int rc = weir_topic_of_service(partition->topic, runtime->service->name, "dlq", topic, err);
     if (rc < 0)
         return rc;
@@ -172,28 +185,33 @@ static bool find_start(struct weir_runtime *runtime, struct weir_partition *part
     return false;
 }
 
+static int start_read(struct weir_runtime *runtime, struct weir_partition *partition, uint32_t table,
+    char *topic, const rd_kafka_topic_partition_list_t *starts, const rd_kafka_topic_partition_list_t *ends,
+    struct weir_error *err)
+{
+    struct weir_read wanted = {.partition = partition,
+        .table = table,
+        .source = partition->source,
+        .number = partition->partition,
+        .topic = topic,
+        .mark = weir_marks_answer(ends, topic, partition->partition)};
+    return weir_reader_add(runtime, &wanted, weir_marks_answer(starts, topic, partition->partition), err);
+}
+
 static int start_reads(struct weir_runtime *runtime, struct weir_partition *partition,
     const rd_kafka_topic_partition_list_t *starts, const rd_kafka_topic_partition_list_t *ends,
     struct weir_error *err)
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
-    for (uint32_t i = 0; i < runtime->plugin->table_count; i++) {
+    int rc = start_read(runtime, partition, WEIR_READ_RETRY, partition->retry_topic, starts, ends, err);
+    for (uint32_t i = 0; rc == 0 && i < runtime->plugin->table_count; i++) {
         if (!weir_table_is_restored(&runtime->plugin->tables[i]))
             continue;
-        int rc = weir_reader_table_topic(runtime, partition->source, &runtime->plugin->tables[i], topic, err);
-        struct weir_read wanted = {.partition = partition,
-            .table = i,
-            .source = partition->source,
-            .number = partition->partition,
-            .topic = topic,
-            .mark = weir_marks_answer(ends, topic, partition->partition)};
+        rc = weir_reader_table_topic(runtime, partition->source, &runtime->plugin->tables[i], topic, err);
         if (rc == 0)
-            rc = weir_reader_add(
-                runtime, &wanted, weir_marks_answer(starts, topic, partition->partition), err);
-        if (rc < 0)
-            return rc;
+            rc = start_read(runtime, partition, i, topic, starts, ends, err);
     }
-    return 0;
+    return rc;
 }
 
 static void restore(struct weir_runtime *runtime, struct weir_partition *partition,
@@ -246,16 +264,21 @@ static void resume(struct weir_runtime *runtime, struct weir_partition *partitio
 {
     struct weir_error err = {0};
     partition->fetch_next = partition->position;
+    partition->retry_fetch_next = partition->parking.position;
     weir_crash_point("before-resume");
-    if (weir_assignment_resume(runtime, partition, &err) < 0) {
+    if (weir_assignment_resume(runtime, partition, &err) < 0 ||
+        weir_assignment_resume_retry(runtime, partition, &err) < 0) {
         if (weir_monitor_may_tell(&runtime->told_ms))
             weir_log(WEIR_LOG_WARNING, "partition.waiting", "for=consumer reason=\"%s\"", err.text);
         return;
     }
     partition->stage = WEIR_STAGE_FLOWING;
     partition->taking_failures = 0;
-    weir_log(WEIR_LOG_NOTICE, "partition.taken", "topic=%s partition=%" PRId32 " offset=%" PRId64,
-        partition->topic, partition->partition, partition->position);
+    partition->offsets_ms = weir_clock_ms();
+    weir_log(WEIR_LOG_NOTICE, "partition.taken",
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " parked=%zu retry_offset=%" PRId64,
+        partition->topic, partition->partition, partition->position, partition->parking.count,
+        partition->parking.position);
 }
 
 static bool is_on_its_way(const struct weir_partition *partition)

@@ -1,6 +1,7 @@
 /* Taking a partition, step by step in the loop while other partitions flow: the plugin hears of it; the
- * group's stable committed offset; only then the high watermarks of its tables (a stable offset alone does
- * not prove that other markers are written, KAFKA-10167); the tables read up to them; consumption resumed. */
+ * group's stable committed offsets; only then the high watermarks of its retry partition and tables (a stable
+ * offset alone does not prove that other markers are written, KAFKA-10167); the tables read up to them;
+ * consumption resumed. */
 #ifndef WEIR_RUNTIME_TAKING_H
 #define WEIR_RUNTIME_TAKING_H
 

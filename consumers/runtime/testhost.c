@@ -4,6 +4,7 @@
 #include "common/topic.h"
 #include "consumers/runtime/bridge.h"
 #include "consumers/runtime/host.h"
+#include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
 
 #include <errno.h>
@@ -90,6 +91,14 @@ static struct weir_partition *find_partition(void *context, uint32_t source, int
     return NULL;
 }
 
+/* Nothing waits here: a parked record is due with the next batch. */
+static int64_t no_delay(void *context, int32_t executions)
+{
+    (void)context;
+    (void)executions;
+    return 0;
+}
+
 /* --- open and close --- */
 
 static int open_batch(struct weir_testhost *host, struct weir_error *err)
@@ -98,7 +107,8 @@ static int open_batch(struct weir_testhost *host, struct weir_error *err)
         .decode = decode,
         .release = release,
         .target = find_target,
-        .partition = find_partition};
+        .partition = find_partition,
+        .delay_ms = no_delay};
     int32_t attempts = (int32_t)host->runtime.service->attempts;
     if (weir_batch_init(&host->runtime.batch, RECORDS_MAX, BATCH_BYTES, attempts, &port) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
@@ -113,20 +123,21 @@ static int32_t planned_partitions(const struct weir_topic_plan *plan, size_t cou
     return 0;
 }
 
-static int add_partition(struct weir_testhost *host, uint32_t source, int32_t number)
+static int add_partition(struct weir_testhost *host, uint32_t source, int32_t number, struct weir_error *err)
 {
+    const struct weir_service *service = host->runtime.service;
     struct weir_partition *partitions =
         reallocarray(host->partitions, host->partition_count + 1, sizeof(*partitions));
     if (partitions == NULL)
         return WEIR_E_INTERNAL;
     host->partitions = partitions;
-    partitions[host->partition_count++] =
-        (struct weir_partition){.topic = host->runtime.service->source_topics[source],
-            .source = source,
-            .partition = number,
-            .failed_offset = -1,
-            .next = -1};
-    return 0;
+    struct weir_partition *partition = &partitions[host->partition_count++];
+    *partition = (struct weir_partition){
+        .topic = service->source_topics[source], .source = source, .partition = number, .next = -1};
+    partition->parking = (struct weir_parking){.by_key = service->retry_order == WEIR_RETRY_ORDER_KEY,
+        .topic = partition->topic,
+        .partition = number};
+    return weir_topic_of_service(partition->topic, service->name, "retry", partition->retry_topic, err);
 }
 
 static int make_partitions(struct weir_testhost *host, struct weir_error *err)
@@ -140,7 +151,7 @@ static int make_partitions(struct weir_testhost *host, struct weir_error *err)
     for (uint32_t source = 0; rc == 0 && topics[source] != NULL; source++) {
         int32_t partitions = planned_partitions(plan, count, topics[source]);
         for (int32_t number = 0; rc == 0 && number < partitions; number++)
-            rc = add_partition(host, source, number);
+            rc = add_partition(host, source, number, err);
     }
     weir_topic_plan_free(plan, count);
     host->next_offsets = calloc(host->partition_count + 1, sizeof(*host->next_offsets));
@@ -291,6 +302,7 @@ static void free_partitions(struct weir_testhost *host)
         for (void *item; (item = weir_held_pop_front(&host->partitions[i].held)) != NULL;)
             release(host, item);
         weir_held_done(&host->partitions[i].held);
+        weir_parking_clear(&host->partitions[i].parking);
     }
     free(host->partitions);
     free(host->next_offsets);
@@ -373,23 +385,46 @@ static size_t count_held(const struct weir_testhost *host)
 {
     size_t count = 0;
     for (size_t i = 0; i < host->partition_count; i++)
-        count += host->partitions[i].held.count;
+        count += host->partitions[i].held.count + host->partitions[i].parking.count;
     return count;
 }
 
-/* A record that was executed before stands first on its partition: that is what the host remembers. */
 static void place(struct weir_testhost *host, struct message *message)
 {
-    struct weir_partition *partition = message->partition;
+    const struct weir_partition *partition = message->partition;
     int64_t *next = &host->next_offsets[partition - host->partitions];
     if (message->record.offset > *next)
         *next = message->record.offset;
     message->record.offset = (*next)++;
     message->record.topic = partition->topic;
-    if (message->record.executions <= 0)
-        return;
-    partition->failed_offset = message->record.offset;
-    partition->executions = message->record.executions;
+}
+
+/* A record that was executed before is parked. */
+static int park(struct weir_testhost *host, struct message *message)
+{
+    const struct weir_record *record = &message->record;
+    struct weir_state state = {
+        .origin = {weir_bytes_str(record->topic), record->partition, record->offset},
+        .offset = host->next_output++,
+        .attempt = record->executions,
+        .timestamp_ms = record->timestamp_ms,
+        .key = record->key,
+        .value = record->value,
+        .headers = record->headers,
+        .header_count = record->header_count,
+    };
+    int rc = weir_parking_apply(&message->partition->parking, &state);
+    if (rc == 0)
+        release(host, message);
+    return rc;
+}
+
+static int take_in(struct weir_testhost *host, struct message *message)
+{
+    place(host, message);
+    if (message->record.executions > 0)
+        return park(host, message);
+    return weir_held_push_back(&message->partition->held, message);
 }
 
 int weir_testhost_feed(struct weir_testhost *host, const struct weir_record *record, struct weir_error *err)
@@ -401,12 +436,11 @@ int weir_testhost_feed(struct weir_testhost *host, const struct weir_record *rec
     if (count_held(host) >= RECORDS_MAX)
         return weir_error_set(err, WEIR_E_BUSY, "%d records are waiting", RECORDS_MAX);
     struct message *message = message_new(partition, record);
-    if (message == NULL || weir_held_push_back(&partition->held, message) < 0) {
+    if (message == NULL || take_in(host, message) < 0) {
         if (message != NULL)
             release(host, message);
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     }
-    place(host, message);
     return 0;
 }
 
@@ -435,6 +469,7 @@ static void collect(struct weir_testhost *host)
         struct weir_partition *partition = &host->partitions[i];
         partition->in_batch = false;
         partition->next = -1;
+        weir_batch_add_parked(batch, partition, INT64_MAX, SIZE_MAX);
         for (struct message *message;
              !weir_batch_full(batch) && (message = weir_held_pop_front(&partition->held)) != NULL;)
             weir_batch_add(batch, partition, message)->record = message->record;
@@ -468,8 +503,11 @@ int weir_testhost_handle(struct weir_testhost *host, struct weir_error *err)
         return rc;
     }
     weir_batch_settle(batch);
+    rc = weir_retry_check(batch);
     bury(host);
-    return 0;
+    if (rc == 0)
+        rc = weir_retry_write(batch, 0);
+    return rc < 0 ? weir_error_set(err, rc, "memory is out") : 0;
 }
 
 void weir_testhost_tick(struct weir_testhost *host)
@@ -486,29 +524,15 @@ void weir_testhost_tick(struct weir_testhost *host)
     weir_batch_end_tick(batch);
 }
 
-/* What the real host keeps of a record that failed. */
-static void note_failures(struct weir_testhost *host)
-{
-    const struct weir_batch *batch = &host->runtime.batch;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct weir_slot *slot = &batch->slots[i];
-        struct weir_partition *partition = slot->partition;
-        if (slot->state != WEIR_SLOT_RETRY || !partition->blocked)
-            continue;
-        partition->blocked = false;
-        partition->executions = slot->record.executions + 1;
-        partition->failed_offset = slot->record.offset;
-    }
-}
-
 static size_t move_positions(struct weir_testhost *host, struct weir_position *positions)
 {
     size_t count = 0;
     for (size_t i = 0; i < host->partition_count; i++) {
         struct weir_partition *partition = &host->partitions[i];
-        if (!partition->in_batch || partition->next < 0)
+        if (!partition->in_batch || !partition->moves)
             continue;
-        partition->position = partition->next;
+        if (partition->next >= 0)
+            partition->position = partition->next;
         positions[count++] =
             (struct weir_position){partition->source, partition->partition, partition->position};
     }
@@ -530,7 +554,8 @@ int weir_testhost_commit(struct weir_testhost *host, struct weir_error *err)
     int rc = host->runtime.plugin->committed != NULL
                  ? host->runtime.plugin->committed(host->runtime.plugin_instance, batch, &result, err)
                  : 0;
-    note_failures(host);
+    if (rc == 0 && weir_retry_apply(batch) < 0)
+        rc = weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     weir_batch_end(batch, true);
     free(positions);
     host->handled = false;
@@ -575,6 +600,7 @@ int weir_testhost_verdict(const struct weir_testhost *host, size_t i)
         [WEIR_SLOT_DEAD] = WEIR_REJECT,
         [WEIR_SLOT_RETRY] = WEIR_RETRY,
         [WEIR_SLOT_WAIT] = WEIR_WAIT,
+        [WEIR_SLOT_FOLLOWER] = WEIR_TESTHOST_NOT_HANDED,
     };
     return verdicts[slot_at(host, i)->state];
 }
@@ -586,12 +612,12 @@ const struct weir_reason *weir_testhost_reason(const struct weir_testhost *host,
 
 size_t weir_testhost_output_count(const struct weir_testhost *host)
 {
-    return host->runtime.batch.emitted_count;
+    return host->runtime.batch.plugin_count;
 }
 
 struct weir_testhost_output weir_testhost_output(const struct weir_testhost *host, size_t i)
 {
-    if (i >= host->runtime.batch.emitted_count)
+    if (i >= host->runtime.batch.plugin_count)
         abort();
     const struct weir_emitted *emitted = &host->runtime.batch.emitted[i];
     return (struct weir_testhost_output){.cause = emitted->cause->record.index,

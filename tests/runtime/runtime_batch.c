@@ -44,8 +44,7 @@ static int set_up(void **state)
     assert_int_equal(weir_batch_init(&stage->batch, 8, 1 << 20, ATTEMPTS, &port), 0);
     stage->target = (struct weir_target){.name = "out", .limit_bytes = LIMIT_BYTES};
     for (int i = 0; i < 2; i++)
-        stage->partitions[i] =
-            (struct weir_partition){.topic = "in", .partition = i, .failed_offset = -1, .next = -1};
+        stage->partitions[i] = (struct weir_partition){.topic = "in", .partition = i, .next = -1};
     *state = stage;
     return 0;
 }
@@ -121,7 +120,7 @@ static void done_records_move_their_partition(void **state)
     assert_int_equal(stage->released, 3);
 }
 
-static void nothing_is_handed_out_behind_a_retry(void **state)
+static void nothing_is_handed_out_behind_a_wait(void **state)
 {
     struct stage *stage = *state;
     add(stage, 0, "a");
@@ -130,7 +129,7 @@ static void nothing_is_handed_out_behind_a_retry(void **state)
     add(stage, 0, "d");
     weir_batch_begin(&stage->batch);
     done(stage, "a");
-    refuse(stage, "b", WEIR_RETRY);
+    refuse(stage, "b", WEIR_WAIT);
     done(stage, "c");
     assert_null(weir_batch_next(&stage->batch));
     assert_int_equal(weir_batch_settle(&stage->batch), 2);
@@ -141,24 +140,6 @@ static void nothing_is_handed_out_behind_a_retry(void **state)
     assert_int_equal(stage->partitions[0].held.count, 2);
     assert_ptr_equal(weir_held_pop_front(&stage->partitions[0].held), (void *)2);
     assert_ptr_equal(weir_held_pop_front(&stage->partitions[0].held), (void *)3);
-}
-
-static void the_last_execution_is_dead_lettered(void **state)
-{
-    struct stage *stage = *state;
-    add(stage, 0, "a");
-    add(stage, 0, "b");
-    stage->partitions[0].failed_offset = 0;
-    stage->partitions[0].executions = ATTEMPTS - 1;
-    weir_batch_begin(&stage->batch);
-    const struct weir_record *record = next(stage, "a");
-    assert_int_equal(record->executions, ATTEMPTS - 1);
-    weir_batch_record_fail(&stage->batch, record, WEIR_RETRY, NULL);
-    done(stage, "b");
-    assert_int_equal(weir_batch_settle(&stage->batch), 2);
-    assert_int_equal(stage->batch.slots[0].state, WEIR_SLOT_DEAD);
-    assert_string_equal(stage->batch.slots[0].why.disposition, WEIR_DISPOSITION_MAX_ATTEMPTS);
-    assert_int_equal(stage->partitions[0].next, 2);
 }
 
 static void a_record_without_verdict_stops_its_partition(void **state)
@@ -479,8 +460,7 @@ static void the_longest_reason_never_makes_a_letter_too_large(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(done_records_move_their_partition, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(nothing_is_handed_out_behind_a_retry, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(the_last_execution_is_dead_lettered, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(nothing_is_handed_out_behind_a_wait, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_record_without_verdict_stops_its_partition, set_up, tear_down),
     cmocka_unit_test_setup_teardown(what_a_failed_record_emitted_is_dropped, set_up, tear_down),
     cmocka_unit_test_setup_teardown(too_large_queues_nothing, set_up, tear_down),

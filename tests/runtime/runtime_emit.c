@@ -48,8 +48,8 @@ static int set_up(void **state)
     assert_int_equal(weir_batch_init(&stage->batch, 8, 1 << 20, 3, &port), 0);
     stage->target = (struct weir_target){.name = "out", .limit_bytes = LIMIT_BYTES};
     for (int i = 0; i < 2; i++)
-        stage->partitions[i] = (struct weir_partition){
-            .topic = "in", .partition = i, .position = 40 + i, .failed_offset = -1, .next = -1};
+        stage->partitions[i] =
+            (struct weir_partition){.topic = "in", .partition = i, .position = 40 + i, .next = -1};
     *state = stage;
     return 0;
 }

@@ -1,5 +1,6 @@
 """A deployment whose service `echo` runs the test plugin tests/contract/plugins/echo.c over `orders`, on real Kafka."""
 import json
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from history import partition_of  # noqa: E402
 import source  # noqa: E402
 
 PARTITIONS = 3
-SOURCE, TARGET, LETTERS = "orders", "orders.changes", "orders.echo.dlq"
+SOURCE, TARGET, LETTERS, RETRIES = "orders", "orders.changes", "orders.echo.dlq", "orders.echo.retry"
 
 
 class Echo:
@@ -93,6 +94,34 @@ def readiness(program):
         return json.load(urllib.request.urlopen(f"{program.readyz}/readyz", timeout=5))
     except urllib.error.HTTPError as answer:
         return json.load(answer)
+
+
+def executions(program):
+    """{executions: how many records ended after so many}."""
+    text = urllib.request.urlopen(f"{program.readyz}/metrics", timeout=5).read().decode()
+    found = re.findall(r'^weir_record_executions_total\{executions="(\d+)\+?"\} (\d+)', text, re.M)
+    return {int(n): int(count) for n, count in found if count != "0"}
+
+
+def by_key(records):
+    found = {}
+    for record in records:
+        found.setdefault(record.key_text, []).append(record.value)
+    return found
+
+
+def check_keys(echo, wanted, letters=0):
+    """Each record of the source once in the target or once as a letter, each key in the order of acceptance."""
+    wait_for(
+        f"{wanted} records and {letters} letters",
+        60,
+        lambda: [len(found) for found in echo.read(TARGET, LETTERS).values()] == [wanted, letters],
+    )
+    found = echo.read(SOURCE, TARGET, LETTERS)
+    dead = {(r.header("__dlq.errors.partition"), r.header("__dlq.errors.offset")) for r in found[LETTERS]}
+    alive = [r for r in found[SOURCE] if (str(r.partition), str(r.offset)) not in dead]
+    if by_key(alive) != by_key(found[TARGET]):
+        raise Failed(f"not each key in its order: {by_key(alive)} became {by_key(found[TARGET])}")
 
 
 def check_same(echo, wanted):

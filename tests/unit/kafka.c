@@ -75,16 +75,16 @@ static void consumers_commit_nothing_by_themselves(void **state)
     (void)state;
     static const struct {
         enum weir_kafka_role role;
-        const char *isolation, *eof;
-    } rows[] = {{WEIR_KAFKA_GROUP_CONSUMER, "read_committed", "false"},
-        {WEIR_KAFKA_COMMITTED_READER, "read_committed", "true"},
-        {WEIR_KAFKA_UNCOMMITTED_READER, "read_uncommitted", "true"}};
+        const char *isolation;
+    } rows[] = {{WEIR_KAFKA_GROUP_CONSUMER, "read_committed"},
+        {WEIR_KAFKA_COMMITTED_READER, "read_committed"},
+        {WEIR_KAFKA_UNCOMMITTED_READER, "read_uncommitted"}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         WEIR_CLEANUP(kafka_conf) rd_kafka_conf_t *conf = conf_of(rows[i].role, "store");
         conf_is(conf, "group.id", "store");
         conf_is(conf, "isolation.level", rows[i].isolation);
-        conf_is(conf, "enable.partition.eof", rows[i].eof);
+        conf_is(conf, "enable.partition.eof", "true");
         conf_is(conf, "enable.auto.commit", "false");
         conf_is(conf, "enable.auto.offset.store", "false");
         conf_is(conf, "auto.offset.reset", "error");

@@ -58,7 +58,8 @@ struct weir_record {
     const char *topic;    /* with the prefix; within a batch the same pointer for the same topic */
     uint32_t source;      /* index into the service's topics; of a table's record, of the topic it derives from (0 if none) */
     int32_t partition;    /* 0 or more */
-    int64_t offset;       /* of the record where it first stood, 0 or more */
+    int64_t offset;       /* of the record where it first stood, 0 or more; of one that was redriven from another partition,
+                             on the retry topic, which is then its `topic`: the header weir-origin says where it stood */
     int64_t timestamp_ms; /* since 1970, the broker's (LogAppendTime); -1 unknown */
     struct weir_bytes key, value; /* data NULL: null */
     const struct weir_header *headers; /* NULL when there are none */
@@ -127,11 +128,12 @@ struct weir_host {
     const struct weir_deployment *deployment;
 
     /* The next record of a batch, in order; NULL at the end. Only in `handle`. Leaves out records of a partition behind one
-     * that had RETRY or WAIT. Several records may be pending: a plugin may ask for the next ones before it gives verdicts,
-     * in any order. A record without a verdict when handle returns counts as not reached and is handed out again with the
-     * next batch; no execution is counted. A partition's position never passes a record that had RETRY or WAIT or was not
-     * reached; what is behind it on the partition may be handed out again whatever its verdict, so that a plugin with
-     * effects outside Kafka gives verdicts in order and remembers what it has done. */
+     * that had WAIT, and with retry.order = key those of a key behind one of the same key that had RETRY. Several records
+     * may be pending: a plugin may ask for the next ones before it gives verdicts, in any order. A record without a verdict
+     * when handle returns counts as not reached and is handed out again with the next batch; no execution is counted.
+     * Behind a record that had WAIT or was not reached all of its partition, and behind one that had RETRY all of its key,
+     * may be handed out again whatever its verdict, so that a plugin with effects outside Kafka gives verdicts in order
+     * and remembers what it has done. */
     const struct weir_record *(*next)(struct weir_batch *batch);
     /* The verdict DONE; ignored for a record that has failed. */
     void (*done)(struct weir_batch *batch, const struct weir_record *record);

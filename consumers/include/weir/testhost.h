@@ -67,7 +67,7 @@ WEIR_TESTHOST_API void weir_testhost_abort(struct weir_testhost *host);
 
 /* Verdicts beside enum weir_verdict. */
 enum {
-    WEIR_TESTHOST_NOT_HANDED = -1, /* behind a RETRY or WAIT, or never asked for by next() */
+    WEIR_TESTHOST_NOT_HANDED = -1, /* behind a RETRY of its key or a WAIT, or never asked for by next() */
     WEIR_TESTHOST_NO_VERDICT = -2  /* handed out, and handle() returned without a verdict: handed out again */
 };
 
