@@ -173,11 +173,14 @@ static void give_verdict(struct round *round, const struct pending *pending)
     count_verdict(round->notifier, outcome->verdict);
 }
 
-/* What comes behind a failed record of its partition, the host will hand out again. */
-static void leave_ahead(struct round *round, const struct weir_record *failed)
+/* What comes behind a failed record of its key, or behind one of its partition that waits or was not reached,
+ * the host will hand out again. */
+static void leave_ahead(struct round *round, const struct weir_record *failed, bool key_only)
 {
-    if (round->ahead != NULL && round->ahead->partition == failed->partition &&
-        round->ahead->source == failed->source)
+    const struct weir_record *ahead = round->ahead;
+
+    if (ahead != NULL && ahead->partition == failed->partition && ahead->source == failed->source &&
+        (!key_only || is_same_key(ahead, failed)))
         round->ahead = NULL;
 }
 
@@ -191,9 +194,10 @@ static void settle(struct round *round)
             *outcome = pending->fault;
         remember(round, pending);
         give_verdict(round, pending);
-        if (!outcome->reached || outcome->verdict == WEIR_RETRY || outcome->verdict == WEIR_WAIT)
-            leave_ahead(round, pending->record);
-        round->blocked |= !outcome->reached || outcome->verdict == WEIR_WAIT;
+        bool stops = !outcome->reached || outcome->verdict == WEIR_WAIT;
+        if (stops || outcome->verdict == WEIR_RETRY)
+            leave_ahead(round, pending->record, !stops);
+        round->blocked |= stops;
     }
 }
 
