@@ -55,7 +55,7 @@ static const struct weir_option rows[] = {
         .min = 1,
         .max = 7LL * DAY_MS,
         .offset = offsetof(struct weir_service, retry_backoff_max_ms),
-        .help = "longest delay before a retry; no delay is longer than max.poll.interval.ms"},
+        .help = "longest delay before a retry"},
     {.key = "retry.order",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "key",
@@ -304,15 +304,6 @@ static int64_t poll_interval_ms(const struct weir_kafka_settings *kafka)
     return interval_ms;
 }
 
-/* However a delay was configured. */
-static void limit_backoff(const struct weir_deployment *deployment, struct weir_service *service)
-{
-    int64_t interval_ms = poll_interval_ms(&deployment->kafka);
-
-    if (service->retry_backoff_max_ms > interval_ms)
-        service->retry_backoff_max_ms = interval_ms;
-}
-
 /* Nothing polls while a plugin handles a batch. */
 static int check_handle_timeout(const struct weir_deployment *deployment, const char *section,
     const struct weir_service *service, struct weir_error *err)
@@ -341,7 +332,6 @@ static int bind_service(const struct weir_deployment *deployment, const char *se
             config, section, NULL, &weir_service_options, leave_plugin_key, plugin, service, err);
     if (code == 0)
         code = check_backoff(config, section, service, err);
-    limit_backoff(deployment, service);
     return code < 0 ? code : check_handle_timeout(deployment, section, service, err);
 }
 

@@ -69,6 +69,21 @@ char *weir_arena_text(struct weir_arena *arena, const char *text, size_t limit_b
     return text != NULL ? weir_arena_copy(arena, text, strnlen(text, limit_bytes)) : NULL;
 }
 
+char *weir_arena_line(struct weir_arena *arena, const char *text, size_t limit_bytes)
+{
+    char *line = weir_arena_text(arena, text, limit_bytes);
+    struct weir_bytes rest = weir_bytes_str(line);
+    while (rest.len > 0) {
+        size_t taken = weir_utf8_next(rest);
+        bool is_control = (unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F;
+        if (taken == 0 || is_control)
+            line[rest.data - line] = '?';
+        taken = taken > 0 ? taken : 1;
+        rest = weir_bytes(rest.data + taken, rest.len - taken);
+    }
+    return line;
+}
+
 char *weir_arena_printf(struct weir_arena *arena, const char *format, ...)
 {
     char text[1024];

@@ -21,6 +21,8 @@ void *weir_arena_take(struct weir_arena *arena, size_t size);
 /* Copies of bytes and of a string; null stays null, with `data` NULL also when memory is out (see failed). */
 char *weir_arena_copy(struct weir_arena *arena, const void *data, size_t len);
 char *weir_arena_text(struct weir_arena *arena, const char *text, size_t limit_bytes);
+/* Such a copy as a header's value may be: one line of UTF-8, with ? for what is not. */
+char *weir_arena_line(struct weir_arena *arena, const char *text, size_t limit_bytes);
 char *weir_arena_printf(struct weir_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

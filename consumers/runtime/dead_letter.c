@@ -67,18 +67,7 @@ static void put(struct draft *draft, const char *name, const char *text)
 /* A reason may quote what came in: a header's value is one line of UTF-8. */
 static void put_text(struct draft *draft, const char *name, const char *text)
 {
-    char *line = weir_arena_text(draft->arena, text != NULL ? text : "", WEIR_HEADER_VALUE_BYTES);
-    struct weir_bytes rest = weir_bytes_str(line);
-
-    while (rest.len > 0) {
-        size_t taken = weir_utf8_next(rest);
-        bool is_control = (unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7F;
-        if (taken == 0 || is_control)
-            line[rest.data - line] = '?';
-        taken = taken > 0 ? taken : 1;
-        rest = weir_bytes(rest.data + taken, rest.len - taken);
-    }
-    put(draft, name, line);
+    put(draft, name, weir_arena_line(draft->arena, text != NULL ? text : "", WEIR_HEADER_VALUE_BYTES));
 }
 
 /* A retried or redriven record tells where it came from first; on the source topic itself that is nobody's to

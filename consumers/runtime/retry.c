@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ERROR_TEXT_BYTES = 1024, ADDED_MAX = 5, NUMBER_BYTES = 24 };
+enum { ADDED_MAX = 5 };
 
 /* A state's own headers are replaced and never appended; nobody brings them along from the source. */
 static const char *const own_headers[] = {
@@ -124,9 +124,9 @@ static bool fits(const struct weir_emitted *state)
 static bool put_error(struct weir_emitted *state, struct weir_arena *arena)
 {
     const struct weir_reason *why = &state->cause->why;
-    const char *text =
-        weir_arena_printf(arena, "%s: %.*s", why->error_type != NULL ? why->error_type : "error",
-            ERROR_TEXT_BYTES, why->text != NULL ? why->text : "");
+    const char *text = weir_arena_printf(arena, "%s: %s", why->error_type != NULL ? why->error_type : "error",
+        why->text != NULL ? why->text : "");
+    text = weir_arena_line(arena, text, WEIR_HEADER_VALUE_BYTES);
     if (text == NULL)
         return false;
     put(state, WEIR_HEADER_ERROR, text);

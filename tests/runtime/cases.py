@@ -12,6 +12,7 @@ from pathlib import Path
 from stage import (
     LETTERS,
     PARTITIONS,
+    RETRIES,
     ROOT,
     SOURCE,
     TARGET,
@@ -26,6 +27,7 @@ from stage import (
     put,
     readiness,
     say,
+    source,
     wait_for,
 )
 
@@ -96,8 +98,15 @@ def test_retry_keeps_order():
         wait_for("the executions' metric", 10, lambda: executions(one) == {1: 60, 2: 30, 3: 30}, [one])
 
 
+def states_of(echo, partition, offset):
+    """What the retry topic says of one record of the source, in order: executions, "done" for its end."""
+    origin = f"{SOURCE}/{partition}/{offset}"
+    told = [r for r in echo.read(RETRIES)[RETRIES] if r.header("weir-origin") == origin]
+    return ["done" if r.header("weir-done") else int(r.header("weir-attempt")) for r in told]
+
+
 def test_attempts_are_bounded():
-    """A record that always fails: three executions, then one letter; the partition goes on."""
+    """A record that always fails: three executions, one letter, its partition goes on; redriven, the same once more."""
     with Stage() as stage:
         kafka = stage.kafka()
         echo = Echo(stage, kafka)
@@ -105,10 +114,88 @@ def test_attempts_are_bounded():
         put(kafka, [(key, "x") for key in good[:5] + bad + good[5:]])
         echo.instance().start()
         check_keys(echo, len(good), len(bad))
-        for letter in echo.read(LETTERS)[LETTERS]:
+        letters = echo.read(LETTERS)[LETTERS]
+        for letter in letters:
             told = letter.header("weir-disposition"), letter.header("__dlq.errors.delivery.count")
-            if told != ("max-attempts", "3"):
+            if told != ("max-attempts", "3") or letter.partition != 2:
                 raise Failed(f"the letter says {told}")
+        for offset in (5, 6, 7):
+            if states_of(echo, 2, offset) != [1, 2, "done"]:
+                raise Failed(f"the retry topic says {states_of(echo, 2, offset)} of record {offset}")
+        headers = {"weir-origin": f"{SOURCE}/2/6", "weir-attempt": "0", "weir-redrive-count": "1"}
+        put(kafka, [(letters[1].key, letters[1].value)], topic=RETRIES, **headers)
+        wait_for("the second letter", 30, lambda: len(echo.read(LETTERS)[LETTERS]) == len(bad) + 1)
+        letter = echo.read(LETTERS)[LETTERS][-1]
+        told = [letter.header(f"__dlq.errors.{name}") for name in ("topic", "partition", "offset", "delivery.count")]
+        if told != [SOURCE, "2", "6", "3"] or letter.header("weir-redrive-count") != "1":
+            raise Failed(f"the letter of the redriven record says {told}")
+        if states_of(echo, 2, 6) != [1, 2, "done", 0, 1, 2, "done"]:
+            raise Failed(f"the retry topic says {states_of(echo, 2, 6)}")
+
+
+def test_parked_records_survive():
+    """While a key fails, others flow; executions are counted on after a kill -9 and by another instance; then all is done."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["attempts = 1000", "retry.backoff = 100ms"])
+        echo.gate.touch()
+        parked, others = keys_on(0, 1, "gated") * 3, keys_on(0, 20) + keys_on(1, 20)
+        put(kafka, [(key, str(i)) for i, key in enumerate(parked + others)])
+        one, two = echo.instance("one").start(), echo.instance("two")
+        wait_for("the other keys", 30, lambda: len(echo.read(TARGET)[TARGET]) == len(others), [one])
+        echo.settle(alive=[one])  # parked, a record is done as far as its source goes
+        wait_for("the metric", 10, lambda: one.metric("weir_parked_records") == len(parked), [one])
+
+        def executed(times, program):
+            wait_for(f"{times} executions", 30, lambda: states_of(echo, 0, 0)[-1] >= times, [program])
+
+        executed(2, one)
+        one.kill()
+        one.start()
+        executed(states_of(echo, 0, 0)[-1] + 2, one)
+        two.start().wait_ready()
+        one.kill()
+        executed(states_of(echo, 0, 0)[-1] + 2, two)
+        echo.gate.unlink()
+        check_keys(echo, len(parked) + len(others))
+        told = [states_of(echo, 0, offset) for offset in range(3)]
+        if told != [[*range(1, len(told[0])), "done"], [0, "done"], [0, "done"]]:
+            raise Failed(f"the retry topic says {told}")
+        wait_for("nothing is parked", 10, lambda: two.metric("weir_parked_records") == 0, [two])
+
+
+def test_a_full_parking_stops_its_partition():
+    """More of one key than may be parked: its partition is not read on, others are, and it goes on by itself."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=["attempts = 1000", "parked.max = 30", "batch.max = 20"])
+        echo.gate.touch()
+        key, others = keys_on(0, 1, "gated")[0], keys_on(1, 20)
+        put(kafka, [(key, str(i)) for i in range(300)] + [(key, "x") for key in others])
+        one = echo.instance().start()
+        wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == len(others), [one])
+        wait_for("back-pressure", 30, lambda: "partition.full" in one.log.read_text(), [one])
+        if (one.metric("weir_parked_records") or 0) > 50 or echo.lag() < 250:
+            raise Failed(f"{one.metric('weir_parked_records')} are parked, the lag is {echo.lag()}")
+        echo.gate.unlink()
+        check_keys(echo, 300 + len(others))
+
+
+def test_a_lost_retry_range_stops_its_partition():
+    """Offsets of both topics are committed without a record too; what is then lost of the retry topic is named."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        one = echo.instance().start(WEIR_OFFSETS_EVERY_MS="200")
+        for topic in (SOURCE, RETRIES):
+            wait_for(f"offsets of {topic}", 30, lambda: min(source.committed(kafka.bootstrap, "echo", topic, PARTITIONS).values()) == 0, [one])
+        one.stop()
+        put(kafka, [(key, "x") for key in keys_on(0, 3)], topic=RETRIES)
+        delete_records(kafka, RETRIES, 0, 2)
+        one.start()
+        wait_for("the partition stops", 30, lambda: readiness(one)["stopped"] == 1, [one])
+        if f"records 0 to 1 of {RETRIES} partition 0 are lost" not in readiness(one)["why"]:
+            raise Failed(readiness(one))
 
 
 def test_records_not_reached_are_handed_out_again():
@@ -136,8 +223,8 @@ def test_wait_stops_one_partition():
         wait_for("ten probes", 30, lambda: (one.metric('weir_records_total') or 0) >= 30, [one])
         if readiness(one)["waiting"] != 1 or readiness(one)["why"] != "orders partition 0: the gate is shut":
             raise Failed(f"readiness does not tell: {readiness(one)}")
-        if len(echo.read(TARGET)[TARGET]) != 20:
-            raise Failed("something went past the gate")
+        if len(echo.read(TARGET)[TARGET]) != 20 or echo.read(RETRIES)[RETRIES]:
+            raise Failed("something went past the gate, or was counted")
         echo.gate.unlink()
         echo.settle(alive=[one])
         check_same(echo, 41)
@@ -387,8 +474,8 @@ def tool(kafka, *arguments):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
-def delete_records(kafka, partition, offset):
-    request = {"partitions": [{"topic": SOURCE, "partition": partition, "offset": offset}], "version": 1}
+def delete_records(kafka, topic, partition, offset):
+    request = {"partitions": [{"topic": topic, "partition": partition, "offset": offset}], "version": 1}
     path = Path(kafka.folder) / "delete.json"
     path.write_text(json.dumps(request))
     tool(kafka, "delete-records", "--offset-json-file", path)
@@ -404,7 +491,7 @@ def test_a_lost_range_stops_its_partition():
         echo.settle(alive=[one])
         one.stop()
         put(kafka, [(key, "y") for key in keys_on(0, 10) + keys_on(1, 10)])
-        delete_records(kafka, 0, 15)
+        delete_records(kafka, SOURCE, 0, 15)
         one.start()
         wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 30, [one])
         wait_for("the partition stops", 30, lambda: readiness(one)["stopped"] == 1, [one])

@@ -63,7 +63,7 @@ class Echo:
         return source.read(self.kafka.bootstrap, {t: PARTITIONS for t in topics}, allow_trimmed=True)
 
 
-def put(kafka, records, **headers):
+def put(kafka, records, topic=SOURCE, **headers):
     """Writes (key, value) pairs in order and waits for the acknowledgements."""
     producer = ck.Producer(
         {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all", "batch.size": 200000}
@@ -71,7 +71,7 @@ def put(kafka, records, **headers):
     failed = []
     for key, value in records:
         producer.produce(
-            SOURCE, key=key, value=value, headers=list(headers.items()), on_delivery=lambda e, _: e and failed.append(e)
+            topic, key=key, value=value, headers=list(headers.items()), on_delivery=lambda e, _: e and failed.append(e)
         )
         producer.poll(0)
     if producer.flush(60) or failed:

@@ -4,6 +4,7 @@
  *     reject…   REJECT, invalid
  *     retryN…   RETRY until it was executed N times before
  *     fail…     RETRY for ever
+ *     gated…    RETRY as long as the file `echo.gate` exists
  *     wait…     WAIT as long as the file `echo.gate` exists
  *     skip…     no verdict at its first execution
  *     large…    emits more than any topic takes; REJECT, too-large
@@ -48,7 +49,7 @@ static const struct weir_option options[] = {
     {.key = "gate",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct settings, gate),
-        .help = "File that holds back records whose key begins with wait or error"},
+        .help = "File that holds back records whose key begins with wait, gated or error"},
     {.key = "advertise",
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct settings, advertise),
@@ -137,9 +138,9 @@ static bool is_shut(const struct echo *echo)
     return echo->settings->gate != NULL && access(echo->settings->gate, F_OK) == 0;
 }
 
-static bool must_retry(const struct weir_record *record)
+static bool must_retry(const struct echo *echo, const struct weir_record *record)
 {
-    if (begins(record->key, "fail"))
+    if (begins(record->key, "fail") || (begins(record->key, "gated") && is_shut(echo)))
         return true;
     return begins(record->key, "retry") && record->key.len > 5 &&
            record->executions < record->key.data[5] - '0';
@@ -180,7 +181,7 @@ static void handle_record(struct echo *echo, struct weir_batch *batch, const str
         echo->host->fail(batch, record, WEIR_REJECT,
             &(struct weir_reason){
                 .disposition = "invalid", .error_type = "echo", .text = "the key asks for it"});
-    else if (must_retry(record))
+    else if (must_retry(echo, record))
         echo->host->fail(
             batch, record, WEIR_RETRY, &(struct weir_reason){.error_type = "echo", .text = "not yet"});
     else if (begins(record->key, "wait") && is_shut(echo))
