@@ -37,9 +37,19 @@ void weir_batch_done(struct weir_batch *batch)
     *batch = (struct weir_batch){0};
 }
 
+static size_t records_max(const struct weir_batch *batch)
+{
+    return batch->singles > 0 ? 1 : batch->capacity;
+}
+
 bool weir_batch_full(const struct weir_batch *batch)
 {
-    return batch->count >= (batch->singles > 0 ? 1 : batch->capacity) || batch->bytes >= batch->bytes_max;
+    return batch->count >= records_max(batch) || batch->bytes >= batch->bytes_max;
+}
+
+static bool is_half_full(const struct weir_batch *batch)
+{
+    return 2 * batch->count >= records_max(batch) + 1 || 2 * batch->bytes >= batch->bytes_max;
 }
 
 struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message)
@@ -75,7 +85,7 @@ size_t weir_batch_add_parked(
     struct weir_batch *batch, struct weir_partition *partition, int64_t now_ms, size_t most)
 {
     size_t added = 0;
-    while (added < most && !weir_batch_full(batch)) {
+    while (added < most && !is_half_full(batch)) {
         struct weir_parked *parked = weir_parking_take(&partition->parking, now_ms);
         if (parked == NULL)
             break;

@@ -122,8 +122,9 @@ void weir_batch_done(struct weir_batch *batch);
 bool weir_batch_full(const struct weir_batch *batch);
 /* A place for one more record, to be filled by the caller; the batch must not be full. */
 struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition *partition, void *message);
-/* Takes what the partition has parked and is due, at most `most` records and as far as there is room; to be
- * called before records of its source are added. Answers how many they are. */
+/* Takes what the partition has parked and is due, at most `most` records and half of the batch's room: a key
+ * that fails with many behind it does not hold up the others. To be called before records of the source are
+ * added. Answers how many they are. */
 size_t weir_batch_add_parked(
     struct weir_batch *batch, struct weir_partition *partition, int64_t now_ms, size_t most);
 /* Records of the partition leave the batch, before it is handled. */

@@ -113,26 +113,46 @@ static void watch_room(struct weir_runtime *runtime, struct weir_partition *part
     partition->full = full;
 }
 
-/* What is parked comes before what follows it in the source. After a WAIT one record is handed out to probe;
- * the rest follows when that one is through. */
-static void add_due(struct weir_runtime *runtime, struct weir_partition *partition)
+/* After a WAIT one record is handed out to probe; the rest follows when that one is through. */
+static size_t most_of(const struct weir_partition *partition)
 {
-    size_t most = partition->waits > 0 ? 1 : SIZE_MAX;
-    most -= weir_batch_add_parked(&runtime->batch, partition, weir_clock_wall_ms(), most);
+    return partition->waits > 0 ? 1 : SIZE_MAX;
+}
+
+/* What is parked comes before what follows it in the source. */
+static void add_parked(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    partition->taken =
+        weir_batch_add_parked(&runtime->batch, partition, weir_clock_wall_ms(), most_of(partition));
+}
+
+static void add_source(struct weir_runtime *runtime, struct weir_partition *partition)
+{
     if (!partition->full)
-        add_held(&runtime->batch, partition, most);
+        add_held(&runtime->batch, partition, most_of(partition) - partition->taken);
     resume_due(runtime, partition);
+}
+
+/* Each time another partition is the first, so that each has its turn when there is not room for all. */
+static void each_due(struct weir_runtime *runtime, int64_t now_ms,
+    void (*act)(struct weir_runtime *runtime, struct weir_partition *partition))
+{
+    const struct weir_assignment *assignment = &runtime->assignment;
+    for (size_t i = 0; i < assignment->count; i++) {
+        struct weir_partition *partition = assignment->partitions[(runtime->turns + i) % assignment->count];
+        if (is_due(partition, now_ms))
+            act(runtime, partition);
+    }
 }
 
 static void add_all_due(struct weir_runtime *runtime)
 {
     int64_t now_ms = weir_clock_ms();
-    for (size_t i = 0; i < runtime->assignment.count; i++) {
-        struct weir_partition *partition = runtime->assignment.partitions[i];
-        watch_room(runtime, partition);
-        if (is_due(partition, now_ms))
-            add_due(runtime, partition);
-    }
+    for (size_t i = 0; i < runtime->assignment.count; i++)
+        watch_room(runtime, runtime->assignment.partitions[i]);
+    runtime->turns++;
+    each_due(runtime, now_ms, add_parked);
+    each_due(runtime, now_ms, add_source);
 }
 
 static struct weir_partition *find(struct weir_assignment *assignment, const rd_kafka_message_t *message)

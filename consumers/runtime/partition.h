@@ -54,6 +54,7 @@ struct weir_partition {
 
     /* Within the batch under way. */
     bool in_batch;
+    size_t taken;       /* records of the parking */
     bool blocked;       /* a record had WAIT: nothing behind it is handed out */
     bool cut;           /* settle() met a record that stops the partition */
     int64_t next;       /* position when the batch commits; -1: the batch finished no record of the source */

@@ -44,6 +44,7 @@ struct weir_runtime {
     struct weir_crash_note *note; /* NULL when the folder can't be written */
     struct weir_monitor monitor;
 
+    size_t turns;          /* of collect */
     int32_t failures;      /* batches in a row that did not commit */
     int64_t not_before_ms; /* monotonic; no batch is handled before */
     int64_t told_ms, asked_ms, slow_ms;
