@@ -128,8 +128,7 @@ static int read_type(const char *collection, struct weir_bytes type, enum weir_o
         (int)(type.len < 100 ? type.len : 100), type.data != NULL ? type.data : "", collection);
 }
 
-/* Decimal digits only, without sign or leading zeros, 0..most; -1 otherwise. */
-static int64_t read_decimal(struct weir_bytes text, int64_t most)
+int64_t weir_decimal_read(struct weir_bytes text, int64_t most)
 {
     int64_t value = 0;
 
@@ -162,7 +161,7 @@ static int take_header(const char *collection, const struct weir_header *header,
         return read_type(collection, header->value, &command->operation, err);
     if (is_version && !weir_bytes_is(header->value, "1.0"))
         return weir_error_set(err, WEIR_E_INVALID, "ce_specversion is not 1.0");
-    if (is_count && (command->redrive_count = read_decimal(header->value, INT32_MAX)) < 0)
+    if (is_count && (command->redrive_count = weir_decimal_read(header->value, INT32_MAX)) < 0)
         return weir_error_set(err, WEIR_E_INVALID, "weir-redrive-count is no number");
     if (span != NULL)
         *span = header->value.len > 0 ? header->value : WEIR_BYTES_NULL;
@@ -216,8 +215,8 @@ int weir_position_read(struct weir_bytes text, char *topic, size_t topic_size, i
     int64_t *ret_offset, struct weir_error *err)
 {
     struct weir_bytes name = text;
-    int64_t offset = read_decimal(cut_last(&name), INT64_MAX);
-    int64_t partition = read_decimal(cut_last(&name), INT32_MAX);
+    int64_t offset = weir_decimal_read(cut_last(&name), INT64_MAX);
+    int64_t partition = weir_decimal_read(cut_last(&name), INT32_MAX);
 
     if (offset < 0 || partition < 0 || !is_topic_name(name))
         return weir_error_set(err, WEIR_E_INVALID, "a position is written topic/partition/offset");

@@ -44,6 +44,12 @@ void weir_json_splice_first(struct weir_bytes object, const char *name, struct w
  * no object, is taken for {}. Returns 0 or WEIR_E_INTERNAL. */
 int weir_json_merge(struct weir_bytes target, struct weir_bytes patch, struct weir_buffer *out);
 
+/* Appends text with the value at the JSON Pointer (RFC 6901) replaced, all other bytes as they are; the last name of
+ * the pointer may be a new member, which comes last. An empty pointer means the whole, which then need not be JSON.
+ * `value` is JSON text. WEIR_E_INVALID: text is no JSON, or the pointer none; WEIR_E_NOT_FOUND: it leads nowhere. */
+int weir_json_set(struct weir_bytes text, const char *pointer, struct weir_bytes value, struct weir_buffer *out,
+    struct weir_error *err);
+
 /* The value at a dotted path ("after.customer.email"), borrowed from root; NULL when there is none. */
 json_t *weir_json_path(json_t *root, const char *path);
 
