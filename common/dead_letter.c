@@ -18,7 +18,7 @@ const char *weir_letter_dialect_name(enum weir_letter_dialect dialect)
 enum form {
     TEXT,
     DECIMAL,
-    BIG_ENDIAN, /* four or eight bytes, as Java's ByteBuffer writes an int and a long */
+    BINARY, /* four or eight bytes, as Java's ByteBuffer writes an int and a long */
 };
 
 #define SPAN(member) TEXT, offsetof(struct weir_letter, member)
@@ -43,9 +43,9 @@ static const struct meaning {
     {WEIR_LETTER_WEIR, WEIR_HEADER_REDRIVE_COUNT, NUMBER(DECIMAL, redrive_count)},
     {WEIR_LETTER_WEIR, WEIR_HEADER_CUT, SPAN(cut)},
     {WEIR_LETTER_SPRING, "kafka_dlt-original-topic", SPAN(source_topic)},
-    {WEIR_LETTER_SPRING, "kafka_dlt-original-partition", NUMBER(BIG_ENDIAN, source_partition)},
-    {WEIR_LETTER_SPRING, "kafka_dlt-original-offset", NUMBER(BIG_ENDIAN, source_offset)},
-    {WEIR_LETTER_SPRING, "kafka_dlt-original-timestamp", NUMBER(BIG_ENDIAN, original_ms)},
+    {WEIR_LETTER_SPRING, "kafka_dlt-original-partition", NUMBER(BINARY, source_partition)},
+    {WEIR_LETTER_SPRING, "kafka_dlt-original-offset", NUMBER(BINARY, source_offset)},
+    {WEIR_LETTER_SPRING, "kafka_dlt-original-timestamp", NUMBER(BINARY, original_ms)},
     {WEIR_LETTER_SPRING, "kafka_dlt-original-consumer-group", SPAN(group)},
     {WEIR_LETTER_SPRING, "kafka_dlt-exception-fqcn", SPAN(error_type)},
     {WEIR_LETTER_SPRING, "kafka_dlt-exception-cause-fqcn", SPAN(error_type)},
@@ -84,7 +84,7 @@ static void take(struct weir_letter *letter, const struct meaning *meaning, stru
         *(struct weir_bytes *)(void *)member = value;
     else
         *(int64_t *)(void *)member =
-            meaning->form == DECIMAL ? weir_decimal_read(value, INT64_MAX) : big_endian(value);
+            meaning->form == DECIMAL ? weir_header_number(value, INT64_MAX) : big_endian(value);
 }
 
 static bool has(const struct weir_letter *letter, const char *header)

@@ -128,7 +128,7 @@ static int read_type(const char *collection, struct weir_bytes type, enum weir_o
         (int)(type.len < 100 ? type.len : 100), type.data != NULL ? type.data : "", collection);
 }
 
-int64_t weir_decimal_read(struct weir_bytes text, int64_t most)
+int64_t weir_header_number(struct weir_bytes text, int64_t most)
 {
     int64_t value = 0;
 
@@ -161,7 +161,7 @@ static int take_header(const char *collection, const struct weir_header *header,
         return read_type(collection, header->value, &command->operation, err);
     if (is_version && !weir_bytes_is(header->value, "1.0"))
         return weir_error_set(err, WEIR_E_INVALID, "ce_specversion is not 1.0");
-    if (is_count && (command->redrive_count = weir_decimal_read(header->value, INT32_MAX)) < 0)
+    if (is_count && (command->redrive_count = weir_header_number(header->value, INT32_MAX)) < 0)
         return weir_error_set(err, WEIR_E_INVALID, "weir-redrive-count is no number");
     if (span != NULL)
         *span = header->value.len > 0 ? header->value : WEIR_BYTES_NULL;
@@ -215,8 +215,8 @@ int weir_position_read(struct weir_bytes text, char *topic, size_t topic_size, i
     int64_t *ret_offset, struct weir_error *err)
 {
     struct weir_bytes name = text;
-    int64_t offset = weir_decimal_read(cut_last(&name), INT64_MAX);
-    int64_t partition = weir_decimal_read(cut_last(&name), INT32_MAX);
+    int64_t offset = weir_header_number(cut_last(&name), INT64_MAX);
+    int64_t partition = weir_header_number(cut_last(&name), INT32_MAX);
 
     if (offset < 0 || partition < 0 || !is_topic_name(name))
         return weir_error_set(err, WEIR_E_INVALID, "a position is written topic/partition/offset");

@@ -44,7 +44,7 @@
 enum { WEIR_HEADER_VALUE_BYTES = 1024, WEIR_KEY_BYTES = 255 };
 
 /* A number in a header's value: decimal digits only, without sign or leading zeros, 0..most; -1 otherwise. */
-int64_t weir_decimal_read(struct weir_bytes text, int64_t most);
+int64_t weir_header_number(struct weir_bytes text, int64_t most);
 
 /* The last header of that name, or data NULL. */
 struct weir_bytes weir_header_find(const struct weir_header *headers, size_t count, const char *name);

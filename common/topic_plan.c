@@ -9,7 +9,7 @@
 enum measure {
     AS_WRITTEN,
     WINDOW_MS,   /* retention of the commands and both lags of the change log: one number */
-    RETRY_MS,    /* four windows */
+    RETRY_MS,    /* four windows, and never shorter than letters: it tells which of them were redriven */
     LETTERS_MS,  /* a fortnight, or the window if that is longer */
     OUTCOMES_MS, /* 48 h, or the window if that is longer */
     COMMAND_BYTES,
@@ -116,7 +116,7 @@ static int64_t measure_value(const struct planner *planner, enum measure measure
     case WINDOW_MS:
         return kafka->window_ms;
     case RETRY_MS:
-        return 4 * kafka->window_ms;
+        return at_least(4 * kafka->window_ms, LETTERS_LEAST_MS);
     case LETTERS_MS:
         return at_least(kafka->window_ms, LETTERS_LEAST_MS);
     case OUTCOMES_MS:

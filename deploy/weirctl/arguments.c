@@ -1,9 +1,8 @@
 #include "deploy/weirctl/weirctl.h"
 
-#include "common/option.h"
-
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct timeout {
     int64_t timeout_ms;
@@ -15,7 +14,50 @@ static const struct weir_option timeout_row = {.key = "--timeout",
     .min = 100,
     .max = 3600 * 1000};
 
-enum { DEFAULT_TIMEOUT_MS = 30000 };
+static const struct option common_flags[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},
+    {"timeout", required_argument, NULL, 't'},
+    {"check-config", no_argument, NULL, 'k'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+};
+
+enum {
+    DEFAULT_TIMEOUT_MS = 30000,
+    COMMON_FLAGS = sizeof(common_flags) / sizeof(common_flags[0]),
+    ROW_FLAG = 256, /* any flag of a table */
+    TABLES_MAX = 4,
+    FLAGS_MAX = 64,
+};
+
+/* Every flag that some command takes: which command it is, is known only when all have been read. */
+struct reading {
+    const struct flag_table *tables[TABLES_MAX];
+    struct option flags[FLAGS_MAX];
+    const char *keys[FLAGS_MAX]; /* what was given, in its order */
+    const char *values[FLAGS_MAX];
+    size_t table_count, flag_count, given_count;
+};
+
+static bool is_known(const struct reading *reading, const struct flag_table *table)
+{
+    for (size_t i = 0; i < reading->table_count; i++)
+        if (reading->tables[i] == table)
+            return true;
+    return table == NULL;
+}
+
+static void add_table(struct reading *reading, const struct flag_table *table)
+{
+    reading->tables[reading->table_count++] = table;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct weir_option *row = &table->rows[i];
+        reading->flags[reading->flag_count++] = (struct option){.name = row->key + strlen("--"),
+            .has_arg = row->type == WEIR_OPTION_BOOL ? no_argument : required_argument,
+            .val = ROW_FLAG};
+    }
+}
 
 static int take_flag(int flag, const char *value, struct arguments *arguments, struct weir_error *err)
 {
@@ -47,30 +89,143 @@ static int take_flag(int flag, const char *value, struct arguments *arguments, s
     }
 }
 
-int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struct weir_error *err)
+static int keep_given(struct reading *reading, const struct option *flag, struct weir_error *err)
 {
-    static const struct option flags[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"timeout", required_argument, NULL, 't'},
-        {"check-config", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
-    };
-    int flag;
+    if (reading->given_count == FLAGS_MAX)
+        return weir_error_set(err, WEIR_E_USAGE, "more than %d flags", FLAGS_MAX);
+    reading->keys[reading->given_count] = flag->name;
+    reading->values[reading->given_count++] = optarg != NULL ? optarg : "true";
+    return 0;
+}
 
-    *ret_arguments =
-        (struct arguments){.config_path = weir_deployment_default_path(), .timeout_ms = DEFAULT_TIMEOUT_MS};
+static int read_flags(
+    struct reading *reading, int argc, char **argv, struct arguments *arguments, struct weir_error *err)
+{
+    int flag, index = 0;
+
     opterr = 0;
-    while ((flag = getopt_long(argc, argv, "", flags, NULL)) >= 0) {
+    while ((flag = getopt_long(argc, argv, "", reading->flags, &index)) >= 0) {
         if (flag == '?')
             return weir_error_set(err, WEIR_E_USAGE, "%s is unknown or lacks its value", argv[optind - 1]);
-        int code = take_flag(flag, optarg, ret_arguments, err);
+        int code = flag == ROW_FLAG ? keep_given(reading, &reading->flags[index], err)
+                                    : take_flag(flag, optarg, arguments, err);
         if (code < 0)
             return code;
     }
-    ret_arguments->words = argv + optind;
-    ret_arguments->word_count = argc - optind;
     return 0;
+}
+
+static const struct command *find_command(
+    const struct command *commands, size_t count, char **words, int word_count)
+{
+    for (size_t i = 0; i < count && word_count >= 2; i++)
+        if (strcmp(commands[i].group, words[0]) == 0 && strcmp(commands[i].verb, words[1]) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static bool holds_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += len)
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+/* A LIST row holds what was given each time: no comma separates. */
+static int append(void *settings, const struct weir_option *row, const char *value)
+{
+    char ***list = (char ***)(void *)((char *)settings + row->offset);
+    size_t count = 0;
+
+    while (*list != NULL && (*list)[count] != NULL)
+        count++;
+    char **grown = reallocarray(*list, count + 2, sizeof(char *));
+    if (grown == NULL)
+        return WEIR_E_INTERNAL;
+    *list = grown;
+    grown[count] = strdup(value);
+    grown[count + 1] = NULL;
+    return grown[count] != NULL ? 0 : WEIR_E_INTERNAL;
+}
+
+static const struct weir_option *find_row(const struct command *command, const char *name)
+{
+    const struct flag_table *table = command->flags;
+
+    for (size_t i = 0; table != NULL && i < table->count; i++)
+        if (strcmp(table->rows[i].key + strlen("--"), name) == 0)
+            return holds_word(table->verbs[i], command->verb) ? &table->rows[i] : NULL;
+    return NULL;
+}
+
+static int set_row(struct arguments *arguments, const char *name, const char *value, struct weir_error *err)
+{
+    const struct weir_option *row = find_row(arguments->command, name);
+
+    if (row == NULL)
+        return weir_error_set(err, WEIR_E_USAGE, "%s %s takes no --%s", arguments->command->group,
+            arguments->command->verb, name);
+    if (row->type == WEIR_OPTION_LIST)
+        return append(arguments->settings, row, value);
+    return weir_option_set(row, arguments->settings, value, err) < 0 ? WEIR_E_USAGE : 0;
+}
+
+static struct weir_option_table option_table(const struct flag_table *flags)
+{
+    return (struct weir_option_table){
+        .section = "", .rows = flags->rows, .count = flags->count, .settings_size = flags->settings_size};
+}
+
+static int fill_settings(const struct reading *reading, struct arguments *arguments, struct weir_error *err)
+{
+    const struct flag_table *flags = arguments->command->flags;
+    int code = 0;
+
+    if (flags != NULL) {
+        struct weir_option_table table = option_table(flags);
+        arguments->settings = calloc(1, flags->settings_size);
+        if (arguments->settings == NULL)
+            return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+        code = weir_option_defaults(&table, arguments->settings, err);
+    }
+    for (size_t i = 0; i < reading->given_count && code == 0; i++)
+        code = set_row(arguments, reading->keys[i], reading->values[i], err);
+    return code;
+}
+
+int arguments_read(int argc, char **argv, const struct command *commands, size_t count,
+    struct arguments *ret_arguments, struct weir_error *err)
+{
+    struct reading reading = {.flag_count = COMMON_FLAGS};
+
+    *ret_arguments =
+        (struct arguments){.config_path = weir_deployment_default_path(), .timeout_ms = DEFAULT_TIMEOUT_MS};
+    memcpy(reading.flags, common_flags, sizeof(common_flags));
+    for (size_t i = 0; i < count; i++)
+        if (!is_known(&reading, commands[i].flags))
+            add_table(&reading, commands[i].flags);
+    int code = read_flags(&reading, argc, argv, ret_arguments, err);
+    if (code < 0)
+        return code;
+    ret_arguments->command = find_command(commands, count, argv + optind, argc - optind);
+    if (ret_arguments->command == NULL)
+        return argc == optind ? 0 : weir_error_set(err, WEIR_E_USAGE, "no such command: %s", argv[optind]);
+    ret_arguments->operands = argv + optind + 2;
+    ret_arguments->operand_count = argc - optind - 2;
+    if (ret_arguments->operand_count > 0 && ret_arguments->command->operands[0] == '\0')
+        return weir_error_set(err, WEIR_E_USAGE, "%s is too much", ret_arguments->operands[0]);
+    return fill_settings(&reading, ret_arguments, err);
+}
+
+void arguments_done(struct arguments *arguments)
+{
+    if (arguments->settings == NULL)
+        return;
+    struct weir_option_table table = option_table(arguments->command->flags);
+    weir_option_free(&table, arguments->settings);
+    free(arguments->settings);
+    arguments->settings = NULL;
 }

@@ -8,23 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-    const char *group, *verb;
-    weirctl_command_fn *run;
-    const char *help;
-} commands[] = {
-    {"topics", "plan", topics_plan_run, "print the topics that the configuration needs; asks no broker"},
-    {"topics", "apply", topics_apply_run, "create what is missing, then say what differs (65)"},
-    {"topics", "check", topics_check_run, "say what is missing or differs (1)"},
+static const struct command commands[] = {
+    {"topics", "plan", topics_plan_run, "", "print the topics that the configuration needs; asks no broker",
+        NULL},
+    {"topics", "apply", topics_apply_run, "", "create what is missing, then say what differs (65)", NULL},
+    {"topics", "check", topics_check_run, "", "say what is missing or differs (1)", NULL},
+    {"dlq", "list", dlq_list_run, "", "list dead letters and whether they were redriven", &dlq_flags},
+    {"dlq", "show", dlq_show_run, "LETTER", "show all of a letter: its headers and its body", &dlq_flags},
+    {"dlq", "stats", dlq_stats_run, "", "count dead letters by what was wrong", &dlq_flags},
+    {"dlq", "redrive", dlq_redrive_run, "[LETTER …]",
+        "take letters back to their service, once each (65: some were left)", &dlq_flags},
+    {"dlq", "purge", dlq_purge_run, "LETTER …", "delete each letter and all before it on its partition",
+        &dlq_flags},
 };
 
 enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-static void print_help(FILE *to)
+static void print_common_flags(FILE *to)
 {
-    fputs("usage: weirctl [FLAG …] GROUP VERB\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-7s %-7s %s\n", commands[i].group, commands[i].verb, commands[i].help);
     fputs("\n"
           "  --config FILE   the configuration; default $WEIR_CONFIG, then /etc/weir/weir.conf\n"
           "  --timeout TIME  how long to wait for the brokers, e.g. 30s (default), 2m\n"
@@ -32,20 +33,35 @@ static void print_help(FILE *to)
           "  --check-config  only read the configuration\n"
           "  --help, --version\n\n"
           "Exit status: 0 done; 1 check found a difference; 64 wrong command line; 65 apply found a "
-          "difference;\n"
-          "69 no broker in time; 70 internal; 78 wrong configuration.\n",
+          "difference,\n"
+          "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
+          "redrive took over.\n",
         to);
 }
 
-static const struct command *find_command(const struct arguments *arguments)
+static void print_help(FILE *to)
 {
-    if (arguments->word_count != 2)
-        return NULL;
+    fputs("usage: weirctl [FLAG …] GROUP VERB [OPERAND …]\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].group, arguments->words[0]) == 0 &&
-            strcmp(commands[i].verb, arguments->words[1]) == 0)
-            return &commands[i];
-    return NULL;
+        fprintf(to, "  %-7s %-7s %-10s  %s\n", commands[i].group, commands[i].verb, commands[i].operands,
+            commands[i].help);
+    fputs("\nweirctl GROUP VERB --help tells a command's own flags.\n", to);
+    print_common_flags(to);
+}
+
+static void print_command_help(const struct command *command)
+{
+    const struct flag_table *flags = command->flags;
+
+    printf("usage: weirctl %s %s [FLAG …] %s\n\n%s\n\n", command->group, command->verb, command->operands,
+        command->help);
+    for (size_t i = 0; flags != NULL && i < flags->count; i++)
+        if (strstr(flags->verbs[i], command->verb) != NULL)
+            printf("  %-16s %s%s%s%s\n", flags->rows[i].key, flags->rows[i].help,
+                flags->rows[i].fallback != NULL ? " (default " : "",
+                flags->rows[i].fallback != NULL ? flags->rows[i].fallback : "",
+                flags->rows[i].fallback != NULL ? ")" : "");
+    print_common_flags(stdout);
 }
 
 static int report(int code, const struct weir_error *err)
@@ -56,24 +72,45 @@ static int report(int code, const struct weir_error *err)
     return weir_code_exit_status(code);
 }
 
-static int run_command(
-    const struct command *command, const struct arguments *arguments, struct weir_error *err)
+/* What passes by itself is none of a person's business, unless he looks for it. */
+static enum weir_log_level log_level(const struct weir_deployment *deployment)
+{
+    return deployment->log.level == WEIR_LOG_DEBUG ? WEIR_LOG_DEBUG : WEIR_LOG_ERROR;
+}
+
+static int run_command(const struct arguments *arguments, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
 
     int code = weir_deployment_load(arguments->config_path, &deployment, err);
     if (code < 0)
         return code;
-    weir_log_init((enum weir_log_level)deployment->log.level, weir_log_format_auto());
+    weir_log_init(log_level(deployment), weir_log_format_auto());
     code = weir_kafka_check_version(deployment, err);
     if (code < 0 || arguments->check_config)
         return code;
     struct weirctl ctl = {.arguments = arguments,
         .deployment = deployment,
         .deadline_ms = weir_clock_ms() + arguments->timeout_ms};
-    code = command->run(&ctl, err);
+    code = arguments->command->run(&ctl, err);
     weir_kafka_destroy(ctl.kafka, DESTROY_MS);
     return code;
+}
+
+static int run(const struct arguments *arguments, struct weir_error *err)
+{
+    if (arguments->version)
+        puts("weirctl " WEIR_VERSION);
+    else if (arguments->help && arguments->command != NULL)
+        print_command_help(arguments->command);
+    else if (arguments->help)
+        print_help(stdout);
+    if (arguments->version || arguments->help)
+        return 0;
+    if (arguments->command != NULL || arguments->check_config)
+        return run_command(arguments, err);
+    print_help(stderr);
+    return weir_code_exit_status(WEIR_E_USAGE);
 }
 
 int main(int argc, char **argv)
@@ -81,20 +118,8 @@ int main(int argc, char **argv)
     struct arguments arguments;
     struct weir_error err = {0};
 
-    int code = arguments_read(argc, argv, &arguments, &err);
-    if (code < 0)
-        return report(code, &err);
-    if (arguments.help || arguments.version) {
-        if (arguments.help)
-            print_help(stdout);
-        else
-            puts("weirctl " WEIR_VERSION);
-        return 0;
-    }
-    const struct command *command = find_command(&arguments);
-    if (command == NULL && !(arguments.check_config && arguments.word_count == 0)) {
-        print_help(stderr);
-        return weir_code_exit_status(WEIR_E_USAGE);
-    }
-    weir_drain_exit(report(run_command(command, &arguments, &err), &err));
+    int code = arguments_read(argc, argv, commands, COMMANDS, &arguments, &err);
+    code = report(code < 0 ? code : run(&arguments, &err), &err);
+    arguments_done(&arguments);
+    weir_drain_exit(code);
 }

@@ -5,10 +5,32 @@
 #include "common/deployment.h"
 #include "common/error.h"
 #include "common/kafka.h"
+#include "common/option.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Flags of a group of subcommands. */
+struct flag_table {
+    const struct weir_option *rows; /* keys begin with "--"; a BOOL takes no value; a LIST may be repeated */
+    const char *const *verbs;       /* of each row: the verbs that take it, separated by spaces */
+    size_t count;
+    size_t settings_size;
+};
+
+/* Subcommands answer 0, a negative WEIR_E_* code with err, or a positive exit status after they have said
+ * why. */
+struct weirctl;
+typedef int weirctl_command_fn(struct weirctl *ctl, struct weir_error *err);
+
+struct command {
+    const char *group, *verb;
+    weirctl_command_fn *run;
+    const char *operands; /* "" for none */
+    const char *help;
+    const struct flag_table *flags; /* beside those that every command takes; NULL: none */
+};
 
 /* What the command line asked for, before anything is opened. */
 struct arguments {
@@ -18,12 +40,17 @@ struct arguments {
     bool help;
     bool version;
     int64_t timeout_ms;
-    char **words; /* the subcommand: borrowed from argv */
-    int word_count;
+    const struct command *command; /* NULL: none was named */
+    void *settings;                /* the command's flags; NULL when it has none */
+    char **operands;               /* behind group and verb: borrowed from argv */
+    int operand_count;
 };
 
-/* Reads argv; flags may stand anywhere. WEIR_E_USAGE says what is wrong. */
-int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struct weir_error *err);
+/* Reads argv; flags may stand anywhere. WEIR_E_USAGE says what is wrong. The caller ends it with
+ * arguments_done() in any case. */
+int arguments_read(int argc, char **argv, const struct command *commands, size_t count,
+    struct arguments *ret_arguments, struct weir_error *err);
+void arguments_done(struct arguments *arguments);
 
 struct weirctl {
     const struct arguments *arguments;
@@ -39,12 +66,15 @@ int weirctl_connect(struct weirctl *ctl, struct weir_error *err);
 /* Milliseconds until the deadline, at least 1. */
 int weirctl_left_ms(const struct weirctl *ctl);
 
-/* Subcommands answer 0, a negative WEIR_E_* code with err, or a positive exit status after they have said
- * why. */
-typedef int weirctl_command_fn(struct weirctl *ctl, struct weir_error *err);
-
 weirctl_command_fn topics_plan_run;
 weirctl_command_fn topics_apply_run;
 weirctl_command_fn topics_check_run;
+weirctl_command_fn dlq_list_run;
+weirctl_command_fn dlq_show_run;
+weirctl_command_fn dlq_stats_run;
+weirctl_command_fn dlq_redrive_run;
+weirctl_command_fn dlq_purge_run;
+
+extern const struct flag_table dlq_flags;
 
 #endif

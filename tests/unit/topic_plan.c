@@ -125,7 +125,7 @@ static void short_windows_keep_letters_and_outcomes(void **state)
                                   "[service store]\nplugin = store\ntopics = orders\n");
 
     setting_is(topic(&planned, "orders"), "retention.ms", "3600000");
-    setting_is(topic(&planned, "orders.store.retry"), "retention.ms", "14400000");
+    setting_is(topic(&planned, "orders.store.retry"), "retention.ms", "1209600000");
     setting_is(topic(&planned, "orders.store.dlq"), "retention.ms", "1209600000");
     setting_is(topic(&planned, "orders.store.outcomes"), "retention.ms", "172800000");
     done(&planned);

@@ -1,0 +1,324 @@
+#include "deploy/weirctl/dlq.h"
+
+#include "common/clock.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILTERING "list stats redrive"
+#define ALL "list show stats redrive purge"
+
+static const struct weir_option rows[] = {
+    {.key = "--service",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, service),
+        .help = "NAME: the service whose dead letters are meant"},
+    {.key = "--collection",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, collection),
+        .help = "NAME: only those of its topics of this collection"},
+    {.key = "--topic",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, topic),
+        .help = "NAME: instead, any topic that holds letters of Weir, Spring Kafka, Connect or Streams"},
+    {.key = "--disposition",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, disposition),
+        .help = "WORD: only these: invalid, max-attempts, expired, too-large, wrong-partition, crashed"},
+    {.key = "--error-type",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, error_type),
+        .help = "WORD: only these, e.g. json, schema, smtp-550"},
+    {.key = "--key",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, key),
+        .help = "TEXT: only letters of this key"},
+    {.key = "--source",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, source),
+        .help = "TOPIC[/PARTITION[/FROM[-TO]]]: only letters of records that came from there"},
+    {.key = "--reason",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct dlq_settings, reason),
+        .help = "TEXT: only letters whose reason holds it"},
+    {.key = "--newer-than",
+        .type = WEIR_OPTION_DURATION,
+        .offset = offsetof(struct dlq_settings, newer_ms),
+        .help = "TIME: only letters written within it, e.g. 2h"},
+    {.key = "--older-than",
+        .type = WEIR_OPTION_DURATION,
+        .offset = offsetof(struct dlq_settings, older_ms),
+        .help = "TIME: only letters written before it"},
+    {.key = "--open",
+        .type = WEIR_OPTION_BOOL,
+        .offset = offsetof(struct dlq_settings, open),
+        .help = "only letters that were not redriven"},
+    {.key = "--limit",
+        .type = WEIR_OPTION_INTEGER,
+        .offset = offsetof(struct dlq_settings, limit),
+        .fallback = "100",
+        .min = 1,
+        .max = 100000,
+        .help = "NUMBER: no more letters than this"},
+    {.key = "--rate",
+        .type = WEIR_OPTION_INTEGER,
+        .offset = offsetof(struct dlq_settings, rate),
+        .fallback = "100",
+        .min = 1,
+        .max = 1000000,
+        .help = "NUMBER: no more letters a second"},
+    {.key = "--redrives",
+        .type = WEIR_OPTION_INTEGER,
+        .offset = offsetof(struct dlq_settings, redrives_max),
+        .fallback = "3",
+        .min = 1,
+        .max = 1000,
+        .help = "NUMBER: leave letters that were redriven so often and failed each time"},
+    {.key = "--if-unchanged",
+        .type = WEIR_OPTION_CHOICE,
+        .offset = offsetof(struct dlq_settings, unless_changed),
+        .fallback = "overwrites",
+        .choices = "overwrites|all|none",
+        .help = "WHICH: leave replaces and merges whose document a later command changed; all letters, none"},
+    {.key = "--set",
+        .type = WEIR_OPTION_LIST,
+        .offset = offsetof(struct dlq_settings, sets),
+        .help = "POINTER=VALUE: mend the body first, e.g. /customer/email=a@b.c; may be repeated"},
+    {.key = "--dry-run",
+        .type = WEIR_OPTION_BOOL,
+        .offset = offsetof(struct dlq_settings, dry_run),
+        .help = "only say what would be done"},
+    {.key = "--yes",
+        .type = WEIR_OPTION_BOOL,
+        .offset = offsetof(struct dlq_settings, yes),
+        .help = "delete them; without it, only say what would be deleted (64)"},
+};
+
+static const char *const verbs[] = {ALL, ALL, "list show stats purge", FILTERING, FILTERING, FILTERING,
+    FILTERING, FILTERING, FILTERING, FILTERING, "list stats", "list", "redrive", "redrive", "redrive",
+    "redrive", "redrive", "purge"};
+
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(verbs) / sizeof(verbs[0]), "a row has its verbs");
+
+const struct flag_table dlq_flags = {
+    rows, verbs, sizeof(rows) / sizeof(rows[0]), sizeof(struct dlq_settings)};
+
+static struct weir_letters_topic *add_topic(struct dlq *dlq)
+{
+    struct weir_letters_topic *topics = reallocarray(dlq->topics, dlq->topic_count + 1, sizeof(*dlq->topics));
+
+    if (topics == NULL)
+        return NULL;
+    dlq->topics = topics;
+    return memset(&topics[dlq->topic_count++], 0, sizeof(*topics));
+}
+
+static int add_foreign(struct dlq *dlq, const char *name, struct weir_error *err)
+{
+    struct weir_letters_topic *topic = add_topic(dlq);
+
+    if (topic == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int len = snprintf(topic->letters, sizeof(topic->letters), "%s", name);
+    return len < (int)sizeof(topic->letters)
+               ? 0
+               : weir_error_set(err, WEIR_E_USAGE, "--topic: the name is too long");
+}
+
+static bool is_meant(const struct weirctl *ctl, const struct dlq_settings *settings, const char *source)
+{
+    const struct weir_collection *collection = weir_deployment_collection_of_topic(ctl->deployment, source);
+
+    return settings->collection == NULL ||
+           (collection != NULL && strcmp(collection->name, settings->collection) == 0);
+}
+
+static int add_service(struct dlq *dlq, struct weir_error *err)
+{
+    const struct dlq_settings *settings = dlq->settings;
+    const struct weir_service *service = weir_deployment_service(dlq->ctl->deployment, settings->service);
+    int code = 0;
+
+    if (service == NULL)
+        return weir_error_set(err, WEIR_E_USAGE, "--service %s: the configuration has no [service %s]",
+            settings->service, settings->service);
+    for (char **source = service->source_topics; *source != NULL && code == 0; source++) {
+        if (!is_meant(dlq->ctl, settings, *source))
+            continue;
+        struct weir_letters_topic *topic = add_topic(dlq);
+        code = topic == NULL ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
+                             : weir_letters_topic_of(dlq->ctl->deployment, service, *source, topic, err);
+    }
+    if (code == 0 && dlq->topic_count == 0)
+        return weir_error_set(err, WEIR_E_USAGE, "--collection %s: service %s reads no topic of it",
+            settings->collection, settings->service);
+    return code;
+}
+
+static int add_topics(struct dlq *dlq, struct weir_error *err)
+{
+    const struct dlq_settings *settings = dlq->settings;
+
+    if ((settings->service == NULL) == (settings->topic == NULL))
+        return weir_error_set(err, WEIR_E_USAGE, "say whose letters: either --service NAME or --topic NAME");
+    return settings->topic != NULL ? add_foreign(dlq, settings->topic, err) : add_service(dlq, err);
+}
+
+/* "FROM[-TO]" */
+static int read_offsets(const char *text, struct weir_letter_filter *filter)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    filter->source_from = weir_header_number(weir_bytes(text, digits), INT64_MAX);
+    filter->source_to = filter->source_from;
+    if (text[digits] == '-')
+        filter->source_to = weir_header_number(weir_bytes_str(text + digits + 1), INT64_MAX);
+    bool whole = text[digits] == '\0' || text[digits] == '-';
+    return whole && filter->source_from >= 0 && filter->source_to >= filter->source_from ? 0 : WEIR_E_USAGE;
+}
+
+static int read_source(struct dlq *dlq, const char *text, struct weir_error *err)
+{
+    size_t len = strcspn(text, "/");
+    const char *rest = text[len] == '/' ? text + len + 1 : NULL;
+    size_t digits = rest != NULL ? strcspn(rest, "/") : 0;
+    int code = len < sizeof(dlq->source) ? 0 : WEIR_E_USAGE;
+
+    if (code == 0)
+        snprintf(dlq->source, sizeof(dlq->source), "%.*s", (int)len, text);
+    dlq->filter.source_topic = dlq->source;
+    if (rest != NULL) {
+        dlq->filter.source_partition = weir_header_number(weir_bytes(rest, digits), INT32_MAX);
+        code = dlq->filter.source_partition < 0 ? WEIR_E_USAGE : code;
+        if (code == 0 && rest[digits] == '/')
+            code = read_offsets(rest + digits + 1, &dlq->filter);
+    }
+    return code == 0
+               ? 0
+               : weir_error_set(err, code,
+                     "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", text);
+}
+
+static int make_filter(struct dlq *dlq, struct weir_error *err)
+{
+    const struct dlq_settings *settings = dlq->settings;
+    int64_t now_ms = weir_clock_wall_ms();
+
+    dlq->filter = WEIR_LETTER_ANY;
+    dlq->filter.disposition = settings->disposition;
+    dlq->filter.error_type = settings->error_type;
+    dlq->filter.key = settings->key;
+    dlq->filter.reason = settings->reason;
+    if (settings->newer_ms > 0)
+        dlq->filter.from_ms = now_ms - settings->newer_ms;
+    if (settings->older_ms > 0)
+        dlq->filter.to_ms = now_ms - settings->older_ms;
+    return settings->source != NULL ? read_source(dlq, settings->source, err) : 0;
+}
+
+static void show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+{
+    if (offset >= 0)
+        progress_show(context, "reading %s/%" PRId32 ", offset %" PRId64 " of %" PRId64, range->topic,
+            range->partition, offset, end);
+}
+
+int dlq_open(struct weirctl *ctl, struct dlq *ret_dlq, struct weir_error *err)
+{
+    struct dlq *dlq = ret_dlq;
+
+    *dlq = (struct dlq){.ctl = ctl, .settings = ctl->arguments->settings};
+    progress_begin(&dlq->progress);
+    int code = add_topics(dlq, err);
+    if (code == 0)
+        code = make_filter(dlq, err);
+    if (code == 0)
+        code = weirctl_connect(ctl, err);
+    if (code == 0)
+        code = weir_kafka_scan_open(
+            ctl->deployment, "weirctl", (int)ctl->arguments->timeout_ms, &dlq->scan, err);
+    if (code == 0)
+        weir_kafka_scan_on_tick(dlq->scan, show_progress, &dlq->progress);
+    return code;
+}
+
+void dlq_close(struct dlq *dlq)
+{
+    progress_end(&dlq->progress);
+    weir_kafka_scan_close(dlq->scan);
+    free(dlq->topics);
+}
+
+static const struct weir_letters_topic *find_topic(const struct dlq *dlq, const char *name)
+{
+    for (size_t i = 0; i < dlq->topic_count; i++)
+        if (strcmp(dlq->topics[i].letters, name) == 0)
+            return &dlq->topics[i];
+    return NULL;
+}
+
+int dlq_letter(const struct dlq *dlq, const char *operand, const struct weir_letters_topic **ret_topic,
+    struct weir_letters_range *ret_range, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer full = {0};
+    const char *slash = strchr(operand, '/');
+    char topic[WEIR_TOPIC_NAME_BYTES];
+
+    if (slash != NULL && strchr(slash + 1, '/') == NULL && dlq->topic_count == 1)
+        weir_buffer_printf(&full, "%s/", dlq->topics[0].letters);
+    weir_buffer_append_str(&full, operand);
+    if (weir_position_read(weir_buffer_bytes(&full), topic, sizeof(topic), &ret_range->partition,
+            &ret_range->from, NULL) < 0)
+        return weir_error_set(
+            err, WEIR_E_USAGE, "%s: a letter is named as list prints it, TOPIC/PARTITION/OFFSET", operand);
+    ret_range->to = ret_range->from;
+    *ret_topic = find_topic(dlq, topic);
+    return *ret_topic != NULL
+               ? 0
+               : weir_error_set(err, WEIR_E_USAGE,
+                     "%s: %s is not among the dead-letter topics that are meant", operand, topic);
+}
+
+int dlq_redriven(struct dlq *dlq, const struct weir_letters_topic *topic, struct weir_redriven *redriven,
+    struct weir_error *err)
+{
+    int code = weir_redriven_read(redriven, dlq->scan, topic, err);
+    return code == WEIR_E_NOT_FOUND ? 0 : code;
+}
+
+static void add_text(struct weir_buffer *out, const char *name, struct weir_bytes text)
+{
+    if (text.data == NULL)
+        return;
+    weir_buffer_printf(out, ",\"%s\":", name);
+    weir_buffer_append_json_string(out, text);
+}
+
+static void add_number(struct weir_buffer *out, const char *name, int64_t number)
+{
+    if (number >= 0)
+        weir_buffer_printf(out, ",\"%s\":%" PRId64, name, number);
+}
+
+void dlq_letter_json(const struct weir_letter *letter, struct weir_buffer *out)
+{
+    char written[WEIR_CLOCK_RFC3339_BYTES];
+
+    weir_buffer_printf(out,
+        "{\"letter\":\"%s/%" PRId32 "/%" PRId64 "\",\"written\":\"%s\",\"dialect\":\"%s\"", letter->topic,
+        letter->partition, letter->offset, weir_clock_rfc3339(letter->timestamp_ms, written),
+        weir_letter_dialect_name(letter->dialect));
+    add_text(out, "key", letter->key);
+    add_text(out, "disposition", letter->disposition);
+    add_text(out, "error_type", letter->error_type);
+    add_text(out, "reason", letter->reason);
+    add_text(out, "source_topic", letter->source_topic);
+    add_number(out, "source_partition", letter->source_partition);
+    add_number(out, "source_offset", letter->source_offset);
+    add_text(out, "group", letter->group);
+    add_number(out, "executions", letter->executions);
+    add_number(out, "original_timestamp_ms", letter->original_ms);
+    add_number(out, "redrive_count", letter->redrive_count);
+    add_text(out, "cut", letter->cut);
+}

@@ -1,0 +1,21 @@
+/* Bytes of others on a terminal: nothing gets through that a terminal would act on. */
+#ifndef WEIR_DEPLOY_WEIRCTL_TEXT_H
+#define WEIR_DEPLOY_WEIRCTL_TEXT_H
+
+#include "common/bytes.h"
+
+/* Appends text with control characters, what is no UTF-8 and marks that reorder text written as \x1b or
+ * \u202e; with lines, newlines and tabs stay. */
+void text_append_safe(struct weir_buffer *out, struct weir_bytes text, bool lines);
+
+/* Rows of cells, printed with each column as wide as its widest cell. */
+struct text_table {
+    struct weir_buffer cells; /* each ends with NUL */
+    size_t columns, count;
+};
+
+void text_table_add(struct text_table *table, struct weir_bytes cell);
+void text_table_print(const struct text_table *table);
+void text_table_done(struct text_table *table);
+
+#endif
