@@ -46,6 +46,7 @@ static int take_token(const char **pointer, struct token *token, struct weir_err
             return weir_error_set(err, WEIR_E_INVALID, "in a JSON Pointer, ~ is followed by 0 or 1");
         *out++ = *at != '~' ? *at : *++at == '0' ? '~' : '/';
     }
+    *out = '\0';
     token->text = weir_bytes(token->owned, (size_t)(out - token->owned));
     *pointer += 1 + len;
     return 0;

@@ -101,6 +101,36 @@ test_command_line() {
   exits 64 weirctl topics check --timeout
 }
 
+test_help_and_manual_know_every_flag() {
+  local man=$WEIR_SOURCE/deploy/weirctl/weirctl.8 verb flag
+  exits 0 groff -man -Tutf8 -ww -z "$man"
+  equals "what groff says of the manual" "" "$output"
+  for verb in list show stats redrive purge; do
+    exits 0 "$WEIRCTL" dlq "$verb" --help
+    contains "$verb" "usage: weirctl dlq $verb" "$output"
+    for flag in $(grep -o '^  --[a-z-]*' <<<"$output"); do
+      grep -qF -- "${flag//-/\\-}" "$man" || fail "$flag of dlq $verb is not in $man"
+    done
+  done
+  contains "a default" "(default 100)" "$("$WEIRCTL" dlq redrive --help)"
+  lacks "flags of another verb" "--rate" "$("$WEIRCTL" dlq purge --help)"
+}
+
+test_dead_letters_on_the_dev_broker() {
+  start_devbroker
+  exits 0 weirctl dlq list --service store
+  equals "none" "no such dead letters" "$output"
+  printf 'o-1|{"orderID":"o-1",' | kcat -b "$(<"$WORK/address")" -P -t orders.store.dlq -p 1 -K '|' \
+    -H __dlq.errors.topic=orders -H __dlq.errors.partition=1 -H __dlq.errors.offset=7 -H weir-disposition=invalid
+  exits 0 weirctl dlq redrive --service store '--set=={"orderID":"o-1"}'
+  contains "answer" "redrove 1 letters; 0 were redriven before, 0 are left" "$output"
+  exits 0 weirctl dlq redrive --service store
+  contains "answer" "redrove 0 letters; 1 were redriven before, 0 are left" "$output"
+  equals "the record" '{"orderID":"o-1"} orders/1/7' \
+    "$(kcat -b "$(<"$WORK/address")" -C -t orders.store.retry -o beginning -c 1 -e -q -J | jq -r '"\(.payload) \(.headers[.headers|index("weir-origin")+1])"')"
+  exits 78 weirctl dlq purge --service store --yes 1/0
+}
+
 test_bad_configurations_are_78_with_a_place() {
   work_dir
   write_conf 127.0.0.1:1 false 3
