@@ -9,7 +9,14 @@
 
 /* A transaction is far younger than transaction.timeout.ms when it ends, and holds back readers of the retry
  * topic for no longer. */
-enum { FIXED_VUS = 6, RECORDS_MAX = 500, BYTES_MAX = 4 << 20, AGE_MS = 1000, AGAIN_MS = 10 };
+enum {
+    FIXED_VUS = 6,
+    RECORDS_MAX = 500,
+    BYTES_MAX = 4 << 20,
+    AGE_MS = 1000,
+    AGAIN_MS = 10,
+    DESTROY_MS = 3000
+};
 
 struct weir_redrive_writer {
     const struct weir_letters_topic *topic;
@@ -100,7 +107,7 @@ void weir_redrive_writer_close(struct weir_redrive_writer *writer)
         return;
     if (writer->handle != NULL) {
         abort_open(writer);
-        rd_kafka_destroy(writer->handle);
+        weir_kafka_destroy(writer->handle, DESTROY_MS);
     }
     free(writer);
 }
