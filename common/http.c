@@ -15,7 +15,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { DEFAULT_CONNECTIONS = 256, DEFAULT_TIMEOUT_S = 30, BACKLOG = 511, DRAIN_BYTES = 1 << 20 };
+enum {
+    DEFAULT_CONNECTIONS = 256,
+    DEFAULT_TIMEOUT_S = 30,
+    BACKLOG = 511,
+    DRAIN_BYTES = 1 << 20,
+    LAST_ANSWERS_S = 1
+};
 
 /* How strictly malformed requests are refused by the library itself. */
 #if MHD_VERSION >= 0x00097701
@@ -34,7 +40,9 @@ struct weir_http {
     pthread_mutex_t lock;              /* the rest */
     struct weir_http_request *waiting; /* suspended */
     uint64_t wakes;
+    size_t waited; /* requests that waited and are not over yet */
     bool closing;
+    pthread_cond_t over; /* waited is 0 */
 };
 
 /* One request, from its first line until libmicrohttpd is done with it. */
@@ -45,6 +53,7 @@ struct weir_http_request {
     size_t body_bytes; /* as they came, also those beyond the limit */
     bool begun;
     bool bad_target;
+    bool waited;
     int64_t asked_ms;               /* when it was first handled; 0: not yet */
     struct weir_http_request *next; /* of those that wait */
 };
@@ -146,14 +155,24 @@ static void *request_begin(void *context, const char *target, struct MHD_Connect
     return request;
 }
 
+static void end_waited(struct weir_http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    if (--http->waited == 0)
+        pthread_cond_signal(&http->over);
+    pthread_mutex_unlock(&http->lock);
+}
+
 static void request_end(
     void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode reason)
 {
     struct weir_http_request *request = *slot;
 
-    (void)context, (void)connection, (void)reason;
+    (void)connection, (void)reason;
     if (request == NULL)
         return;
+    if (request->waited)
+        end_waited(context);
     weir_buffer_done(&request->body);
     free(request);
     *slot = NULL;
@@ -222,6 +241,8 @@ static bool wait_for_wake(struct weir_http *http, struct weir_http_request *requ
     pthread_mutex_lock(&http->lock);
     bool waits = http->wakes == wakes;
     if (waits) {
+        http->waited += !request->waited;
+        request->waited = true;
         request->next = http->waiting;
         http->waiting = request;
         MHD_suspend_connection(request->connection);
@@ -355,7 +376,7 @@ static struct MHD_Daemon *start(struct weir_http *http, const struct weir_http_s
         NULL, NULL, take_request, http, MHD_OPTION_EXTERNAL_LOGGER, take_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         connections < threads ? threads : connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-        MHD_OPTION_URI_LOG_CALLBACK, request_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, request_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, http,
         STRICT, 1, MHD_OPTION_END);
 }
 
@@ -374,6 +395,7 @@ int weir_http_listen(const struct weir_http_settings *settings, weir_http_handle
         *http = (struct weir_http){.handler = handler, .context = context, .body_max = settings->body_max};
         describe_address(http, fd);
         pthread_mutex_init(&http->lock, NULL);
+        pthread_cond_init(&http->over, NULL);
         http->daemon = start(http, settings, fd);
     }
     if (http == NULL || http->daemon == NULL) {
@@ -390,6 +412,21 @@ const char *weir_http_address(const struct weir_http *http)
     return http->address;
 }
 
+/* Those that waited are told that the process ends; a client that doesn't take its answer is not waited for.
+ */
+static void await_answers(struct weir_http *http)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LAST_ANSWERS_S;
+    pthread_mutex_lock(&http->lock);
+    while (http->waited > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&http->over, &http->lock, &until);
+    pthread_mutex_unlock(&http->lock);
+}
+
 void weir_http_close(struct weir_http *http)
 {
     if (http == NULL)
@@ -398,7 +435,9 @@ void weir_http_close(struct weir_http *http)
     http->closing = true;
     pthread_mutex_unlock(&http->lock);
     weir_http_wake(http);
+    await_answers(http);
     MHD_stop_daemon(http->daemon);
+    pthread_cond_destroy(&http->over);
     pthread_mutex_destroy(&http->lock);
     if (http->is_unix)
         unlink(http->address + strlen("unix:"));
