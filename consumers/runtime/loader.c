@@ -11,10 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef WEIR_PLUGIN_FOLDER
-#define WEIR_PLUGIN_FOLDER "/usr/lib/weir/plugins"
-#endif
-
 static bool try_folder(
     const char *folder, size_t len, const char *name, char path[static PATH_MAX], struct weir_buffer *tried)
 {
@@ -39,19 +35,23 @@ static bool try_list(
     return false;
 }
 
-/* The build tree keeps bin/ and plugins/ side by side. */
+/* The build tree keeps bin/ and plugins/ side by side; an installed one may have been moved as a whole. */
 static bool try_beside(const char *name, char path[static PATH_MAX], struct weir_buffer *tried)
 {
-    char folder[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", folder, sizeof(folder) - sizeof("/../plugins"));
-    if (len <= 0)
-        return false;
-    folder[len] = '\0';
-    char *slash = strrchr(folder, '/');
+    static const char *const folders[] = {"../plugins", WEIR_PLUGIN_FOLDER_FROM_BIN};
+    char program[PATH_MAX], folder[PATH_MAX + 128];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    program[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(program, '/');
     if (slash == NULL)
         return false;
-    memcpy(slash, "/../plugins", sizeof("/../plugins"));
-    return try_folder(folder, strlen(folder), name, path, tried);
+    *slash = '\0';
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        int n = snprintf(folder, sizeof(folder), "%s/%s", program, folders[i]);
+        if (try_folder(folder, (size_t)n, name, path, tried))
+            return true;
+    }
+    return false;
 }
 
 static int find_file(const char *file, char path[static PATH_MAX], struct weir_error *err)
