@@ -10,6 +10,8 @@
 
 enum { REASON_TEXT_BYTES = 1024, REASON_WORD_BYTES = 64 };
 
+static const int64_t DEFER_MAX_MS = 7LL * 24 * 3600 * 1000;
+
 int weir_batch_init(struct weir_batch *batch, size_t capacity, size_t bytes_max, int32_t attempts,
     const struct weir_batch_port *port)
 {
@@ -78,6 +80,7 @@ static void fill_parked(struct weir_slot *slot, const struct weir_parked *parked
         .value = state->value,
         .headers = state->headers,
         .header_count = state->header_count,
+        .ticket = state->ticket,
     };
 }
 
@@ -120,7 +123,7 @@ void weir_batch_begin(struct weir_batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         struct weir_slot *slot = &batch->slots[i];
         slot->state = WEIR_SLOT_PENDING;
-        slot->finished = false;
+        slot->finished = slot->deferred = false;
         slot->output_count = 0;
         slot->partition->blocked = slot->partition->cut = slot->partition->moves = false;
         slot->partition->next = -1;
@@ -276,6 +279,23 @@ void weir_batch_record_fail(struct weir_batch *batch, const struct weir_record *
     slot->partition->blocked |= slot->state == WEIR_SLOT_WAIT;
     if (slot->state == WEIR_SLOT_RETRY)
         make_wait(batch, slot);
+}
+
+int weir_batch_defer(
+    struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket)
+{
+    struct weir_slot *slot = slot_of(record);
+    if (slot->state != WEIR_SLOT_HANDED || limit_ms < 1 || limit_ms > DEFER_MAX_MS)
+        return WEIR_E_USAGE;
+    batch->pending--;
+    drop_emitted(batch, slot);
+    slot->state = WEIR_SLOT_RETRY;
+    slot->why = (struct weir_reason){0};
+    slot->deferred = true;
+    slot->limit_ms = limit_ms;
+    slot->ticket = *ret_ticket = ++batch->last_ticket;
+    make_wait(batch, slot);
+    return 0;
 }
 
 size_t weir_batch_record_bytes(

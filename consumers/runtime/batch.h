@@ -36,6 +36,9 @@ struct weir_slot {
     struct weir_reason why;
     size_t output_count;
     enum weir_slot_state state;
+    bool deferred; /* RETRY by defer(): not before limit_ms, or its ticket is woken */
+    int64_t limit_ms;
+    uint64_t ticket;
     bool
         finished; /* settled: with the batch its offset is committed, or its parked state ended or replaced */
 };
@@ -106,6 +109,7 @@ struct weir_batch {
     bool ticking;     /* the plugin's tick() runs: emit_at() only */
 
     struct weir_keys waiting; /* keys that had RETRY */
+    uint64_t last_ticket;     /* of defer() */
 
     struct weir_emitted *emitted;
     struct weir_output *outputs; /* same index as emitted */
@@ -148,6 +152,9 @@ int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, c
 int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
     struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
     struct weir_error *err);
+
+int weir_batch_defer(
+    struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket);
 
 /* After handle: decides per record whether it is finished, sets each partition's `next`, drops what was
  * emitted for records that are not done. A record whose key waits for one ahead of it is parked behind that

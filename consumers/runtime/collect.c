@@ -295,12 +295,23 @@ static void poll_slowly(struct weir_runtime *runtime, int64_t left_ms, int idle_
     weir_batch_end(&runtime->batch, false);
 }
 
+/* Whatever its batch became is known by now: a ticket that no parking knows is void. */
+static void wake_deferred(struct weir_runtime *runtime)
+{
+    uint64_t *tickets;
+    size_t count = weir_wakes_take(&runtime->wakes, &tickets);
+    for (size_t i = 0; count > 0 && i < runtime->assignment.count; i++)
+        weir_parking_wake(&runtime->assignment.partitions[i]->parking, tickets, count);
+    free(tickets);
+}
+
 int weir_collect(struct weir_runtime *runtime, int idle_ms, struct weir_error *err)
 {
     struct weir_batch *batch = &runtime->batch;
     for (size_t i = 0; i < runtime->assignment.count; i++)
         runtime->assignment.partitions[i]->in_batch = false;
     take_in_all(runtime);
+    wake_deferred(runtime);
     int64_t pause_ms = runtime->not_before_ms - weir_clock_ms();
     if (pause_ms > 0) {
         poll_slowly(runtime, pause_ms, idle_ms);

@@ -84,7 +84,7 @@ static void note_failures(struct weir_runtime *runtime)
         struct weir_partition *partition = slot->partition;
         if (slot->finished && slot->state != WEIR_SLOT_FOLLOWER && partition->waits > 0)
             end_waiting(partition);
-        if (slot->finished && slot->state == WEIR_SLOT_RETRY)
+        if (slot->finished && slot->state == WEIR_SLOT_RETRY && !slot->deferred)
             tell_retry(slot);
         if (partition->blocked && slot->state == WEIR_SLOT_WAIT)
             note_wait(runtime, partition, slot);

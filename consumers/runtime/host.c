@@ -85,6 +85,16 @@ static const char *cluster_id(void *context)
     return ((const struct weir_runtime *)context)->cluster;
 }
 
+/* Any thread: the loop may sleep in the consumer's poll. */
+static void wake(void *context, uint64_t ticket)
+{
+    struct weir_runtime *runtime = context;
+    weir_wakes_add(&runtime->wakes, ticket);
+    rd_kafka_queue_t *queue = runtime->consumer_queue;
+    if (queue != NULL)
+        rd_kafka_queue_yield(queue);
+}
+
 static void set_metric_prefix(const char *plugin)
 {
     snprintf(metric_prefix, sizeof(metric_prefix), "%s", plugin);
@@ -96,6 +106,7 @@ static void set_metric_prefix(const char *plugin)
 void weir_host_init(struct weir_runtime *runtime)
 {
     set_metric_prefix(runtime->plugin->name);
+    weir_wakes_init(&runtime->wakes);
     runtime->host = (struct weir_host){
         .abi = WEIR_PLUGIN_ABI,
         .struct_size = sizeof(struct weir_host),
@@ -135,5 +146,7 @@ void weir_host_init(struct weir_runtime *runtime)
         .reply_later = weir_bridge_reply_later,
         .request_waited_ms = weir_http_waited_ms,
         .http_wake = weir_bridge_wake,
+        .defer = weir_batch_defer,
+        .wake = wake,
     };
 }

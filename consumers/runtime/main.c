@@ -57,7 +57,7 @@ static const char usage[] =
     "\"partition\", \"offset\",\n"
     "                     \"key\", \"value\", \"headers\", \"timestamp_ms\", \"executions\"}; only value is "
     "needed. Exit status:\n"
-    "                     0 DONE, 65 REJECT, 66 FILE is wrong, 69 WAIT, 70 no verdict, 75 RETRY\n"
+    "                     0 DONE, 65 REJECT, 66 FILE is wrong, 69 WAIT, 70 no verdict, 75 RETRY or deferred\n"
     "  --json             with --try: print one JSON object\n"
     "  --help             this; with --service also the plugin's options\n"
     "  --version\n"

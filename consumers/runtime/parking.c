@@ -426,6 +426,25 @@ bool weir_parking_blocks(const struct weir_parking *parking, struct weir_bytes k
     return chain != NULL && chain->cursor != NULL;
 }
 
+static int compare_tickets(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+void weir_parking_wake(struct weir_parking *parking, const uint64_t *tickets, size_t count)
+{
+    for (struct weir_parked *parked = count > 0 ? parking->live.first : NULL; parked != NULL;
+         parked = parked->next) {
+        uint64_t ticket = parked->state.ticket;
+        if (ticket == 0 || bsearch(&ticket, tickets, count, sizeof(ticket), compare_tickets) == NULL)
+            continue;
+        heap_remove(parking, parked->chain);
+        parked->state.not_before_ms = 0;
+        heap_add(parking, parked->chain);
+    }
+}
+
 int64_t weir_parking_low(const struct weir_parking *parking)
 {
     const struct weir_parked *lowest = parking->live.first;

@@ -28,6 +28,7 @@ struct weir_state {
     bool done;             /* it ends the origin; only the fields above count */
     int32_t attempt;       /* executions so far */
     int64_t not_before_ms; /* wall clock; handed out no earlier */
+    uint64_t ticket;       /* of a plugin that defers it; in memory only, 0: none */
     int64_t timestamp_ms;  /* of the origin */
     struct weir_bytes key, value;
     const struct weir_header *headers;
@@ -87,6 +88,9 @@ struct weir_parked *weir_parking_take(struct weir_parking *parking, int64_t now_
 void weir_parking_untake(struct weir_parking *parking);
 /* Whether a record of that key would overtake one that is parked and was not taken. */
 bool weir_parking_blocks(const struct weir_parking *parking, struct weir_bytes key);
+
+/* Of live records those with one of the tickets, which rise, are due at once. Not while records are taken. */
+void weir_parking_wake(struct weir_parking *parking, const uint64_t *tickets, size_t count);
 
 /* The offset to commit for the retry partition: the lowest of a live state that does not leave, at most the
  * position. */

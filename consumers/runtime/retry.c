@@ -136,7 +136,7 @@ static bool put_error(struct weir_emitted *state, struct weir_arena *arena)
 
 static int32_t attempt_of(const struct weir_slot *slot)
 {
-    return slot->record.executions + (slot->state == WEIR_SLOT_RETRY);
+    return slot->record.executions + (slot->state == WEIR_SLOT_RETRY && !slot->deferred);
 }
 
 static struct weir_target *target_of(struct weir_batch *batch, const struct weir_slot *slot)
@@ -169,9 +169,10 @@ static int make_state(
                  put_number(ret_state, &batch->arena, WEIR_HEADER_ATTEMPT, attempt) &&
                  put_number(ret_state, &batch->arena, WEIR_HEADER_ORIGINAL_TIMESTAMP, record->timestamp_ms);
     if (slot->state == WEIR_SLOT_RETRY) {
-        int64_t delay_ms = batch->port.delay_ms(batch->port.context, record->executions);
+        int64_t delay_ms =
+            slot->deferred ? slot->limit_ms : batch->port.delay_ms(batch->port.context, record->executions);
         whole = whole && put_number(ret_state, &batch->arena, WEIR_HEADER_NOT_BEFORE, now_ms + delay_ms) &&
-                put_error(ret_state, &batch->arena);
+                (slot->deferred || put_error(ret_state, &batch->arena));
     }
     return whole ? 0 : WEIR_E_INTERNAL;
 }
@@ -248,6 +249,8 @@ static int apply_one(const struct weir_emitted *emitted, int64_t offset)
         .header_count = emitted->header_count,
     };
     read_state(&record, INT64_MAX, topic, &state);
+    if (emitted->cause->deferred)
+        state.ticket = emitted->cause->ticket;
     return weir_parking_apply(&partition->parking, &state);
 }
 

@@ -12,6 +12,7 @@
 #include "consumers/runtime/monitor.h"
 #include "consumers/runtime/reader.h"
 #include "consumers/runtime/transaction.h"
+#include "consumers/runtime/wakes.h"
 
 enum { WEIR_INSTANCE_BYTES = 128, WEIR_CLUSTER_BYTES = 64 };
 
@@ -30,8 +31,9 @@ struct weir_runtime {
     void *plugin_instance;
     struct weir_host host;
 
-    rd_kafka_t *consumer;  /* the group's member */
-    rd_kafka_t *reader;    /* read_committed: stable offsets, tables */
+    rd_kafka_t *consumer;                     /* the group's member */
+    rd_kafka_queue_t *_Atomic consumer_queue; /* to end its poll; NULL until there is one */
+    rd_kafka_t *reader;                       /* read_committed: stable offsets, tables */
     rd_kafka_t *watermark; /* read_uncommitted: the only one that answers true high watermarks */
     struct weir_limits *limits;
     struct weir_transaction *transaction;
@@ -42,6 +44,7 @@ struct weir_runtime {
     struct weir_arena retry_arena; /* headers of retry records on their way into the parking */
     struct weir_batch batch;
     struct weir_crash_note *note; /* NULL when the folder can't be written */
+    struct weir_wakes wakes;      /* of any thread */
     struct weir_monitor monitor;
 
     size_t turns;          /* of collect */

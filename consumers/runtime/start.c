@@ -55,9 +55,11 @@ static int open_consumer(struct weir_runtime *runtime, struct weir_error *err)
     rd_kafka_conf_set_rebalance_cb(conf, weir_assignment_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rc = weir_kafka_new_take(RD_KAFKA_CONSUMER, conf, &runtime->consumer, err);
-    if (rc == 0)
-        rd_kafka_poll_set_consumer(runtime->consumer);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rd_kafka_poll_set_consumer(runtime->consumer);
+    runtime->consumer_queue = rd_kafka_queue_get_consumer(runtime->consumer);
+    return 0;
 }
 
 static int open_reader(
@@ -293,6 +295,10 @@ void weir_end(struct weir_runtime *runtime, int exit_status)
     runtime->monitor.opened = false;
     if (runtime->plugin_instance != NULL)
         runtime->plugin->close(runtime->plugin_instance);
+    weir_wakes_done(&runtime->wakes);
+    if (runtime->consumer_queue != NULL)
+        rd_kafka_queue_destroy(runtime->consumer_queue);
+    runtime->consumer_queue = NULL;
     destroy(&runtime->consumer);
     destroy(&runtime->reader);
     destroy(&runtime->watermark);

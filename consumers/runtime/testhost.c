@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORDS_MAX = 10000, BATCH_BYTES = 256 * 1024 * 1024, TARGET_BYTES = 1024 * 1024 };
+enum { RECORDS_MAX = 10000, BATCH_BYTES = 256 * 1024 * 1024, TARGET_BYTES = 1024 * 1024, NOW_MS = 0 };
 
 /* A record that was fed: what a Kafka message is to the real host. */
 struct message {
@@ -91,7 +91,7 @@ static struct weir_partition *find_partition(void *context, uint32_t source, int
     return NULL;
 }
 
-/* Nothing waits here: a parked record is due with the next batch. */
+/* A record that had RETRY is due with the next batch, a deferred one when it is woken: time stands still. */
 static int64_t no_delay(void *context, int32_t executions)
 {
     (void)context;
@@ -316,6 +316,8 @@ void weir_testhost_close(struct weir_testhost *host)
         revoke_all(host);
         host->runtime.plugin->close(host->runtime.plugin_instance);
     }
+    if (host->runtime.host.abi != 0)
+        weir_wakes_done(&host->runtime.wakes);
     weir_batch_done(&host->runtime.batch);
     free_partitions(host);
     for (size_t i = 0; i < host->targets.count; i++) {
@@ -464,16 +466,20 @@ void weir_testhost_limit(struct weir_testhost *host, const char *topic, size_t b
 
 static void collect(struct weir_testhost *host)
 {
+    uint64_t *tickets;
+    size_t count = weir_wakes_take(&host->runtime.wakes, &tickets);
     struct weir_batch *batch = &host->runtime.batch;
     for (size_t i = 0; i < host->partition_count; i++) {
         struct weir_partition *partition = &host->partitions[i];
         partition->in_batch = false;
         partition->next = -1;
-        weir_batch_add_parked(batch, partition, INT64_MAX, SIZE_MAX);
+        weir_parking_wake(&partition->parking, tickets, count);
+        weir_batch_add_parked(batch, partition, NOW_MS, SIZE_MAX);
         for (struct message *message;
              !weir_batch_full(batch) && (message = weir_held_pop_front(&partition->held)) != NULL;)
             weir_batch_add(batch, partition, message)->record = message->record;
     }
+    free(tickets);
 }
 
 static void bury(struct weir_testhost *host)
@@ -506,7 +512,7 @@ int weir_testhost_handle(struct weir_testhost *host, struct weir_error *err)
     rc = weir_retry_check(batch);
     bury(host);
     if (rc == 0)
-        rc = weir_retry_write(batch, 0);
+        rc = weir_retry_write(batch, NOW_MS);
     return rc < 0 ? weir_error_set(err, rc, "memory is out") : 0;
 }
 
@@ -602,7 +608,7 @@ int weir_testhost_verdict(const struct weir_testhost *host, size_t i)
         [WEIR_SLOT_WAIT] = WEIR_WAIT,
         [WEIR_SLOT_FOLLOWER] = WEIR_TESTHOST_NOT_HANDED,
     };
-    return verdicts[slot_at(host, i)->state];
+    return slot_at(host, i)->deferred ? WEIR_TESTHOST_DEFERRED : verdicts[slot_at(host, i)->state];
 }
 
 const struct weir_reason *weir_testhost_reason(const struct weir_testhost *host, size_t i)

@@ -17,6 +17,7 @@ static const struct word {
     {WEIR_RETRY, EX_TEMPFAIL, "RETRY"},
     {WEIR_REJECT, EX_DATAERR, "REJECT"},
     {WEIR_WAIT, EX_UNAVAILABLE, "WAIT"},
+    {WEIR_TESTHOST_DEFERRED, EX_TEMPFAIL, "DEFERRED"},
     {WEIR_TESTHOST_NOT_HANDED, EX_SOFTWARE, "none: the plugin never asked for the record"},
     {WEIR_TESTHOST_NO_VERDICT, EX_SOFTWARE, "none: the plugin gave no verdict"},
 };
@@ -131,7 +132,7 @@ static int print_json(const struct weir_testhost *host, int verdict, struct weir
 {
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
     const struct weir_reason *why = weir_testhost_reason(host, 0);
-    bool given = verdict >= 0;
+    bool given = verdict >= 0 || verdict == WEIR_TESTHOST_DEFERRED;
     weir_buffer_printf(&out, "{\"verdict\":%s%s%s", given ? "\"" : "",
         given ? find_word(verdict)->text : "null", given ? "\"" : "");
     put_text(&out, "disposition", verdict == WEIR_REJECT ? why->disposition : NULL);

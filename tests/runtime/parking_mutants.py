@@ -32,7 +32,7 @@ BUGS = [
     ("records behind a wait are finished", "batch.c",
      "    case WEIR_SLOT_WAIT:\n        slot->partition->cut = true;", "    case WEIR_SLOT_WAIT:"),
     ("executions are not counted in the log", "retry.c",
-     "slot->record.executions + (slot->state == WEIR_SLOT_RETRY)", "slot->record.executions"),
+     "slot->record.executions + (slot->state == WEIR_SLOT_RETRY && !slot->deferred)", "slot->record.executions"),
     ("what was parked and is done is not ended", "retry.c", "slot->finished && slot->parked != NULL",
      "slot->finished && slot->parked != NULL && slot->state == WEIR_SLOT_DEAD"),
 ]
@@ -40,7 +40,7 @@ BUGS = [
 
 def compile_one(source, target):
     argv = [os.environ.get("CC", "cc"), "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{ROOT}",
-            f"-I{ROOT}/consumers/include", "-c", source, "-o", target]
+            f"-I{ROOT}/common/include", f"-I{ROOT}/consumers/include", "-c", source, "-o", target]
     subprocess.run(argv, check=True)
     return target
 

@@ -69,6 +69,32 @@ def test_standby_follows_what_others_own():
             raise Failed(f"what was followed is read from the beginning again: {ends}\n{one.tail(40)}")
 
 
+def test_a_deferred_record_is_completed_later():
+    """Its key waits, others do not; woken it goes on at once; after a kill it is new again."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        gate = stage.folder / "gate"
+        gate.touch()
+        service = Echo(stage, kafka, plugin="pending", echo=[f"pending.gate = {gate}"])
+        slow, quick = keys_on(0, 1, "slow")[0], keys_on(0, 1, "quick")[0]
+        one = service.instance().start(**TOLD).wait_ready()
+
+        def done():
+            return [r.value.decode() for r in service.read(TARGET)[TARGET]]
+
+        put(kafka, [(slow, "1"), (quick, "2"), (slow, "3")])
+        wait_for("the other key is handled", 30, lambda: done() == ["2"], [one])
+        one.kill()
+        one.start(**TOLD).wait_ready()
+        put(kafka, [(quick, "4"), (slow, "5")])
+        wait_for("the other key is handled after a restart", 30, lambda: done() == ["2", "4"], [one])
+        gate.unlink()
+        wait_for("what was deferred is completed, in order", 30, lambda: done() == ["2", "4", "1", "3", "5"], [one])
+        tickets = [dict(r.headers)["ticket"] for r in service.read(TARGET)[TARGET]]
+        if tickets != [b"no", b"no", b"yes", b"yes", b"yes"] or one.stop() != 0:
+            raise Failed(f"tickets: {tickets}\n{one.tail()}")
+
+
 def test_a_tick_emits_with_its_partitions_offsets():
     with Stage() as stage:
         kafka = stage.kafka()

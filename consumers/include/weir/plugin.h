@@ -66,7 +66,8 @@ struct weir_record {
     size_t header_count;
     int32_t executions;   /* how often it was handed out before this time, crashes not counted; 0 or more */
     uint32_t index;       /* in its batch, from 0 in the order of next() */
-    uint64_t reserved[4];
+    uint64_t ticket;      /* of defer(), when that is why it is handed out again; 0: it is new to this instance */
+    uint64_t reserved[3];
 };
 
 /* What became of a record. */
@@ -202,6 +203,15 @@ struct weir_host {
     void (*reply_later)(struct weir_http_reply *reply);
     int64_t (*request_waited_ms)(const struct weir_http_request *request); /* since `answer` was first called with it */
     void (*http_wake)(struct weir_http_service *service);                  /* any thread */
+
+    /* A verdict too: the record is pending, the plugin completes it later. It is parked, and behind it what follows of its
+     * key (retry.order = key), and handed out again with *ret_ticket as its ticket at once after wake(), at the latest after
+     * limit_ms (1 ms to 7 days); no execution is counted. After a crash, or when its partition moves, it is handed out as new
+     * (ticket 0), which wake() of the old ticket does not hasten. What was emitted for it is dropped. 0; WEIR_E_USAGE for a
+     * record that has a verdict or a limit out of range. Only in `handle`. */
+    int (*defer)(struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket);
+    /* `context` is the table's. A ticket that is not known (any more) is ignored. Any thread, until `close` returned. */
+    void (*wake)(void *context, uint64_t ticket);
 };
 
 /* Whether the host has the member: for plugins that run on hosts older than their header. */

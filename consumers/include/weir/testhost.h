@@ -61,14 +61,15 @@ WEIR_TESTHOST_API int weir_testhost_handle(struct weir_testhost *host, struct we
 /* One tick; outputs as after handle. */
 WEIR_TESTHOST_API void weir_testhost_tick(struct weir_testhost *host);
 /* Ends what handle or tick began: committed with the outputs' offsets, what it answers; or aborted. Records that are not
- * finished (RETRY, WAIT, not reached; after abort all) wait for the next batch. */
+ * finished (RETRY, WAIT, not reached; after abort all) wait for the next batch, deferred ones until they are woken. */
 WEIR_TESTHOST_API int weir_testhost_commit(struct weir_testhost *host, struct weir_error *err);
 WEIR_TESTHOST_API void weir_testhost_abort(struct weir_testhost *host);
 
 /* Verdicts beside enum weir_verdict. */
 enum {
     WEIR_TESTHOST_NOT_HANDED = -1, /* behind a RETRY of its key or a WAIT, or never asked for by next() */
-    WEIR_TESTHOST_NO_VERDICT = -2  /* handed out, and handle() returned without a verdict: handed out again */
+    WEIR_TESTHOST_NO_VERDICT = -2, /* handed out, and handle() returned without a verdict: handed out again */
+    WEIR_TESTHOST_DEFERRED = -3    /* defer() */
 };
 
 /* Of the batch that was handled: its records by source and partition, each in the order of feeding, what became of each, and why. A record whose last
