@@ -9,6 +9,7 @@
 #include "common/topic.h"
 #include "gateway/identity.h"
 #include "gateway/pending.h"
+#include "gateway/read_request.h"
 #include "gateway/request.h"
 #include "gateway/subscription.h"
 
@@ -221,10 +222,9 @@ static void end_unsent(struct weir_request *request, int rc, const struct weir_e
 
 static void end_written(struct weir_request *request, int32_t partition, int64_t offset)
 {
-    request->outcome.kind = request->route->action != NULL ? WEIR_OUTCOME_PAGE : WEIR_OUTCOME_ACCEPTED;
+    request->outcome.kind = request->route->page ? WEIR_OUTCOME_PAGE : WEIR_OUTCOME_ACCEPTED;
     request->outcome.status = MHD_HTTP_ACCEPTED;
-    request->outcome.partition = partition;
-    request->outcome.offset = offset;
+    request->position = (struct weir_request_position){partition, offset};
 }
 
 enum weir_step weir_command_run(struct weir_request *request)
@@ -271,11 +271,18 @@ static void end_reported(struct weir_request *request, const struct weir_deliver
             "%s; whether the command was written is not known", delivery->reason);
 }
 
+/* Whether the client waits on, for what the store makes of its command. */
+static bool awaits(struct weir_request *request, const struct weir_delivery *delivery)
+{
+    const struct weir_request_position position = {delivery->partition, delivery->offset};
+    return delivery->end == WEIR_DELIVERY_WRITTEN && delivery->offset >= 0 &&
+           weir_read_request_await(request, position);
+}
+
 void weir_command_reported(void *opaque, const struct weir_delivery *delivery)
 {
     struct weir_request *request = opaque;
-    weir_crash_point("before-answer");
-    if (weir_pending_take(request->gateway->pending, request)) {
+    if (!awaits(request, delivery) && weir_pending_take(request->gateway->pending, request)) {
         end_reported(request, delivery);
         weir_pending_resume(request);
     }

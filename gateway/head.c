@@ -28,6 +28,8 @@ static const struct field fields[] = {
     FIELD("traceparent", traceparent, false),
     FIELD("Expect", expect, true),
     FIELD("Content-Encoding", content_encoding, true),
+    FIELD("Prefer", prefer, false),
+    FIELD("Weir-Position", position, true),
 };
 
 struct walk {

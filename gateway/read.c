@@ -1,16 +1,11 @@
 #include "gateway/read.h"
 
 #include "common/clock.h"
-#include "common/envelope.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "common/topic.h"
-#include "gateway/etag.h"
 #include "gateway/owner.h"
 #include "gateway/pending.h"
-#include "gateway/request.h"
-
-#include <curl/curl.h>
+#include "gateway/read_job.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -19,32 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LATE "the store that keeps this key did not answer in time"
-
 enum {
     RETRY_MS = 100,
     CONNECT_MS = 1000,
     SPARES = 64,
-    STORE_CONNECTIONS = 64,
+    STORE_CONNECTIONS = 256,       /* many wait for an outcome, each on a connection of its own */
     DOCUMENT_MAX_BYTES = 64 << 20, /* more is no document but a fault */
 };
 
-/* One read on its way. */
-struct job {
-    struct job *previous, *next;
-    struct weir_read *read;
-    struct weir_request *request;
-    CURL *easy; /* NULL between two tries */
-    int32_t partition;
-    int64_t give_up_ms;  /* no further try from then on (read.wait) */
-    int64_t deadline_ms; /* of the request: a try under way may last until then (timeout) */
-    int64_t next_try_ms;
-    char problem[WEIR_ERROR_TEXT_BYTES]; /* of the last try */
-    struct weir_buffer document;
-};
-
 struct list {
-    struct job *first;
+    struct weir_read_job *first;
 };
 
 struct weir_read {
@@ -62,7 +41,7 @@ struct weir_read {
     struct weir_metric *tries, *retries;
 };
 
-static void push(struct list *list, struct job *job)
+static void push(struct list *list, struct weir_read_job *job)
 {
     job->previous = NULL;
     job->next = list->first;
@@ -71,7 +50,7 @@ static void push(struct list *list, struct job *job)
     list->first = job;
 }
 
-static void drop(struct list *list, struct job *job)
+static void drop(struct list *list, struct weir_read_job *job)
 {
     if (job->previous != NULL)
         job->previous->next = job->next;
@@ -83,76 +62,60 @@ static void drop(struct list *list, struct job *job)
 
 /* ---- the request's side ---- */
 
-static struct job *make_job(struct weir_read *read, struct weir_request *request)
+static struct weir_read_job *make_job(struct weir_request *request, const struct weir_read_kind *kind,
+    int32_t partition, int64_t wait_ms, int64_t timeout_ms)
 {
-    struct job *job = calloc(1, sizeof(*job));
+    struct weir_read *read = request->gateway->read;
+    struct weir_read_job *job = calloc(1, sizeof(*job));
     if (job == NULL)
         return NULL;
     job->read = read;
     job->request = weir_request_ref(request);
-    job->partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions);
+    job->kind = kind;
+    job->partition = partition;
     int64_t now_ms = weir_clock_ms();
-    job->give_up_ms = now_ms + read->gateway->settings.read_wait_ms;
-    job->deadline_ms = now_ms + read->gateway->settings.timeout_ms;
+    job->give_up_ms = now_ms + wait_ms;
+    job->deadline_ms = now_ms + timeout_ms;
     snprintf(job->problem, sizeof(job->problem), "no store is known that keeps partition %" PRId32 " of %s",
         job->partition, request->collection->config->command_topic);
     return job;
 }
 
-enum weir_step weir_read_run(struct weir_request *request)
+bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *kind, int32_t partition,
+    int64_t wait_ms, const char *late)
 {
     struct weir_read *read = request->gateway->read;
-    if (request->collection->config->store_service == NULL)
-        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "no store keeps the collection %s",
-            request->collection->config->name);
-    struct job *job = make_job(read, request);
+    int64_t timeout_ms =
+        late != NULL ? read->gateway->settings.timeout_ms : wait_ms + WEIR_READ_MARGIN_MS / 2;
+    struct weir_read_job *job = make_job(request, kind, partition, wait_ms, timeout_ms);
     if (job == NULL)
-        return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-    weir_pending_add(request->gateway->pending, request, LATE);
+        return false;
+    if (late != NULL)
+        weir_pending_add(request->gateway->pending, request, late);
     pthread_mutex_lock(&read->lock);
     push(&read->arrived, job);
     pthread_mutex_unlock(&read->lock);
     curl_multi_wakeup(read->multi);
-    return WEIR_STEP_SUSPENDED;
+    return true;
 }
 
 /* ---- the end of a read ---- */
 
-static void free_job(struct job *job)
+static void free_job(struct weir_read_job *job)
 {
     weir_request_unref(job->request);
-    weir_buffer_done(&job->document);
+    weir_buffer_done(&job->body);
     free(job);
 }
 
-static void copy_header(CURL *easy, const char *name, char *out, size_t size)
+void weir_read_copy_header(const struct weir_read_job *job, const char *name, char *out, size_t size)
 {
     struct curl_header *header = NULL;
-    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+    if (curl_easy_header(job->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
         snprintf(out, size, "%s", header->value);
 }
 
-static void fill_document(struct job *job, struct weir_outcome *outcome)
-{
-    outcome->kind = WEIR_OUTCOME_DOCUMENT;
-    copy_header(job->easy, "ETag", outcome->etag, sizeof(outcome->etag));
-    copy_header(job->easy, "Last-Modified", outcome->last_modified, sizeof(outcome->last_modified));
-    copy_header(job->easy, "Weir-Version", outcome->version, sizeof(outcome->version));
-    bool same = weir_etag_matches(job->request->head.if_none_match, outcome->etag);
-    outcome->status = same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
-    outcome->document = job->document;
-    job->document = (struct weir_buffer){0};
-}
-
-static void end_found(struct job *job)
-{
-    if (weir_pending_take(job->read->gateway->pending, job->request)) {
-        fill_document(job, &job->request->outcome);
-        weir_pending_resume(job->request);
-    }
-}
-
-static void end_problem(struct job *job, unsigned status, const char *detail)
+void weir_read_end_problem(struct weir_read_job *job, unsigned status, const char *detail)
 {
     if (weir_pending_take(job->read->gateway->pending, job->request)) {
         weir_request_refuse(job->request, status, "%s", detail);
@@ -160,40 +123,26 @@ static void end_problem(struct job *job, unsigned status, const char *detail)
     }
 }
 
+void weir_read_late(struct weir_read_job *job)
+{
+    weir_read_end_problem(job, MHD_HTTP_GATEWAY_TIMEOUT, WEIR_READ_LATE);
+}
+
+void weir_read_give_up(struct weir_read_job *job)
+{
+    weir_read_end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, job->problem);
+}
+
 /* ---- one try ---- */
 
 static size_t take_bytes(char *data, size_t size, size_t count, void *context)
 {
-    struct job *job = context;
+    struct weir_read_job *job = context;
     size_t len = size * count;
-    if (len > DOCUMENT_MAX_BYTES - job->document.len)
+    if (len > DOCUMENT_MAX_BYTES - job->body.len)
         return 0;
-    weir_buffer_append(&job->document, data, len);
-    return job->document.failed ? 0 : len;
-}
-
-static bool is_unreserved(unsigned char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-           byte == '-' || byte == '.' || byte == '_' || byte == '~';
-}
-
-/* Dots too are escaped: a key "." or ".." must not become a dot segment. */
-static void append_escaped(struct weir_buffer *out, struct weir_bytes key)
-{
-    for (size_t i = 0; i < key.len; i++) {
-        unsigned char byte = (unsigned char)key.data[i];
-        if (is_unreserved(byte) && byte != '.')
-            weir_buffer_append(out, &key.data[i], 1);
-        else
-            weir_buffer_printf(out, "%%%02X", byte);
-    }
-}
-
-static void write_url(const struct job *job, const char *owner, struct weir_buffer *out)
-{
-    weir_buffer_printf(out, "%s/documents/%s/", owner, job->request->collection->config->name);
-    append_escaped(out, job->request->key);
+    weir_buffer_append(&job->body, data, len);
+    return job->body.failed ? 0 : len;
 }
 
 static CURL *take_easy(struct weir_read *read)
@@ -221,12 +170,12 @@ static void give_easy(struct weir_read *read, CURL *easy)
         curl_easy_cleanup(easy);
 }
 
-static bool set_try(struct job *job, const char *owner)
+static bool set_try(struct weir_read_job *job, const char *owner)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer url = {0};
     int64_t left_ms = job->deadline_ms - weir_clock_ms();
-    write_url(job, owner, &url);
-    weir_buffer_clear(&job->document);
+    job->kind->write_url(job, owner, &url);
+    weir_buffer_clear(&job->body);
     return !url.failed && curl_easy_setopt(job->easy, CURLOPT_URL, url.data) == CURLE_OK &&
            curl_easy_setopt(job->easy, CURLOPT_WRITEDATA, job) == CURLE_OK &&
            curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job) == CURLE_OK &&
@@ -235,12 +184,12 @@ static bool set_try(struct job *job, const char *owner)
 }
 
 /* Waits for a better moment, or gives up when there is no time left for one. The job is in no list. */
-static void postpone(struct job *job)
+static void postpone(struct weir_read_job *job)
 {
     int64_t now_ms = weir_clock_ms();
     weir_owner_refresh(job->read->gateway->owner);
     if (now_ms + RETRY_MS >= job->give_up_ms) {
-        end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, job->problem);
+        job->kind->give_up(job);
         free_job(job);
         return;
     }
@@ -250,7 +199,7 @@ static void postpone(struct job *job)
 }
 
 /* The job is in no list. */
-static void begin_try(struct job *job)
+static void begin_try(struct weir_read_job *job)
 {
     char owner[WEIR_OWNER_URL_BYTES];
     struct weir_read *read = job->read;
@@ -266,34 +215,19 @@ static void begin_try(struct job *job)
     }
     if (job->easy != NULL)
         give_easy(read, job->easy);
-    end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+    weir_read_end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
     free_job(job);
 }
 
 /* ---- what a try brought ---- */
 
-/* A store says Weir-Version: 0 of a document that it would keep and does not have. Any other 404 comes from
- * somebody else, and says nothing about the document. */
-static bool is_missing(struct job *job, long status)
-{
-    char version[WEIR_REQUEST_TAG_BYTES] = "";
-    copy_header(job->easy, "Weir-Version", version, sizeof(version));
-    return status == MHD_HTTP_NOT_FOUND && strcmp(version, "0") == 0;
-}
-
 /* True when the read is over. */
-static bool judge_answer(struct job *job)
+static bool judge_answer(struct weir_read_job *job)
 {
     long status = 0;
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status == MHD_HTTP_OK) {
-        end_found(job);
+    if (job->kind->judge(job, status))
         return true;
-    }
-    if (is_missing(job, status)) {
-        end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
-        return true;
-    }
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         snprintf(job->problem, sizeof(job->problem), "the store that keeps this key is not ready for it yet");
     else
@@ -301,10 +235,10 @@ static bool judge_answer(struct job *job)
     return false;
 }
 
-static bool judge_failure(struct job *job, CURLcode result)
+static bool judge_failure(struct weir_read_job *job, CURLcode result)
 {
     if (result == CURLE_OPERATION_TIMEDOUT && weir_clock_ms() >= job->deadline_ms) {
-        end_problem(job, MHD_HTTP_GATEWAY_TIMEOUT, LATE);
+        job->kind->late(job);
         return true;
     }
     snprintf(job->problem, sizeof(job->problem), "the store that keeps this key can't be reached: %s",
@@ -314,7 +248,7 @@ static bool judge_failure(struct job *job, CURLcode result)
 
 static void end_try(struct weir_read *read, CURL *easy, CURLcode result)
 {
-    struct job *job = NULL;
+    struct weir_read_job *job = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
     curl_multi_remove_handle(read->multi, easy);
     drop(&read->running, job);
@@ -332,10 +266,10 @@ static void end_try(struct weir_read *read, CURL *easy, CURLcode result)
 static void take_arrived(struct weir_read *read)
 {
     pthread_mutex_lock(&read->lock);
-    struct job *job = read->arrived.first;
+    struct weir_read_job *job = read->arrived.first;
     read->arrived.first = NULL;
     pthread_mutex_unlock(&read->lock);
-    for (struct job *next; job != NULL; job = next) {
+    for (struct weir_read_job *next; job != NULL; job = next) {
         next = job->next;
         begin_try(job);
     }
@@ -347,7 +281,7 @@ static int begin_due(struct weir_read *read)
     bool all = atomic_exchange(&read->learnt, false);
     int64_t now_ms = weir_clock_ms(), nearest_ms = now_ms + 1000;
     struct list due = {NULL};
-    for (struct job *job = read->waiting.first, *next; job != NULL; job = next) {
+    for (struct weir_read_job *job = read->waiting.first, *next; job != NULL; job = next) {
         next = job->next;
         if (all || job->next_try_ms <= now_ms) {
             drop(&read->waiting, job);
@@ -356,7 +290,7 @@ static int begin_due(struct weir_read *read)
             nearest_ms = job->next_try_ms;
         }
     }
-    for (struct job *job; (job = due.first) != NULL;) {
+    for (struct weir_read_job *job; (job = due.first) != NULL;) {
         drop(&due, job);
         begin_try(job);
     }
@@ -446,7 +380,7 @@ int weir_read_open(struct weir_gateway *gateway, struct weir_read **ret_read, st
 
 static void free_jobs(struct weir_read *read, struct list *list)
 {
-    for (struct job *job; (job = list->first) != NULL;) {
+    for (struct weir_read_job *job; (job = list->first) != NULL;) {
         drop(list, job);
         if (job->easy != NULL) {
             curl_multi_remove_handle(read->multi, job->easy);

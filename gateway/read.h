@@ -1,5 +1,5 @@
-/* Reads: fetches a document from the store that owns its key, by libcurl's multi interface on one thread; the
- * client's request is suspended meanwhile. */
+/* Reads: asks the store that owns a partition, by libcurl's multi interface on one thread, until it answers
+ * or the time is up; the client's request is suspended meanwhile. What is asked is a kind (read_job.h). */
 #ifndef WEIR_GATEWAY_READ_H
 #define WEIR_GATEWAY_READ_H
 
@@ -14,7 +14,7 @@ int weir_read_open(struct weir_gateway *gateway, struct weir_read **ret_read, st
 /* Ends what is under way: its requests stay in the registry. Accepts NULL. */
 void weir_read_close(struct weir_read *read);
 
-/* Suspends the request and begins to read. */
+/* read_document.c: suspends the request and begins to read its document. */
 enum weir_step weir_read_run(struct weir_request *request);
 
 /* The owners of partitions may have changed: reads that wait for one try again. context is the weir_read. */

@@ -87,33 +87,92 @@ static struct MHD_Response *problem_response(struct weir_request *request)
     return response;
 }
 
+/* "" when Kafka did not tell. */
+static void write_position(const struct weir_request *request, char out[static WEIR_POSITION_BYTES])
+{
+    const struct weir_request_position *position = &request->position;
+    out[0] = '\0';
+    if (position->offset >= 0)
+        weir_position_write(
+            request->collection->config->command_topic, position->partition, position->offset, out);
+}
+
+/* {"request_id":…,"status":…,"key":…,"position":…} and what `more` holds. */
+static void write_command(
+    const struct weir_request *request, const char *status, const char *more, struct weir_buffer *out)
+{
+    char position[WEIR_POSITION_BYTES];
+    write_position(request, position);
+    weir_buffer_reserve(out, ACCEPTED_BYTES);
+    weir_buffer_append_str(out, "{\"request_id\":\"");
+    weir_buffer_append_str(out, request->id);
+    weir_buffer_append_str(out, "\",\"status\":\"");
+    weir_buffer_append_str(out, status);
+    weir_buffer_append_str(out, "\",\"key\":");
+    weir_buffer_append_json_string(out, request->key);
+    weir_buffer_append_str(out, ",\"position\":");
+    if (position[0] != '\0')
+        weir_buffer_append_json_string(out, weir_bytes_str(position));
+    else
+        weir_buffer_append_str(out, "null");
+    weir_buffer_append_str(out, more);
+    weir_buffer_append_str(out, "}\n");
+}
+
+static void add_position(const struct weir_request *request, struct MHD_Response *response)
+{
+    char position[WEIR_POSITION_BYTES];
+    write_position(request, position);
+    if (position[0] != '\0')
+        add_header(response, "Weir-Position", position);
+}
+
+/* Where its outcome is told, while a store keeps the collection. */
+static void add_location(const struct weir_request *request, struct MHD_Response *response)
+{
+    char position[WEIR_POSITION_BYTES], location[WEIR_POSITION_BYTES + 64];
+    write_position(request, position);
+    if (position[0] == '\0' || request->collection->config->store_service == NULL)
+        return;
+    snprintf(location, sizeof(location), "/v1/requests/%s?at=%s", request->id, position);
+    add_header(response, "Location", location);
+}
+
 static struct MHD_Response *accepted_response(struct weir_request *request)
 {
-    const struct weir_outcome *outcome = &request->outcome;
-    char position[WEIR_POSITION_BYTES] = "";
-    if (outcome->offset >= 0)
-        weir_position_write(
-            request->collection->config->command_topic, outcome->partition, outcome->offset, position);
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    weir_buffer_reserve(&body, ACCEPTED_BYTES);
-    weir_buffer_append_str(&body, "{\"request_id\":\"");
-    weir_buffer_append_str(&body, request->id);
-    weir_buffer_append_str(&body, "\",\"status\":\"accepted\",\"key\":");
-    weir_buffer_append_json_string(&body, request->key);
-    weir_buffer_append_str(&body, ",\"position\":");
-    if (position[0] != '\0')
-        weir_buffer_append_json_string(&body, weir_bytes_str(position));
-    else
-        weir_buffer_append_str(&body, "null");
-    weir_buffer_append_str(&body, "}\n");
-    if (body.failed)
-        return NULL;
-    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&body));
+    write_command(request, "accepted", "", &body);
+    struct MHD_Response *response = body.failed ? NULL : response_copy(request, weir_buffer_bytes(&body));
     if (response == NULL)
         return NULL;
     add_header(response, "Content-Type", "application/json");
-    if (position[0] != '\0')
-        add_header(response, "Weir-Position", position);
+    add_position(request, response);
+    add_location(request, response);
+    return response;
+}
+
+static struct MHD_Response *ended_response(struct weir_request *request)
+{
+    const struct weir_outcome *outcome = &request->outcome;
+    char more[64] = "", applied[32];
+    if (outcome->version[0] != '\0')
+        snprintf(more, sizeof(more), ",\"version\":%s", outcome->version);
+    WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    if (outcome->status == MHD_HTTP_NO_CONTENT)
+        weir_buffer_append_str(&body, "");
+    else
+        write_command(request, more[0] != '\0' ? "stored" : "unchanged", more, &body);
+    struct MHD_Response *response =
+        body.failed ? NULL : response_copy(request, weir_bytes(body.data != NULL ? body.data : "", body.len));
+    if (response == NULL)
+        return NULL;
+    if (outcome->status != MHD_HTTP_NO_CONTENT)
+        add_header(response, "Content-Type", "application/json");
+    if (outcome->etag[0] != '\0')
+        add_header(response, "ETag", outcome->etag);
+    snprintf(applied, sizeof(applied), "wait=%" PRId64, request->wait_ms / 1000);
+    add_header(response, "Preference-Applied", applied);
+    add_position(request, response);
     return response;
 }
 
@@ -154,6 +213,7 @@ static struct MHD_Response *page_response(struct weir_request *request)
 static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PROBLEM] = problem_response,
     [WEIR_OUTCOME_ACCEPTED] = accepted_response,
+    [WEIR_OUTCOME_ENDED] = ended_response,
     [WEIR_OUTCOME_DOCUMENT] = document_response,
     [WEIR_OUTCOME_PAGE] = page_response,
 };

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "gateway/access.h"
 #include "gateway/connection.h"
+#include "gateway/prefer.h"
 #include "gateway/reply.h"
 
 #include <inttypes.h>
@@ -184,7 +185,7 @@ static enum weir_step check_body_head(struct weir_request *request)
 {
     const char *wanted = request->route->media_type;
     const struct weir_head *head = &request->head;
-    if (request->route->action != NULL)
+    if (request->route->page)
         return WEIR_STEP_SUSPENDED; /* a form's body, whatever its type, which is not read */
     if (wanted == NULL)
         return head->body_bytes == 0
@@ -210,7 +211,7 @@ static enum weir_step find_route(struct weir_request *request)
         return weir_request_refuse(
             request, rc == WEIR_E_NOT_FOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", err.text);
     request->collection = find_collection(request->gateway, request->path.collection);
-    if (request->collection == NULL)
+    if (request->collection == NULL && !weir_target_is_request(&request->path))
         return weir_request_refuse(
             request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
     request->route = weir_route_find(&request->path, request->method);
@@ -218,6 +219,7 @@ static enum weir_step find_route(struct weir_request *request)
         return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
             "%s is not for this path; it takes %s", request->method, weir_route_allow(&request->path));
     request->key = weir_bytes(request->path.key, request->path.key_len);
+    request->wait_ms = weir_prefer_wait_ms(request->head.prefer);
     return check_body_head(request);
 }
 

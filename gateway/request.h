@@ -32,7 +32,19 @@ enum weir_stage {
     WEIR_STAGE_ANSWERED,
 };
 
-enum weir_outcome_kind { WEIR_OUTCOME_PROBLEM, WEIR_OUTCOME_ACCEPTED, WEIR_OUTCOME_DOCUMENT, WEIR_OUTCOME_PAGE };
+enum weir_outcome_kind {
+    WEIR_OUTCOME_PROBLEM,
+    WEIR_OUTCOME_ACCEPTED, /* Kafka has the command */
+    WEIR_OUTCOME_ENDED,    /* and the store has carried it out */
+    WEIR_OUTCOME_DOCUMENT,
+    WEIR_OUTCOME_PAGE,
+};
+
+/* Where a command stands on its topic. */
+struct weir_request_position {
+    int32_t partition;
+    int64_t offset; /* < 0: Kafka did not say */
+};
 
 enum { WEIR_REQUEST_TAG_BYTES = 264, WEIR_REQUEST_POINTER_BYTES = 256 };
 
@@ -51,10 +63,7 @@ struct weir_outcome {
     unsigned status;
     bool close;                   /* the connection can't be trusted or used any more */
     struct weir_problem *problem; /* PROBLEM; NULL when memory is out */
-    /* ACCEPTED */
-    int32_t partition;
-    int64_t offset; /* < 0: Kafka did not say */
-    /* DOCUMENT, and PAGE: its HTML */
+    /* DOCUMENT, and PAGE: its HTML; ENDED has etag and version of them */
     struct weir_buffer document;
     char etag[WEIR_REQUEST_TAG_BYTES];
     char last_modified[40];
@@ -88,6 +97,9 @@ struct weir_request {
     struct weir_buffer body;
     struct weir_bytes key; /* of the document; into path, body's parsed value (copied to path.key) or id */
     struct weir_pending_entry pending;
+    struct weir_request_position
+        position;    /* of the command, once Kafka has it; or the one that is asked for */
+    int64_t wait_ms; /* for which the client wants to wait; 0: not at all */
     struct weir_outcome outcome;
     size_t answer_bytes;
 };

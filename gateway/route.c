@@ -2,6 +2,7 @@
 
 #include "gateway/command.h"
 #include "gateway/read.h"
+#include "gateway/read_request.h"
 #include "gateway/subscription.h"
 
 #include <string.h>
@@ -10,19 +11,24 @@
 #define MERGE_PATCH "application/merge-patch+json"
 #define COLLECTION "/v1/{collection}"
 #define ITEM "/v1/{collection}/{key}"
+#define REQUEST "/v1/requests/{request}"
 
 const struct weir_route weir_routes[] = {
-    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, weir_command_run},
-    {ITEM, "GET", true, 0, NULL, NULL, weir_read_run},
-    {ITEM, "HEAD", true, 0, NULL, NULL, weir_read_run},
-    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, weir_command_run},
-    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, weir_command_run},
-    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, weir_command_run},
-    {ITEM ":confirm", "GET", true, 0, NULL, "confirm", weir_subscription_show},
-    {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", weir_subscription_act},
-    {ITEM ":unsubscribe", "GET", true, 0, NULL, "unsubscribe", weir_subscription_show},
-    {ITEM ":unsubscribe", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "unsubscribe",
+    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run},
+    {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run},
+    {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run},
+    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run},
+    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, false, weir_command_run},
+    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, false, weir_command_run},
+    {ITEM ":confirm", "GET", true, 0, NULL, "confirm", true, weir_subscription_show},
+    {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", true,
         weir_subscription_act},
+    {ITEM ":unsubscribe", "GET", true, 0, NULL, "unsubscribe", true, weir_subscription_show},
+    {ITEM ":unsubscribe", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "unsubscribe", true,
+        weir_subscription_act},
+    {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run},
+    {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
+    {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
 };
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
@@ -160,13 +166,38 @@ int weir_target_read(const char *target, struct weir_target *ret_target, struct 
     if (key_len == 0 || key[key_len] == '/')
         return no_route(err);
     const char *action = find_action(key, key_len);
-    if (action != NULL) {
+    if (strcmp(ret_target->collection, "requests") == 0) {
+        ret_target->action = WEIR_ROUTE_REQUEST;
+    } else if (action != NULL) {
         key_len -= strlen(action) + 1;
         if (key_len == 0 || !is_served(action))
             return no_route(err);
         ret_target->action = action;
     }
     return decode_key(key, key_len, ret_target, err);
+}
+
+bool weir_target_is_request(const struct weir_target *target)
+{
+    return target->action != NULL && strcmp(target->action, WEIR_ROUTE_REQUEST) == 0;
+}
+
+bool weir_target_query(const char *target, const char *name, char *out, size_t size)
+{
+    size_t name_len = strlen(name), len = 0;
+    const char *at = strchr(target, '?');
+    while (at != NULL && (strncmp(at + 1, name, name_len) != 0 || at[1 + name_len] != '='))
+        at = strchr(at + 1, '&');
+    if (at == NULL)
+        return false;
+    for (at += name_len + 2; *at != '\0' && *at != '&'; len++) {
+        if (len + 1 >= size)
+            return false;
+        out[len] = *at == '%' ? (char)escaped_byte(at) : *at;
+        at += *at == '%' ? 3 : 1;
+    }
+    out[len] = '\0';
+    return true;
 }
 
 static bool is_for(const struct weir_route *route, const struct weir_target *target)
@@ -187,6 +218,11 @@ const struct weir_route *weir_route_find(const struct weir_target *target, const
 
 const char *weir_route_allow(const struct weir_target *target)
 {
+    static const char *const actions_allow[][2] = {{WEIR_ROUTE_REQUEST, "GET, HEAD"}, {"adjust", "POST"}};
+    for (size_t i = 0; target->action != NULL && i < sizeof(actions_allow) / sizeof(actions_allow[0]); i++) {
+        if (strcmp(actions_allow[i][0], target->action) == 0)
+            return actions_allow[i][1];
+    }
     if (target->action != NULL)
         return "GET, POST";
     return target->item ? "GET, HEAD, PUT, PATCH, DELETE" : "POST";

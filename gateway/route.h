@@ -17,6 +17,9 @@ enum weir_step {
     WEIR_STEP_SUSPENDED, /* the connection sleeps; someone will resume it */
 };
 
+/* Stands for the action of /v1/requests/{id}, which is in no collection. */
+#define WEIR_ROUTE_REQUEST "request"
+
 struct weir_route {
     const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
     const char *method;
@@ -24,6 +27,7 @@ struct weir_route {
     enum weir_operation operation;
     const char *media_type; /* of the body; NULL: the request has none */
     const char *action;     /* "confirm" of …/{key}:confirm; NULL: none */
+    bool page;              /* it is for people: forms come in, HTML goes out */
     enum weir_step (*run)(struct weir_request *request);
 };
 
@@ -34,7 +38,7 @@ extern const size_t weir_route_count;
 struct weir_target {
     char collection[64];
     bool item;
-    const char *action; /* static; NULL: none */
+    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST */
     char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
     size_t key_len;
 };
@@ -46,6 +50,11 @@ int weir_target_check(const char *target, struct weir_error *err);
 /* Takes a checked target apart; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this.
  * WEIR_E_INVALID: the key breaks its rule. */
 int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err);
+
+bool weir_target_is_request(const struct weir_target *target);
+
+/* The decoded value of a checked target's query parameter; false when there is none, or it does not fit. */
+bool weir_target_query(const char *target, const char *name, char *out, size_t size);
 
 /* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
 const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);

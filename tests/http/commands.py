@@ -18,7 +18,8 @@ def accepted(reply, key):
     equal(reply.headers["x-request-id"], body["request_id"], "X-Request-Id")
     equal(body["key"], key, "key")
     equal(reply.headers["weir-position"], body["position"], "Weir-Position")
-    check("location" not in reply.headers, "no Location while there is nothing behind it")
+    location = f"/v1/requests/{body['request_id']}?at={body['position']}"
+    equal(reply.headers["location"], location, "Location")
     return body
 
 
@@ -176,3 +177,11 @@ def case_body_at_the_limit():
         equal(len(body), limit, "length")
         equal(stage.call("PUT", "/v1/orders/o-1", body).status, 202, "status at the limit")
         equal(stage.records()[0]["payload"], body, "value")
+
+
+def case_adjust():
+    with Stage().start() as stage:
+        answer = accepted(stage.call("POST", "/v1/orders/a%3Aadjust:adjust", '{"stock": -2}'), "a:adjust")
+        record = only_record(stage, answer)
+        equal(record["payload"], '{"stock": -2}', "value, byte for byte")
+        equal(record["headers"]["ce_type"], "weir.orders.adjust", "ce_type")

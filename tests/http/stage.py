@@ -136,6 +136,7 @@ class Store:
 
     def __init__(self):
         self.documents, self.status, self.seen, self.delay_s = {}, None, [], 0
+        self.outcomes = []  # what it says of requests, one after the other: a dict, or a status
         store = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -144,7 +145,9 @@ class Store:
             def do_GET(self):
                 store.seen.append((self.path, dict(self.headers)))
                 time.sleep(store.delay_s)
-                found = store.documents.get(self.path)
+                if self.path.startswith("/requests/"):
+                    return self.answer_request(store.outcomes.pop(0))
+                found = store.documents.get(self.path.split("?")[0])
                 status = store.status or (200 if found else 404)
                 body = found["body"] if status == 200 else b""
                 self.send_response(status)
@@ -154,6 +157,15 @@ class Store:
                 if status == 200:
                     for name in ("ETag", "Last-Modified", "Weir-Version"):
                         self.send_header(name, found[name])
+                self.end_headers()
+                self.wfile.write(body)
+
+            def answer_request(self, told):
+                body = json.dumps(told).encode() if isinstance(told, dict) else b""
+                self.send_response(200 if body else told)
+                self.send_header("Content-Length", str(len(body)))
+                if told == 404:
+                    self.send_header("Weir-Outcome", "unknown")
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -88,10 +88,11 @@ static void reply_pending(const struct weir_read *read, const struct place *plac
 static void reply_unknown(
     const struct weir_read *read, const struct place *place, const struct weir_read_wait *wait, bool ended)
 {
-    if (wait->offset >= 0 && ended)
+    if (wait->offset >= 0 && ended) {
         read->store->host->reply_problem(
-            read->reply, 404, "no such request is known; requests are for a day");
-    else if (!weir_read_waits(read, wait))
+            read->reply, 404, "no such request is known; requests are for at least a day");
+        read->store->host->reply_header(read->reply, "Weir-Outcome", "unknown");
+    } else if (!weir_read_waits(read, wait))
         reply_pending(read, place);
 }
 

@@ -1,0 +1,57 @@
+#include "gateway/prefer.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { WAIT_S_MAX = 24 * 3600 };
+
+static bool is_space(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* One preference without the spaces around it. */
+static struct weir_bytes trim(struct weir_bytes text)
+{
+    while (text.len > 0 && is_space(text.data[0]))
+        text = weir_bytes(text.data + 1, text.len - 1);
+    while (text.len > 0 && is_space(text.data[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+/* "wait=10", also with the number in quotes; -1 for anything else. */
+static int64_t read_wait_s(struct weir_bytes preference)
+{
+    static const char name[] = "wait=";
+    const size_t len = sizeof(name) - 1;
+    int64_t seconds = 0;
+
+    if (preference.len <= len || strncasecmp(preference.data, name, len) != 0)
+        return -1;
+    struct weir_bytes text = weir_bytes(preference.data + len, preference.len - len);
+    if (text.len > 2 && text.data[0] == '"' && text.data[text.len - 1] == '"')
+        text = weir_bytes(text.data + 1, text.len - 2);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        seconds = seconds * 10 + (text.data[i] - '0');
+        if (seconds > WAIT_S_MAX)
+            seconds = WAIT_S_MAX;
+    }
+    return seconds;
+}
+
+int64_t weir_prefer_wait_ms(struct weir_bytes prefer)
+{
+    while (prefer.len > 0) {
+        const char *comma = memchr(prefer.data, ',', prefer.len);
+        size_t len = comma != NULL ? (size_t)(comma - prefer.data) : prefer.len;
+        int64_t seconds = read_wait_s(trim(weir_bytes(prefer.data, len)));
+        if (seconds >= 0)
+            return seconds * 1000;
+        len += comma != NULL;
+        prefer = weir_bytes(prefer.data + len, prefer.len - len);
+    }
+    return 0;
+}

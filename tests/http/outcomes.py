@@ -1,0 +1,108 @@
+"""What becomes of a command: clients that wait for it, that ask for it later, that read their own write."""
+from stage import Stage, check, check_problem, equal, murmur2_partition
+
+WAIT = ("Prefer", "wait=5")
+PARTITION = murmur2_partition("o-1")
+
+
+def stored(op="c", version=1):
+    return {"request": "r", "outcome": "stored", "key": "o-1", "op": op, "version": version}
+
+
+def rejected(error):
+    return {"request": "r", "outcome": "rejected", "error": error}
+
+
+def lettered(error):
+    return {"request": "r", "outcome": "dead-lettered", "error": error}
+
+
+def put(stage, *outcomes, headers=(WAIT,)):
+    stage.store.outcomes = list(outcomes)
+    return stage.call("PUT", "/v1/orders/o-1", "{}", list(headers))
+
+
+def case_stored():
+    with Stage().start() as stage:
+        reply = put(stage, stored())
+        equal(reply.status, 201, "status of a created document")
+        equal(reply.headers["etag"], f'"{reply.headers["x-request-id"]}"', "ETag")
+        equal(reply.headers["preference-applied"], "wait=5", "Preference-Applied")
+        equal(reply.headers["weir-position"], f"orders/{PARTITION}/0", "Weir-Position")
+        equal((reply.json["status"], reply.json["key"], reply.json["version"]), ("stored", "o-1", 1), "body")
+        asked = stage.store.seen[-1][0]
+        check(asked.startswith(f"/requests/orders/{PARTITION}/{reply.headers['x-request-id']}?offset=0&wait="), asked)
+        reply = put(stage, stored("u", 2))
+        equal((reply.status, reply.json["version"]), (200, 2), "an updated document")
+        stage.store.outcomes = [stored("d", 3)]
+        reply = stage.call("DELETE", "/v1/orders/o-1", headers=[WAIT])
+        equal((reply.status, reply.body, "etag" in reply.headers), (204, b"", False), "a deleted document")
+        reply = put(stage, {"request": "r", "outcome": "unchanged"})
+        equal((reply.status, reply.json["status"]), (200, "unchanged"), "a command without effect")
+
+
+def case_not_stored():
+    rows = [
+        (rejected("already-exists"), 409),
+        (rejected("precondition-failed"), 412),
+        (rejected("minimum"), 409),
+        (rejected("not-found"), 404),
+        (rejected("idempotency-key-reused"), 422),
+        (rejected("something-new"), 500),
+        (lettered("invalid"), 422),
+        (lettered("too-large"), 413),
+        (lettered("max-attempts"), 500),
+    ]
+    with Stage().start() as stage:
+        for outcome, status in rows:
+            check_problem(put(stage, outcome), status)
+
+
+def case_no_answer_in_time_is_202():
+    with Stage(gateway=["timeout = 3s"]).start() as stage:
+        reply = put(stage, {"request": "r", "outcome": "pending"})
+        equal(reply.status, 202, "pending")
+        check("preference-applied" not in reply.headers, "nothing was applied")
+        equal(put(stage, 503, stored()).status, 201, "the store is asked again")
+        equal(put(stage, *[503] * 100).status, 202, "a store that is not ready")
+        stage.store.delay_s = 30
+        equal(put(stage, stored()).status, 202, "a store that does not answer")
+
+
+def case_who_does_not_wait_is_not_kept():
+    with Stage().start() as stage:
+        for headers in ((), (("Prefer", "respond-async"),), (("Prefer", "wait=0"),), (("Prefer", "wait=x"),)):
+            equal(put(stage, headers=headers).status, 202, f"status with {headers}")
+        equal(stage.store.seen, [], "what the store was asked")
+        equal(put(stage, stored(), headers=[("Prefer", 'respond-async , WAIT="4"')]).status, 201, "status")
+
+
+def case_idempotency_key_is_compared():
+    with Stage().start() as stage:
+        reply = put(stage, stored(), headers=[WAIT, ("Idempotency-Key", "k")])
+        equal(reply.status, 201, "status")
+        digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+        check(stage.store.seen[-1][0].endswith(f"&fingerprint={digest}"), stage.store.seen[-1][0])
+
+
+def case_asked_later():
+    with Stage().start() as stage:
+        location = put(stage, headers=()).headers["location"]
+        stage.store.outcomes = [rejected("already-exists"), 503, stored(), 404]
+        reply = stage.call("GET", location)
+        equal((reply.status, reply.json), (200, rejected("already-exists")), "the store's word")
+        equal(stage.call("GET", location + "&wait=3").json, stored(), "after a store that was not ready")
+        check("&wait=" in stage.store.seen[-1][0] and "&wait=0" not in stage.store.seen[-1][0], stage.store.seen[-1][0])
+        check_problem(stage.call("GET", location), 404, "no such request")
+
+
+def case_own_write_is_read():
+    with Stage().start() as stage:
+        stage.store.put("/documents/orders/o-1", b"{}")
+        position = ("Weir-Position", f"orders/{PARTITION}/7")
+        equal(stage.call("GET", "/v1/orders/o-1", headers=[position]).status, 200, "status")
+        equal(stage.store.seen[-1][0], "/documents/orders/o-1?offset=7", "what the store was asked")
+        equal(stage.call("GET", "/v1/orders/o-1", headers=[position, WAIT]).status, 200, "status")
+        check(stage.store.seen[-1][0].startswith("/documents/orders/o-1?offset=7&wait="), stage.store.seen[-1][0])
+        for wrong in ("orders/7", f"orders/{(PARTITION + 1) % 6}/7", f"carts/{PARTITION}/7"):
+            check_problem(stage.call("GET", "/v1/orders/o-1", headers=[("Weir-Position", wrong)]), 400, "Weir-Position")
