@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Thousands of random commands, good, odd and broken, put on the topic itself: store and judge must agree on each.
 
-random_commands.py [--seed N] [--commands N] [--crash]: the seed is printed, so that a disagreement can be had again.
+random_commands.py [--seed N] [--commands N] [--keys N] [--crash [--wipe]]: the seed is printed, so that a disagreement can be had again.
 --crash: the store dies in its first transaction, in a later one, then between commit and apply, before it comes to
-the end.
+the end; --wipe: and loses its disk each time.
 """
 import argparse
 import json
@@ -51,9 +51,9 @@ BROKEN = (
 class Commands:
     """Makes random commands; knows what ids it gave to which key."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, keys):
         self.random, self.count = random.Random(seed), 0
-        self.keys = [f"k-{i}" for i in range(KEYS - 3)] + ["ключ/ä b", 'quote"\\', "x" * 255]
+        self.keys = [f"k-{i}" for i in range(keys - 3)] + ["ключ/ä b", 'quote"\\', "x" * 255]
         self.ids = {key: [] for key in self.keys}
 
     def space(self):
@@ -137,8 +137,8 @@ class Commands:
 class Feed:
     """Puts random commands on the topic; `count` says how many so far."""
 
-    def __init__(self, kafka, seed):
-        self.commands, self.failed = Commands(seed), []
+    def __init__(self, kafka, seed, keys=KEYS):
+        self.commands, self.failed = Commands(seed, keys), []
         # The topic takes small batches only.
         self.producer = ck.Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "batch.size": 65536})
 
@@ -157,26 +157,28 @@ class Feed:
                 headers=headers,
                 on_delivery=lambda error, _m: error and self.failed.append(error),
             )
-            self.producer.poll(0)
+            self.producer.poll(0.1 if len(self.producer) > 50000 else 0)
         self.producer.flush(60)
         if self.failed:
             raise Failed(f"could not put the commands: {self.failed[0]}")
 
 
-def run(seed, count, crash):
+def run(seed, count, keys, crash, wipe):
     say(f"seed {seed}")
     with Stage() as stage:
         kafka = stage.kafka()
         weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash else None)
-        Feed(kafka, seed).put(count)
+        Feed(kafka, seed, keys).put(count)
         weir.start("gateway").wait_ready()
         for point in ("before-commit:1", "before-commit:3", "before-apply:5") if crash else ():
             code = weir.start("store", WEIR_CRASH_AT=point).wait_ended(60)
             if code != -signal.SIGKILL:
                 raise Failed(f"the store ended with {code} instead of {point}")
+            if wipe:
+                weir.wipe_store()
         store = weir.start("store").wait_ready()
         with Watch(kafka) as watch:
-            watch.wait_settled(60, [store])
+            watch.wait_settled(60 + count // 500, [store])
         code, counts = weir.judge(store=True)
         say(f"judge: exit {code}, {counts}")
         if code != 0:
@@ -191,10 +193,12 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--commands", type=int, default=COMMANDS)
+    parser.add_argument("--keys", type=int, default=KEYS)
     parser.add_argument("--crash", action="store_true")
+    parser.add_argument("--wipe", action="store_true")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = arguments()
-    main(lambda: run(options.seed, options.commands, options.crash))
+    main(lambda: run(options.seed, options.commands, options.keys, options.crash, options.wipe))
