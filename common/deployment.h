@@ -52,6 +52,7 @@ struct weir_collection {
     int64_t changes_view; /* enum weir_changes_view */
     char *schema;         /* path of its documents' JSON Schema, as it can be opened; NULL: none */
     bool schema_formats;  /* whether `format` is a rule there (common/schema) */
+    char **indexes;       /* dotted paths of indexed members, ended by NULL; NULL: none */
     char *command_topic;  /* prefix + "orders" (derived) */
     char *changes_topic;  /* prefix + "orders.changes" (derived) */
     char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */

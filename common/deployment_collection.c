@@ -36,6 +36,11 @@ static const struct weir_option rows[] = {
         .fallback = "false",
         .offset = offsetof(struct weir_collection, schema_formats),
         .help = "whether `format` in the schema is a rule; else it is a note"},
+    {.key = "indexes",
+        .type = WEIR_OPTION_LIST,
+        .offset = offsetof(struct weir_collection, indexes),
+        .help = "members by which documents are found, at most 16, e.g. customerID, items.sku; others than "
+                "before are built in the background"},
 };
 
 const struct weir_option_table weir_collection_options = {.section = "collection *",
@@ -74,6 +79,29 @@ static int check_key_field(const struct weir_deployment *deployment, const char 
     return weir_error_set(err, WEIR_E_CONFIG,
         "%s: key = %s: a key field is named by a letter or _, then letters, digits, _ or -",
         weir_config_where(deployment->config, section, "key"), key);
+}
+
+enum { INDEXES_MAX = 16, INDEX_PATH_BYTES = 200 };
+
+static int check_indexes(const struct weir_deployment *deployment, const char *section,
+    const struct weir_collection *collection, struct weir_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const char *where = weir_config_where(deployment->config, section, "indexes");
+
+    for (size_t i = 0; collection->indexes != NULL && collection->indexes[i] != NULL; i++) {
+        const char *path = collection->indexes[i];
+        size_t len = strlen(path);
+        if (i == INDEXES_MAX)
+            return weir_error_set(
+                err, WEIR_E_CONFIG, "%s: indexes: a collection has at most %d", where, INDEXES_MAX);
+        if (len > INDEX_PATH_BYTES || path[strspn(path, allowed)] != '\0' || path[0] == '.' ||
+            path[len - 1] == '.' || strstr(path, "..") != NULL)
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "%s: indexes = %s: a path is names of letters, digits, _ and - with dots between them", where,
+                path);
+    }
+    return 0;
 }
 
 static int name_topics(
@@ -116,6 +144,8 @@ static int load_collection(const struct weir_deployment *deployment, const char 
         code = check_key_field(deployment, section, collection, err);
     if (code == 0)
         code = find_schema(deployment, collection, err);
+    if (code == 0)
+        code = check_indexes(deployment, section, collection, err);
     return code < 0 ? code : name_topics(deployment, collection, err);
 }
 

@@ -200,16 +200,18 @@ static const char *host_request_path(const struct weir_http_request *request)
     return request->path;
 }
 
-/* A value of "a=1&b=2", which must not be escaped; good until the next call on this thread. */
+/* A value of "a=1&b=2", which must not be escaped; good until four calls later on this thread. */
 static const char *host_request_query(const struct weir_http_request *request, const char *name)
 {
-    static _Thread_local char value[128];
+    static _Thread_local char values[4][1200];
+    static _Thread_local unsigned calls;
+    char *value = values[calls++ % 4];
     size_t len = strlen(name);
 
     for (const char *at = request->query; *at != '\0'; at += strcspn(at, "&"), at += *at == '&') {
         if (strncmp(at, name, len) != 0 || at[len] != '=')
             continue;
-        snprintf(value, sizeof(value), "%.*s", (int)strcspn(at + len + 1, "&"), at + len + 1);
+        snprintf(value, sizeof(values[0]), "%.*s", (int)strcspn(at + len + 1, "&"), at + len + 1);
         return value;
     }
     return NULL;
@@ -328,10 +330,20 @@ struct fake *fake_new(void)
     assert_non_null(fake);
     the = fake;
     make_folder(fake);
-    fake->collections[0] = (struct weir_collection){
-        "orders", "orderID", 6, WEIR_VIEW_NEW_IMAGE, "orders", "orders.changes", "store"};
-    fake->collections[1] = (struct weir_collection){
-        "products", "sku", 2, WEIR_VIEW_NEW_AND_OLD_IMAGES, "products", "products.changes", "store"};
+    fake->collections[0] = (struct weir_collection){.name = "orders",
+        .key_field = "orderID",
+        .partitions = 6,
+        .changes_view = WEIR_VIEW_NEW_IMAGE,
+        .command_topic = "orders",
+        .changes_topic = "orders.changes",
+        .store_service = "store"};
+    fake->collections[1] = (struct weir_collection){.name = "products",
+        .key_field = "sku",
+        .partitions = 2,
+        .changes_view = WEIR_VIEW_NEW_AND_OLD_IMAGES,
+        .command_topic = "products",
+        .changes_topic = "products.changes",
+        .store_service = "store"};
     fake->service = (struct weir_service){.name = "store", .source_topics = (char **)source_topics};
     fake->deployment = (struct weir_deployment){.kafka = {.window_ms = 604800000},
         .collections = fake->collections,
@@ -646,7 +658,7 @@ void fake_run(struct fake *fake)
 struct weir_http_reply fake_get(struct fake *fake, const char *method, const char *path, const char *peer)
 {
     struct weir_http_reply reply = {.status = 0};
-    char whole[512];
+    char whole[2000];
 
     (void)fake;
     snprintf(whole, sizeof(whole), "%s", path);

@@ -36,7 +36,7 @@ struct fake_log {
 struct weir_http_reply {
     unsigned status;
     bool later; /* it waits */
-    char body[2048];
+    char body[16384];
     char names[8][32], values[8][320];
     size_t header_count;
 };

@@ -94,8 +94,23 @@ bool weir_db_hours_next(const struct weir_db *db, int64_t from, int64_t *ret_hou
 typedef bool weir_db_visitor(void *context, struct weir_bytes key, struct weir_bytes value);
 int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
     struct weir_error *err);
+/* The same from key `from` on. */
+int weir_db_each_from(struct weir_db *db, struct weir_bytes from, struct weir_bytes prefix,
+    weir_db_visitor *visit, void *context, struct weir_error *err);
 /* The same for the entries of an hour, from key `from` on; nothing when there is no such hour. */
 int weir_db_hour_each(struct weir_db *db, int64_t hour, struct weir_bytes from, weir_db_visitor *visit,
     void *context, struct weir_error *err);
+
+/* What is on disk at one moment, for reads of many entries. Threads: the one that opened it; any number of
+ * them at once. Close them soon: weir_db_reopen waits for them. */
+struct weir_db_view;
+int weir_db_view_open(struct weir_db *db, struct weir_db_view **ret_view, struct weir_error *err);
+void weir_db_view_close(struct weir_db_view *view);
+/* Visits the entries with from ≤ key < to, in the order of their keys or against it. */
+int weir_db_view_range(struct weir_db_view *view, struct weir_bytes from, struct weir_bytes to,
+    bool descending, weir_db_visitor *visit, void *context, struct weir_error *err);
+/* As weir_db_get. */
+int weir_db_view_get(
+    struct weir_db_view *view, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
 
 #endif

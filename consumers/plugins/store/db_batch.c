@@ -192,10 +192,16 @@ int weir_db_visit(struct weir_db *db, rocksdb_column_family_handle_t *column, st
     return error != NULL ? weir_db_fail(db, "can't read", error, err) : 0;
 }
 
-int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
-    struct weir_error *err)
+int weir_db_each_from(struct weir_db *db, struct weir_bytes from, struct weir_bytes prefix,
+    weir_db_visitor *visit, void *context, struct weir_error *err)
 {
     if (db->rocks == NULL)
         return weir_db_fail_closed(db, err);
-    return weir_db_visit(db, db->documents, prefix, prefix, visit, context, err);
+    return weir_db_visit(db, db->documents, from, prefix, visit, context, err);
+}
+
+int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
+    struct weir_error *err)
+{
+    return weir_db_each_from(db, prefix, prefix, visit, context, err);
 }

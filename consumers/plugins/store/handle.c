@@ -1,5 +1,5 @@
 /* From a batch of commands to verdicts, outputs and the overlay. */
-#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/turn.h"
 
@@ -92,11 +92,16 @@ static int finish(struct weir_turn *turn, const struct weir_effect *effect, stru
                : 0;
 }
 
-static int overlay_change(
-    struct weir_turn *turn, const struct weir_effect *effect, struct weir_bytes stored_key)
+static int overlay_change(struct weir_turn *turn, const struct weir_effect *effect,
+    const struct weir_document *current, struct weir_bytes stored_key)
 {
     struct weir_store *store = turn->store;
+    const struct weir_record *record = turn->record;
 
+    int r = weir_indexes_change(store, turn->source, record->partition, record->key,
+        current != NULL ? current->text : WEIR_BYTES_NULL, effect->document);
+    if (r < 0)
+        return r;
     if (effect->kind == WEIR_EFFECT_DELETED) {
         weir_db_overlay_delete(store->db, stored_key);
         return 0;
@@ -123,7 +128,7 @@ static int carry_out(struct weir_turn *turn, struct weir_effect *effect, const s
     }
     if (r < 0)
         return weir_error_set(err, r, "%s", effect->why.text);
-    r = overlay_change(turn, effect, stored_key);
+    r = overlay_change(turn, effect, current, stored_key);
     return r < 0 ? weir_error_set(err, r, "out of memory") : finish(turn, effect, err);
 }
 

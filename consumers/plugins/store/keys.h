@@ -6,6 +6,8 @@
  *     o COLLECTION(2) PARTITION(2)           checkpoint of an outcome partition
  *     p COLLECTION(2) PARTITION(2)           commands of a partition that have ended: all below this offset
  *     d COLLECTION(2) PARTITION(2) KEY       document
+ *     i COLLECTION(2) PARTITION(2) INDEX(1) VALUE KEY   index entry, without a value (index.h)
+ *     x COLLECTION(2) PARTITION(2)           the indexes that the entries of a partition were made for
  *     r COLLECTION(2) PARTITION(2) REQUEST   how a request ended; in the column families of the hours
  *
  * A collection's number is given once in this folder, so that the order of topics in the configuration may
@@ -29,6 +31,8 @@ enum weir_key_kind {
     WEIR_KEY_REACHED = 'p',
     WEIR_KEY_DOCUMENT = 'd',
     WEIR_KEY_REQUEST = 'r',
+    WEIR_KEY_INDEX = 'i',
+    WEIR_KEY_INDEXED = 'x',
 };
 
 /* Kind and partition; with `key` behind them, cut at WEIR_KEY_BYTES. Answers the span in out. */

@@ -221,7 +221,7 @@ static const struct {
     const char *path;
     void (*answer)(const struct weir_read *read, const char *rest);
 } routes[] = {{"/documents/", answer_document}, {"/requests/", weir_read_answer_request},
-    {"/positions", answer_positions}};
+    {"/lists/", weir_read_answer_list}, {"/positions", answer_positions}};
 
 static void answer_route(const struct weir_read *read, const char *path)
 {

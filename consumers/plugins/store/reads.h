@@ -35,4 +35,7 @@ bool weir_read_waits(const struct weir_read *read, const struct weir_read_wait *
 /* reads_request.c: rest is "orders/3/REQUEST". */
 void weir_read_answer_request(const struct weir_read *read, const char *rest);
 
+/* reads_list.c: rest is "orders/3". */
+void weir_read_answer_list(const struct weir_read *read, const char *rest);
+
 #endif

@@ -1,4 +1,4 @@
-#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/restore_record.h"
 #include "consumers/plugins/store/store.h"
 
@@ -20,17 +20,10 @@ static bool wipe_entry(void *context, struct weir_bytes key, struct weir_bytes v
     return ++wipe->count < WIPE_STEP;
 }
 
-/* Forgets a partition: its checkpoints first, so that a crash in between leaves one that is wiped again. */
-static int wipe_partition(
-    struct weir_store *store, const struct weir_source *source, int32_t partition, struct weir_error *err)
+int weir_store_wipe(struct weir_store *store, struct weir_bytes prefix, struct weir_error *err)
 {
-    char key[WEIR_STORE_KEY_BYTES];
     struct wipe wipe = {.store = store};
 
-    weir_checkpoint_delete(store, source, partition, WEIR_STORE_CHANGES);
-    weir_checkpoint_delete(store, source, partition, WEIR_STORE_OUTCOMES);
-    struct weir_bytes prefix =
-        weir_key_write(WEIR_KEY_DOCUMENT, source->number, partition, WEIR_BYTES_NULL, key);
     do {
         wipe.count = 0;
         int r = weir_db_batch_write(store->db, err);
@@ -43,6 +36,22 @@ static int wipe_partition(
         store->host->wait_ms(0);
     } while (wipe.count == WIPE_STEP);
     return 0;
+}
+
+/* Forgets a partition: its checkpoints first, so that a crash in between leaves one that is wiped again. */
+static int wipe_partition(
+    struct weir_store *store, const struct weir_source *source, int32_t partition, struct weir_error *err)
+{
+    static const enum weir_key_kind kinds[] = {WEIR_KEY_DOCUMENT, WEIR_KEY_INDEX};
+    char key[WEIR_STORE_KEY_BYTES];
+    int r = 0;
+
+    weir_checkpoint_delete(store, source, partition, WEIR_STORE_CHANGES);
+    weir_checkpoint_delete(store, source, partition, WEIR_STORE_OUTCOMES);
+    for (size_t i = 0; r == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        r = weir_store_wipe(
+            store, weir_key_write(kinds[i], source->number, partition, WEIR_BYTES_NULL, key), err);
+    return r;
 }
 
 /* The change log forgets deletions after `window`, so an older state can't be caught up. */
@@ -118,6 +127,8 @@ int weir_store_table_position(void *instance, uint32_t table, uint32_t source_in
     if (r == 0)
         r = table == WEIR_STORE_CHANGES ? find_change(store, source, partition, ret_offset, err)
                                         : find_outcome(store, source, partition, ret_offset, err);
+    if (r == 0 && table == WEIR_STORE_CHANGES)
+        r = weir_indexes_begin(store, source, partition, *ret_offset == 0, err);
     if (r == 0)
         atomic_store(&own->checkpoints[table], *ret_offset);
     return r;
@@ -133,7 +144,7 @@ static int write_with_checkpoint(struct weir_store *store, const struct weir_sou
 
     weir_checkpoint_put(store, source, partition, (enum weir_store_table)table, checkpoint);
     weir_reached_put(store, source, partition, atomic_load(&own->reached));
-    int r = weir_db_batch_write(store->db, err);
+    int r = weir_db_overlay_write(store->db, 0, err);
     if (r == 0)
         atomic_store(&own->checkpoints[table], checkpoint.offset);
     return r;
@@ -165,6 +176,8 @@ int weir_store_table_apply(
         r = apply_record(store, table, source, &records[i], err);
         applied++;
     }
+    if (r < 0)
+        weir_db_overlay_clear(store->db);
     if (r < 0)
         weir_db_batch_clear(store->db);
     if (r < 0 || applied == 0)

@@ -2,7 +2,7 @@
 
 #include "common/json.h"
 #include "consumers/plugins/store/change.h"
-#include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
 
 #include <inttypes.h>
@@ -69,18 +69,50 @@ static int keep_change(struct weir_store *store, const struct weir_source *sourc
     return weir_requests_restore(store, source, record->partition, request, &ending, err);
 }
 
-static int put_document(struct weir_store *store, struct weir_bytes stored_key,
-    const struct weir_change *change, struct weir_bytes request)
+/* With indexes the document as it was before is looked for too, also among what this batch has changed;
+ * without them nothing is read. */
+static int change_indexed(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, struct weir_bytes stored_key, struct weir_bytes after,
+    struct weir_error *err)
 {
-    if (change->op == 'd') {
-        weir_db_batch_delete(store->db, stored_key);
+    WEIR_CLEANUP(db_value) struct weir_db_value found = {0};
+    struct weir_document before = {0};
+
+    int r = weir_db_overlay_get(store->db, stored_key, &found, err);
+    if (r == 0 && found.bytes.data != NULL)
+        r = weir_document_read(found.bytes, &before, err);
+    if (r < 0)
+        return r;
+    r = weir_indexes_change(store, source, record->partition, record->key, before.text, after);
+    return r < 0 ? weir_error_set(err, r, "out of memory") : 0;
+}
+
+/* change NULL: the document is gone. */
+static int put_document(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, const struct weir_change *change, struct weir_bytes request,
+    struct weir_error *err)
+{
+    char key[WEIR_STORE_KEY_BYTES];
+    bool remains = change != NULL && change->op != 'd';
+    struct weir_bytes stored_key =
+        weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
+
+    if (source->index_count > 0) {
+        int r =
+            change_indexed(store, source, record, stored_key, remains ? change->after : WEIR_BYTES_NULL, err);
+        if (r < 0)
+            return r;
+    }
+    if (!remains) {
+        (source->index_count > 0 ? weir_db_overlay_delete : weir_db_batch_delete)(store->db, stored_key);
         return 0;
     }
     weir_document_write(
         &(struct weir_document){change->version, change->ts_ms, request, change->after}, &store->stored);
     if (store->stored.failed)
-        return WEIR_E_INTERNAL;
-    weir_db_batch_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    (source->index_count > 0 ? weir_db_overlay_put : weir_db_batch_put)(
+        store->db, stored_key, weir_buffer_bytes(&store->stored));
     return 0;
 }
 
@@ -89,7 +121,6 @@ int weir_restore_change(struct weir_store *store, const struct weir_source *sour
 {
     struct weir_change change;
     struct weir_error invalid;
-    char key[WEIR_STORE_KEY_BYTES];
     struct weir_bytes request = header(record, WEIR_HEADER_ID);
 
     if (weir_key_check(record->key, &invalid) < 0 ||
@@ -97,19 +128,14 @@ int weir_restore_change(struct weir_store *store, const struct weir_source *sour
         skip(store, record, invalid.text);
         return 0;
     }
-    struct weir_bytes stored_key =
-        weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
-    if (record->value.data == NULL) {
-        weir_db_batch_delete(store->db, stored_key);
-        return 0;
-    }
+    if (record->value.data == NULL)
+        return put_document(store, source, record, NULL, WEIR_BYTES_NULL, err);
     if (request.len == 0 || request.len > WEIR_REQUEST_BYTES) {
         skip(store, record, "no request id");
         return 0;
     }
-    if (put_document(store, stored_key, &change, request) < 0)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    return keep_change(store, source, record, &change, request, err);
+    int r = put_document(store, source, record, &change, request, err);
+    return r < 0 ? r : keep_change(store, source, record, &change, request, err);
 }
 
 /* ---- outcomes ---- */

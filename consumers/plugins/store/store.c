@@ -1,5 +1,6 @@
 #include "consumers/plugins/store/store.h"
 
+#include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/scratch_folder.h"
 
@@ -72,6 +73,9 @@ static int make_source(
     source->collection = collection;
     source->topic = topic;
     source->changes_topic = collection->changes_topic;
+    source->indexes = collection->indexes;
+    while (source->indexes != NULL && source->indexes[source->index_count] != NULL)
+        source->index_count++;
     source->rules = (struct weir_rules){
         collection->name, collection->key_field, (int32_t)collection->partitions, NULL, 0};
     for (size_t i = WEIR_EFFECT_CREATED; i <= WEIR_EFFECT_DELETED; i++)
@@ -138,6 +142,13 @@ static int listen_for_reads(struct weir_store *store, struct weir_error *err)
     return 0;
 }
 
+static void free_partitions(struct weir_source *source)
+{
+    for (int32_t p = 0; source->partitions != NULL && p < source->partition_count; p++)
+        weir_buffer_done(&source->partitions[p].build_from);
+    free(source->partitions);
+}
+
 void weir_store_close(void *instance)
 {
     struct weir_store *store = instance;
@@ -149,13 +160,15 @@ void weir_store_close(void *instance)
     if (store->temporary && store->db != NULL && weir_db_destroy(store->path, &err) < 0)
         weir_store_log(store, WEIR_SAY_WARNING, "store.dev.left", "reason=\"%s\"", err.text);
     for (size_t i = 0; i < store->source_count; i++)
-        free(store->sources[i].partitions);
+        free_partitions(&store->sources[i]);
     free(store->sources);
     weir_buffer_done(&store->scratch);
     weir_buffer_done(&store->event);
     weir_buffer_done(&store->stored);
     weir_buffer_done(&store->found);
     weir_buffer_done(&store->fill_from);
+    weir_buffer_done(&store->entries_before);
+    weir_buffer_done(&store->entries_after);
     weir_seen_done(&store->seen);
     free(store);
 }
@@ -222,6 +235,7 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
         (void)weir_store_check_space(store, NULL);
     }
     weir_requests_tick(store);
+    weir_indexes_tick(store);
     store->host->http_wake(store->http);
     if (store->checkpoints_touched_ms == 0)
         store->checkpoints_touched_ms = now_ms;

@@ -37,6 +37,8 @@ struct weir_partition {
     int64_t pending[WEIR_STORE_TABLE_COUNT]; /* checkpoints of the batch being applied; -1 none */
     int64_t pending_reached;                 /* likewise */
     bool caught_up[WEIR_STORE_TABLE_COUNT];
+    _Atomic bool indexed;          /* reads too: its index entries are whole */
+    struct weir_buffer build_from; /* document key with which building goes on; empty: the first */
 };
 
 /* One source topic and its collection. Constant after open but for the partitions. */
@@ -47,6 +49,8 @@ struct weir_source {
     char outcomes_topic[WEIR_TOPIC_NAME_BYTES];
     char ce_types[3][96]; /* weir.orders.created, updated, deleted; in the order of the effects */
     uint16_t number;      /* of the collection in this folder */
+    char **indexes;       /* declared paths */
+    size_t index_count;
     int32_t partition_count;
     struct weir_partition *partitions;
 };
@@ -76,7 +80,7 @@ struct weir_store {
     char batch_time[WEIR_CLOCK_RFC3339_BYTES];
     size_t batch_outputs; /* records emitted */
     int64_t batch_effects[WEIR_EFFECT_COUNT];
-    struct weir_buffer scratch, event, stored, found;
+    struct weir_buffer scratch, event, stored, found, entries_before, entries_after;
 
     /* How requests ended (requests.h). */
     struct weir_seen seen;
@@ -156,6 +160,8 @@ void weir_store_aborted(void *instance, struct weir_batch *batch);
 void weir_store_begin_batch(struct weir_store *store);
 
 /* restore.c */
+/* Removes all entries that begin with prefix, in steps; whatever else is in the batch is written first. */
+int weir_store_wipe(struct weir_store *store, struct weir_bytes prefix, struct weir_error *err);
 int weir_store_table_position(void *instance, uint32_t table, uint32_t source, int32_t partition,
     int64_t *ret_offset, struct weir_error *err);
 int weir_store_table_apply(
