@@ -493,6 +493,29 @@ def case_no_event():
     equal(len(server.mails), 1, "mails")
 
 
+def case_sessions_at_once():
+    """Each carries its share; a refusal in one disturbs no other; the mails of a key keep their order."""
+    met = threading.Barrier(4)
+
+    def meet(session, _):
+        if session.counts["MAIL"] == 1 and session.number <= 4:
+            met.wait(20)
+
+    def refuse_one(session, _):
+        return "550 5.7.1 no" if session.number == 2 and session.counts["."] == 1 else None
+
+    server = Server({"MAIL": meet, ".": refuse_one})
+    lines = records(40) + [record(100 + i, event("o-%d" % i, "u", 2)) for i in range(40)]
+    result = run(server.address, lines, smtp_sessions=4, smtp_batch=40, smtp_timeout="20s")
+    equal((sorted(set(result.verdicts())), result.verdicts().count("reject")), (["done", "reject"], 1), "verdicts")
+    equal(server.sessions, 8, "sessions")
+    subjects = [str(parse(mail.content)["Subject"]) for mail in server.mails]
+    equal(len(set(subjects)), 79, "mails")
+    for i in range(40):
+        order = [subject for subject in subjects if subject.startswith("orders o-%d " % i)]
+        check(order in (["orders o-%d created" % i, "orders o-%d updated" % i], ["orders o-%d updated" % i]), "order %r", order)
+
+
 def case_settings_refused():
     for address in ("a\r\nRCPT TO:<b@example.org>", "a@b\nc", "no-at.example.org", "a b@example.org", "a@-b.example",
                     "<a@example.org>", "a@example.org>", "ä@example.org", "a@exämple.org", "@example.org", "a@",

@@ -19,19 +19,21 @@ struct pending {
     struct weir_outcome outcome;
     struct weir_outcome fault; /* if `faulty`: what it is rejected for when its mails are done */
     bool faulty;
-    size_t first, count; /* its mails in the session */
+    const struct weir_session *session; /* that holds its mails */
+    size_t first, count;
 };
 
-/* The records of one session, in the order in which the host gave them. A key occurs once: were its first
- * mail refused for now, the second must not go out before it. */
+/* The records of the sessions that run at once, in the order in which the host gave them. A key occurs once:
+ * were its first mail refused for now, the second must not go out before it. */
 struct round {
     struct weir_notifier *notifier;
     struct weir_batch *batch;
-    struct weir_session *session;
+    struct weir_session *sessions[WEIR_NOTIFIER_SESSIONS_MAX];
+    size_t session_count;
     struct pending *pending;
     size_t count, capacity;
     const struct weir_record *ahead; /* asked for, but of a key that the round holds already */
-    size_t mails;                    /* of all sessions so far */
+    size_t mails;                    /* of all rounds so far */
     bool blocked;
 };
 
@@ -57,19 +59,21 @@ static void reject(struct weir_outcome *outcome, const struct weir_error *err)
 }
 
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
-static int prepare(struct round *round, struct pending *pending, struct weir_error *err)
+static int prepare(
+    struct round *round, struct pending *pending, struct weir_session *session, struct weir_error *err)
 {
     const struct weir_host *host = round->notifier->host;
     struct weir_event event = {0};
     struct weir_error fault = {0};
     int code = 0;
 
-    pending->first = weir_session_count(round->session);
+    pending->session = session;
+    pending->first = weir_session_count(session);
     if (pending->record->value.data == NULL)
         return 0;
     if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0)
-        code = weir_mailing_add(round->notifier, round->session, &event, &fault, err);
-    pending->count = weir_session_count(round->session) - pending->first;
+        code = weir_mailing_add(round->notifier, session, &event, &fault, err);
+    pending->count = weir_session_count(session) - pending->first;
     pending->faulty = fault.code < 0;
     if (pending->faulty)
         reject(&pending->fault, &fault);
@@ -105,6 +109,31 @@ static struct pending *add_pending(struct round *round, const struct weir_record
     return pending;
 }
 
+static size_t count_mails(const struct round *round)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < round->session_count; i++)
+        count += weir_session_count(round->sessions[i]);
+    return count;
+}
+
+/* The session for the next record: each gets its share of smtp.batch. */
+static struct weir_session *choose_session(struct round *round)
+{
+    const struct weir_notifier *notifier = round->notifier;
+    size_t most = (size_t)notifier->settings->sessions;
+    size_t share = ((size_t)notifier->settings->batch + most - 1) / most;
+    size_t last = round->session_count;
+
+    if (last > 0 && (last == most || weir_session_count(round->sessions[last - 1]) < share))
+        return round->sessions[last - 1];
+    struct weir_session *session = weir_session_new(notifier->smtp);
+    if (session != NULL)
+        round->sessions[round->session_count++] = session;
+    return session;
+}
+
 static const struct weir_record *take_next(struct round *round)
 {
     const struct weir_record *record = round->ahead;
@@ -119,7 +148,7 @@ static int collect(struct round *round, struct weir_error *err)
     size_t most = (size_t)round->notifier->settings->batch;
     int code = 0;
 
-    while (code == 0 && round->count < most && weir_session_count(round->session) < most) {
+    while (code == 0 && round->count < most && count_mails(round) < most) {
         const struct weir_record *record = take_next(round);
         if (record == NULL)
             break;
@@ -128,9 +157,10 @@ static int collect(struct round *round, struct weir_error *err)
             break;
         }
         struct pending *pending = add_pending(round, record);
-        if (pending == NULL)
+        struct weir_session *session = choose_session(round);
+        if (pending == NULL || session == NULL)
             return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-        code = prepare(round, pending, err);
+        code = prepare(round, pending, session, err);
     }
     return code;
 }
@@ -140,7 +170,7 @@ static void remember(struct round *round, const struct pending *pending)
     struct weir_notifier *notifier = round->notifier;
 
     for (size_t i = 0; i < pending->count; i++) {
-        const struct weir_mail *mail = weir_session_mail(round->session, pending->first + i);
+        const struct weir_mail *mail = weir_session_mail(pending->session, pending->first + i);
         if (mail->result != WEIR_MAIL_SENT)
             continue;
         weir_sent_add(notifier->sent, mail->id);
@@ -189,7 +219,7 @@ static void settle(struct round *round)
     for (size_t i = 0; i < round->count; i++) {
         struct pending *pending = &round->pending[i];
         struct weir_outcome *outcome = &pending->outcome;
-        weir_outcome_decide(round->session, pending->first, pending->count, outcome);
+        weir_outcome_decide(pending->session, pending->first, pending->count, outcome);
         if (pending->faulty && outcome->reached && outcome->verdict == WEIR_DONE)
             *outcome = pending->fault;
         remember(round, pending);
@@ -222,33 +252,74 @@ static const char *find_trouble(const struct round *round)
     return "";
 }
 
-static void transmit(struct round *round)
+/* One session of a round. */
+struct transmission {
+    struct weir_session *session;
+    bool (*stopping)(void);
+    int64_t duration_us;
+    pthread_t thread;
+    bool threaded;
+};
+
+static void *run_transmission(void *argument)
 {
-    struct weir_notifier *notifier = round->notifier;
+    struct transmission *transmission = argument;
     int64_t began_us = weir_clock_us();
 
-    if (weir_session_count(round->session) == 0) {
-        settle(round);
+    if (weir_session_count(transmission->session) > 0)
+        weir_session_run(transmission->session, transmission->stopping);
+    transmission->duration_us = weir_clock_us() - began_us;
+    return NULL;
+}
+
+static void end_transmission(const struct weir_notifier *notifier, const struct transmission *transmission)
+{
+    if (transmission->threaded)
+        pthread_join(transmission->thread, NULL);
+    if (weir_session_count(transmission->session) == 0)
         return;
-    }
-    weir_session_run(round->session, notifier->host->stopping);
-    settle(round);
-    note_trouble(notifier, find_trouble(round));
     notifier->host->metric_add(notifier->metrics.sessions, 1);
-    notifier->host->metric_observe_us(notifier->metrics.session_time, weir_clock_us() - began_us);
+    notifier->host->metric_observe_us(notifier->metrics.session_time, transmission->duration_us);
+}
+
+/* All but the first on threads of their own; where none can be had, one after the other. */
+static void run_sessions(const struct round *round)
+{
+    struct transmission transmissions[WEIR_NOTIFIER_SESSIONS_MAX];
+
+    for (size_t i = round->session_count; i-- > 0;) {
+        struct transmission *transmission = &transmissions[i];
+        *transmission =
+            (struct transmission){.session = round->sessions[i], .stopping = round->notifier->host->stopping};
+        transmission->threaded =
+            i > 0 && pthread_create(&transmission->thread, NULL, run_transmission, transmission) == 0;
+        if (!transmission->threaded)
+            run_transmission(transmission);
+    }
+    for (size_t i = 0; i < round->session_count; i++)
+        end_transmission(round->notifier, &transmissions[i]);
+}
+
+static void transmit(struct round *round)
+{
+    bool any = count_mails(round) > 0;
+
+    if (any)
+        run_sessions(round);
+    settle(round);
+    if (any)
+        note_trouble(round->notifier, find_trouble(round));
 }
 
 static int run_round(struct round *round, struct weir_error *err)
 {
-    round->count = 0;
-    round->session = weir_session_new(round->notifier->smtp);
-    if (round->session == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    round->count = round->session_count = 0;
     int code = collect(round, err);
     if (code == 0 && round->count > 0)
         transmit(round);
-    round->mails += weir_session_count(round->session);
-    weir_session_unref(round->session);
+    round->mails += count_mails(round);
+    for (size_t i = 0; i < round->session_count; i++)
+        weir_session_unref(round->sessions[i]);
     return code;
 }
 

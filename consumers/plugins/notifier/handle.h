@@ -31,9 +31,9 @@ struct weir_notifier {
                                               health_lock */
 };
 
-/* Asks for records, sends their mails in one session of smtp.batch, or in several for a second (a key occurs
- * once in a session), and gives the verdicts in order. The rest is not reached: what was sent is committed
- * first. */
+/* Asks for records, sends their mails in rounds of smtp.sessions at once, one of smtp.batch mails or several
+ * for a second (a key occurs once in a round), and gives the verdicts in order. The rest is not reached: what
+ * was sent is committed first. */
 int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err);
 
 #endif

@@ -35,6 +35,16 @@ static char *copy(const char *text)
     return text != NULL ? strdup(text) : NULL;
 }
 
+static void init_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 static void smtp_free(struct weir_smtp *smtp)
 {
     if (smtp->password != NULL)
@@ -45,6 +55,8 @@ static void smtp_free(struct weir_smtp *smtp)
     free(smtp->hostname);
     free(smtp->host);
     SSL_CTX_free(smtp->tls);
+    pthread_cond_destroy(&smtp->connect_free);
+    pthread_mutex_destroy(&smtp->connect_lock);
     free(smtp);
 }
 
@@ -55,6 +67,8 @@ int weir_smtp_new(
     if (smtp == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     atomic_init(&smtp->references, 1);
+    pthread_mutex_init(&smtp->connect_lock, NULL);
+    init_monotonic(&smtp->connect_free);
     smtp->host = copy(options->host);
     smtp->hostname = copy(options->hostname);
     smtp->from = copy(options->from);
@@ -94,11 +108,7 @@ struct weir_session *weir_session_new(struct weir_smtp *smtp)
     session->attempt.smtp = smtp;
     weir_socket_init(&session->attempt.socket);
     pthread_mutex_init(&session->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&session->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    init_monotonic(&session->changed);
     return session;
 }
 
@@ -240,8 +250,10 @@ static void abandon(struct weir_session *session)
     if (session->abandoned)
         atomic_fetch_add(&session->attempt.smtp->abandoned, 1);
     pthread_mutex_unlock(&session->lock);
-    if (session->abandoned)
-        note_acknowledged(session);
+    if (!session->abandoned)
+        return;
+    weir_smtp_release(session->attempt.smtp, &session->attempt);
+    note_acknowledged(session);
 }
 
 static void fail(struct weir_session *session, const char *type, const char *text)

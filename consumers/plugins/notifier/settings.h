@@ -21,7 +21,8 @@ struct weir_notifier_settings {
     char *template;     /* of the mails to `to` */
     char *templates;    /* folder; NULL: none */
     char *hostname;     /* NULL: the domain of `from` */
-    int64_t batch;      /* mails a session */
+    int64_t batch;      /* mails a round */
+    int64_t sessions;   /* at once, 1 to WEIR_NOTIFIER_SESSIONS_MAX */
     int64_t timeout_ms; /* of a session, absolute */
     int64_t starttls;   /* enum weir_starttls */
     char *ca;           /* NULL: the system's authorities */
@@ -29,7 +30,7 @@ struct weir_notifier_settings {
     char *password;
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 13 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 14, WEIR_NOTIFIER_SESSIONS_MAX = 64 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */

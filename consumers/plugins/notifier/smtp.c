@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* In this order: libesmtp.h declares what it has for SSL_CTX and for authentication only after these two. */
 #include <auth-client.h>
@@ -58,6 +59,51 @@ static void allow_name(va_list arguments)
 
 static void acknowledge(va_list arguments);
 
+/* False when another attempt is connecting for longer than a session may last. */
+static bool claim(struct weir_attempt *attempt)
+{
+    struct weir_smtp *smtp = attempt->smtp;
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += smtp->timeout_ms / 1000 + 1;
+    pthread_mutex_lock(&smtp->connect_lock);
+    while (smtp->connecting != NULL &&
+           pthread_cond_timedwait(&smtp->connect_free, &smtp->connect_lock, &until) == 0)
+        ;
+    bool claimed = smtp->connecting == NULL;
+    if (claimed)
+        smtp->connecting = attempt;
+    pthread_mutex_unlock(&smtp->connect_lock);
+    return claimed;
+}
+
+static bool is_connecting(const struct weir_attempt *attempt)
+{
+    pthread_mutex_lock(&attempt->smtp->connect_lock);
+    bool connecting = attempt->smtp->connecting == attempt;
+    pthread_mutex_unlock(&attempt->smtp->connect_lock);
+    return connecting;
+}
+
+void weir_smtp_release(struct weir_smtp *smtp, const struct weir_attempt *attempt)
+{
+    pthread_mutex_lock(&smtp->connect_lock);
+    if (smtp->connecting == attempt) {
+        smtp->connecting = NULL;
+        pthread_cond_signal(&smtp->connect_free);
+    }
+    pthread_mutex_unlock(&smtp->connect_lock);
+}
+
+/* One that was left behind meanwhile has no socket to call its own. */
+static void adopt_socket(struct weir_attempt *attempt)
+{
+    attempt->socket_lost =
+        !is_connecting(attempt) || !weir_socket_adopt(&attempt->socket, attempt->smtp->port);
+    weir_smtp_release(attempt->smtp, attempt);
+}
+
 static void on_event(smtp_session_t session, int event, void *argument, ...)
 {
     struct weir_attempt *attempt = argument;
@@ -69,7 +115,7 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
     case SMTP_EV_CONNECT:
         attempt->connected = true;
         attempt->transcript = (struct weir_transcript){0};
-        attempt->socket_lost = !weir_socket_adopt(&attempt->socket, attempt->smtp->port);
+        adopt_socket(attempt);
         break;
     case SMTP_EV_DISCONNECT:
         weir_socket_drop(&attempt->socket);
@@ -294,7 +340,12 @@ static void send_mails(struct weir_attempt *attempt, smtp_session_t session, aut
         explain_error(attempt, "smtp-unreachable");
         return;
     }
+    if (!claim(attempt)) {
+        explain(attempt, "smtp-unreachable", "earlier attempts to connect have not ended yet");
+        return;
+    }
     smtp_start_session(session);
+    weir_smtp_release(attempt->smtp, attempt);
     bool unanswered = false;
     for (size_t i = 0; i < attempt->count; i++) {
         take_result(&transfers[i]);

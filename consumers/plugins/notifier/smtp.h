@@ -7,6 +7,7 @@
 #include "consumers/plugins/notifier/socket.h"
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct weir_smtp {
@@ -18,6 +19,10 @@ struct weir_smtp {
     bool needs_tls;
     int64_t timeout_ms, stop_ms;
     SSL_CTX *tls;
+    pthread_mutex_t connect_lock;
+    pthread_cond_t connect_free;
+    const struct weir_attempt *connecting; /* under connect_lock: one at a time, or none could tell which
+                                              socket is its own */
 };
 
 /* Belongs to the thread that sends; only `socket`, `stop` and the mails' `acknowledged` may be touched by
@@ -36,5 +41,8 @@ struct weir_attempt {
 
 /* Fills the mails' results and the failure. */
 void weir_smtp_send(struct weir_attempt *attempt);
+
+/* Lets others connect if this attempt is doing so: for one that is left behind. Threads: any. */
+void weir_smtp_release(struct weir_smtp *smtp, const struct weir_attempt *attempt);
 
 #endif
