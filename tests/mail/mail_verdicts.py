@@ -516,6 +516,21 @@ def case_sessions_at_once():
         check(order in (["orders o-%d created" % i, "orders o-%d updated" % i], ["orders o-%d updated" % i]), "order %r", order)
 
 
+def case_relays_by_preference():
+    """While the first can't be used, for whatever reason, the mails go to the next; no attempt is lost on it."""
+    nobody = Server(listen=False)
+    nobody.close()
+    for first in (nobody, Server({"greeting": "421 4.3.2 down"}), Server({"greeting": CLOSE}), Server({"MAIL": "451 4.3.0 full"}),
+                  Server({"EHLO": CLOSE})):
+        second, third = Server(), Server()
+        result = run(",".join((first.address, second.address, third.address)), records(3), rounds=2)
+        equal((result.verdicts(1)[0], result.verdicts(2)), ("wait", ["done"] * 3), "verdicts")
+        equal((len(first.mails), len(second.mails), len(third.mails)), (0, 3, 0), "mails")
+    preferred, other = Server(), Server()
+    equal(run(",".join((preferred.address, other.address)), records(3)).verdicts(), ["done"] * 3, "verdicts")
+    equal((len(preferred.mails), other.sessions), (3, 0), "mails")
+
+
 def case_settings_refused():
     for address in ("a\r\nRCPT TO:<b@example.org>", "a@b\nc", "no-at.example.org", "a b@example.org", "a@-b.example",
                     "<a@example.org>", "a@example.org>", "ä@example.org", "a@exämple.org", "@example.org", "a@",
@@ -530,6 +545,8 @@ def case_settings_refused():
     check("notifier.hostname" in refused(hostname="bad host"), "hostname")
     check("none" in refused(smtp="mail.example.org:25", smtp_starttls="none"), "no encryption beyond loopback")
     check("IPv6" in refused(smtp="[::1]:25"), "IPv6 literal")
+    check("8 entries" in refused(smtp=",".join(["localhost:25"] * 9)), "relays")
+    check("none" in refused(smtp="localhost:25,mail.example.org:25", smtp_starttls="none"), "one of them beyond loopback")
     check("password" in refused(smtp_user="weir"), "a user without password")
     check("handle.timeout" in refused(smtp_timeout="40s"), "timeout")
     said = refused(drain_timeout_ms=3999)

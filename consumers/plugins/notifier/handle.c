@@ -28,6 +28,7 @@ struct pending {
 struct round {
     struct weir_notifier *notifier;
     struct weir_batch *batch;
+    struct weir_smtp *smtp;
     struct weir_session *sessions[WEIR_NOTIFIER_SESSIONS_MAX];
     size_t session_count;
     struct pending *pending;
@@ -128,7 +129,7 @@ static struct weir_session *choose_session(struct round *round)
 
     if (last > 0 && (last == most || weir_session_count(round->sessions[last - 1]) < share))
         return round->sessions[last - 1];
-    struct weir_session *session = weir_session_new(notifier->smtp);
+    struct weir_session *session = weir_session_new(round->smtp);
     if (session != NULL)
         round->sessions[round->session_count++] = session;
     return session;
@@ -240,7 +241,7 @@ static void note_trouble(struct weir_notifier *notifier, const char *trouble)
     if (changed && trouble[0] != '\0')
         say(notifier, WEIR_SAY_WARNING, "smtp.blocked", "reason=\"%s\"", trouble);
     else if (changed)
-        say(notifier, WEIR_SAY_NOTICE, "smtp.restored", "server=%s", notifier->settings->smtp);
+        say(notifier, WEIR_SAY_NOTICE, "smtp.restored", "reason=\"mails go out again\"");
 }
 
 /* The reason of the first record that has to wait, "" if none has. */
@@ -307,13 +308,18 @@ static void transmit(struct round *round)
     if (any)
         run_sessions(round);
     settle(round);
-    if (any)
-        note_trouble(round->notifier, find_trouble(round));
+    if (!any)
+        return;
+    const char *trouble = find_trouble(round);
+    note_trouble(round->notifier, trouble);
+    if (trouble[0] != '\0')
+        weir_relays_failed(&round->notifier->relays, weir_clock_ms());
 }
 
 static int run_round(struct round *round, struct weir_error *err)
 {
     round->count = round->session_count = 0;
+    round->smtp = weir_relays_current(&round->notifier->relays, weir_clock_ms());
     int code = collect(round, err);
     if (code == 0 && round->count > 0)
         transmit(round);

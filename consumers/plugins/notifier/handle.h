@@ -3,6 +3,7 @@
 #define WEIR_NOTIFIER_HANDLE_H
 
 #include "consumers/plugins/notifier/plan.h"
+#include "consumers/plugins/notifier/relays.h"
 #include "consumers/plugins/notifier/sent.h"
 #include "consumers/plugins/notifier/session.h"
 #include "consumers/plugins/notifier/settings.h"
@@ -23,7 +24,7 @@ struct weir_notifier {
     const struct weir_notifier_settings *settings;
     struct weir_plan plan;
     struct weir_subscriptions *subscriptions; /* NULL: the configuration has none */
-    struct weir_smtp *smtp;
+    struct weir_relays relays;
     struct weir_sent *sent;
     struct weir_notifier_metrics metrics;
     pthread_mutex_t health_lock;

@@ -1,6 +1,5 @@
 /* The notifier: a mail for each change event to the recipients of its configuration. */
 #include "consumers/plugins/notifier/handle.h"
-#include "consumers/plugins/notifier/mailbox.h"
 
 #include "common/deployment.h"
 
@@ -30,31 +29,13 @@ static void open_metrics(struct weir_notifier *notifier)
     };
 }
 
-static int open_smtp(struct weir_notifier *notifier, struct weir_error *err)
-{
-    const struct weir_notifier_settings *settings = notifier->settings;
-    char host[WEIR_HOSTNAME_BYTES + 1];
-    struct weir_smtp_options options = {.host = host,
-        .hostname = weir_notifier_domain(settings),
-        .from = settings->from,
-        .needs_tls = weir_notifier_needs_tls(settings),
-        .ca = settings->ca,
-        .user = settings->user,
-        .password = settings->password,
-        .timeout_ms = settings->timeout_ms,
-        .stop_ms = weir_notifier_drain_ms(notifier->host->deployment, notifier->host->service) / 2};
-
-    int code = weir_notifier_server(settings, host, sizeof(host), &options.port, err);
-    return code < 0 ? code : weir_smtp_new(&options, &notifier->smtp, err);
-}
-
 static void close_notifier(void *instance)
 {
     struct weir_notifier *notifier = instance;
 
     weir_plan_done(&notifier->plan);
     weir_subscriptions_free(notifier->subscriptions);
-    weir_smtp_unref(notifier->smtp);
+    weir_relays_done(&notifier->relays);
     weir_sent_free(notifier->sent);
     pthread_mutex_destroy(&notifier->health_lock);
     free(notifier);
@@ -80,8 +61,10 @@ static int open_notifier(
     notifier->host = host;
     notifier->settings = settings;
     notifier->sent = weir_sent_new();
-    int code = notifier->sent != NULL ? open_smtp(notifier, err)
-                                      : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = notifier->sent != NULL
+                   ? weir_relays_open(settings, weir_notifier_drain_ms(host->deployment, host->service),
+                         &notifier->relays, err)
+                   : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code == 0)
         code = weir_plan_open(host, settings, &notifier->plan, err);
     if (code == 0)

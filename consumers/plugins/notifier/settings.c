@@ -18,10 +18,14 @@ enum { HANDLE_TIMEOUT_MS = 60000, DRAIN_TIMEOUT_MS = 20000, DRAIN_LEAST_MS = 400
 
 const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
     {.key = "smtp",
-        .type = WEIR_OPTION_ADDRESS,
+        .type = WEIR_OPTION_LIST,
         .fallback = "127.0.0.1:25",
         .offset = MEMBER(smtp),
-        .help = "SMTP server, host:port; the host is a name or an IPv4 address"},
+        .min = 1,
+        .max = WEIR_NOTIFIER_RELAYS_MAX,
+        .help = "SMTP servers in order of preference, host:port with a name or an IPv4 address; the next one "
+                "is used "
+                "while one can't be"},
     {.key = "from",
         .type = WEIR_OPTION_STRING,
         .offset = MEMBER(from),
@@ -109,46 +113,45 @@ const char *weir_notifier_domain(const struct weir_notifier_settings *settings)
     return settings->hostname != NULL ? settings->hostname : strrchr(settings->from, '@') + 1;
 }
 
-int weir_notifier_server(const struct weir_notifier_settings *settings, char *host, size_t host_size,
-    int *ret_port, struct weir_error *err)
+int weir_notifier_server(
+    const char *server, char *host, size_t host_size, int *ret_port, struct weir_error *err)
 {
-    const char *colon = strrchr(settings->smtp, ':');
-    size_t len = colon != NULL ? (size_t)(colon - settings->smtp) : 0;
+    const char *colon = strrchr(server, ':');
+    size_t len = colon != NULL ? (size_t)(colon - server) : 0;
 
-    if (len == 0 || memchr(settings->smtp, ':', len) != NULL || memchr(settings->smtp, '/', len) != NULL)
+    if (len == 0 || memchr(server, ':', len) != NULL || memchr(server, '/', len) != NULL)
         return weir_error_set(err, WEIR_E_CONFIG,
             "notifier.smtp = %s: write host:port with a name or an IPv4 address (libesmtp takes no IPv6 "
             "literal and no "
             "Unix socket)",
-            settings->smtp);
+            server);
     if (len >= host_size)
         return weir_error_set(err, WEIR_E_CONFIG, "notifier.smtp: the host name is too long");
-    snprintf(host, host_size, "%.*s", (int)len, settings->smtp);
+    snprintf(host, host_size, "%.*s", (int)len, server);
     *ret_port = (int)strtol(colon + 1, NULL, 10);
     if (*ret_port < 1 || *ret_port > 65535)
         return weir_error_set(
-            err, WEIR_E_CONFIG, "notifier.smtp = %s: the port is not within 1..65535", settings->smtp);
-    return weir_hostname_check(host, err) < 0 ? weir_error_prefix(err, "notifier.smtp = %s", settings->smtp)
-                                              : 0;
+            err, WEIR_E_CONFIG, "notifier.smtp = %s: the port is not within 1..65535", server);
+    return weir_hostname_check(host, err) < 0 ? weir_error_prefix(err, "notifier.smtp = %s", server) : 0;
 }
 
-static bool is_loopback(const struct weir_notifier_settings *settings)
+static bool is_loopback(const char *server)
 {
     char host[WEIR_HOSTNAME_BYTES + 1];
     struct in_addr address;
     int port = 0;
 
-    if (weir_notifier_server(settings, host, sizeof(host), &port, NULL) < 0)
+    if (weir_notifier_server(server, host, sizeof(host), &port, NULL) < 0)
         return false;
     if (inet_pton(AF_INET, host, &address) == 1)
         return (ntohl(address.s_addr) >> 24) == 127;
     return strcmp(host, "localhost") == 0;
 }
 
-bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings)
+bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings, const char *server)
 {
     return settings->starttls == WEIR_STARTTLS_REQUIRED ||
-           (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(settings));
+           (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(server));
 }
 
 static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *service)
@@ -213,10 +216,11 @@ static int check_recipients(const struct weir_notifier_settings *settings,
 
 static int check_security(const struct weir_notifier_settings *settings, struct weir_error *err)
 {
-    if (settings->starttls == WEIR_STARTTLS_NONE && !is_loopback(settings))
-        return weir_error_set(err, WEIR_E_CONFIG,
-            "notifier.smtp.starttls: none is allowed on loopback only, and notifier.smtp = %s is not",
-            settings->smtp);
+    for (char *const *server = settings->smtp; *server != NULL; server++)
+        if (settings->starttls == WEIR_STARTTLS_NONE && !is_loopback(*server))
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "notifier.smtp.starttls: none is allowed on loopback only, and notifier.smtp = %s is not",
+                *server);
     if ((settings->user == NULL) != (settings->password == NULL))
         return weir_error_set(err, WEIR_E_CONFIG,
             "notifier.smtp.%s: a user needs a password and a password a user",
@@ -261,13 +265,20 @@ static int check_timeout(const struct weir_notifier_settings *settings,
         settings->timeout_ms, handle_ms);
 }
 
+static int check_servers(const struct weir_notifier_settings *settings, struct weir_error *err)
+{
+    char host[WEIR_HOSTNAME_BYTES + 1];
+    int port = 0, code = 0;
+
+    for (char *const *server = settings->smtp; *server != NULL && code == 0; server++)
+        code = weir_notifier_server(*server, host, sizeof(host), &port, err);
+    return code;
+}
+
 int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, struct weir_error *err)
 {
-    char host[WEIR_HOSTNAME_BYTES + 1];
-    int port = 0;
-
-    int code = weir_notifier_server(settings, host, sizeof(host), &port, err);
+    int code = check_servers(settings, err);
     if (code < 0)
         return code;
     if (weir_mailbox_check(settings->from, err) < 0)

@@ -14,7 +14,7 @@ struct weir_notify;
 enum weir_starttls { WEIR_STARTTLS_AUTO, WEIR_STARTTLS_REQUIRED, WEIR_STARTTLS_NONE };
 
 struct weir_notifier_settings {
-    char *smtp;         /* host:port; the host is a name or an IPv4 address */
+    char **smtp;        /* host:port in order of preference; the host is a name or an IPv4 address */
     char *from;         /* checked mailbox */
     char *from_name;    /* NULL: none */
     char **to;          /* checked addresses and paths, NULL-terminated; NULL: none */
@@ -30,7 +30,7 @@ struct weir_notifier_settings {
     char *password;
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 14, WEIR_NOTIFIER_SESSIONS_MAX = 64 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 14, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */
@@ -47,12 +47,12 @@ bool weir_notifier_takes(
 /* The service's drain.timeout, or its default. */
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service);
 
-/* Whether STARTTLS is required: always but on loopback. */
-bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings);
+/* Whether STARTTLS is required of that server (of settings->smtp): always but on loopback. */
+bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings, const char *server);
 
-/* Splits settings->smtp. host has room for WEIR_MAILBOX's host names. WEIR_E_CONFIG: no host:port that
+/* Splits one of settings->smtp. host has room for WEIR_MAILBOX's host names. WEIR_E_CONFIG: no host:port that
  * libesmtp can reach. */
-int weir_notifier_server(const struct weir_notifier_settings *settings, char *host, size_t host_size,
-    int *ret_port, struct weir_error *err);
+int weir_notifier_server(
+    const char *server, char *host, size_t host_size, int *ret_port, struct weir_error *err);
 
 #endif
