@@ -10,25 +10,30 @@ PAUSE_S, CALL_S = 0.2, 2
 
 
 class Progress:
-    """Looks five times a second in a thread of its own; `history` holds (monotonic seconds, records done so far)."""
+    """Looks five times a second in threads of its own; `history` holds (monotonic seconds, records done so far)."""
 
     def __init__(self, kafka, group="store", topic="orders"):
         # Not the stable offsets: those would wait for the transaction that a kill leaves open.
-        self.handle = consumer(kafka.bootstrap, "read_uncommitted", group)
+        self.handles = [consumer(kafka.bootstrap, "read_uncommitted", group) for _ in range(2)]
         count = describe(kafka.bootstrap, [topic])[1][topic]
         self.partitions = [ck.TopicPartition(topic, p) for p in range(count)]
         self.ends, self.done = [0] * count, [0] * count
         self.history, self.changed, self.ending = deque(), None, False
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        # The ends of one dead leader must not keep the other look waiting.
+        looks = zip((self._look_at_commits, self._look_at_ends), self.handles)
+        self.threads = [threading.Thread(target=self._run, args=look, daemon=True) for look in looks]
 
     def __enter__(self):
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_):
         self.ending = True
-        self.thread.join(30)
-        self.handle.close()
+        for thread in self.threads:
+            thread.join(30)
+        for handle in self.handles:
+            handle.close()
 
     @property
     def lag(self):
@@ -39,23 +44,22 @@ class Progress:
         """Seconds since a commit was seen, rounded up by one look; infinite before the first."""
         return float("inf") if self.changed is None else time.monotonic() - self.changed
 
-    def _run(self):
+    def _run(self, look, handle):
         while not self.ending:
-            self._look()
+            try:
+                look(handle)
+            except ck.KafkaException:
+                pass  # looked again soon
             time.sleep(PAUSE_S)
 
-    def _look(self):
+    def _look_at_commits(self, handle):
         since = time.monotonic()
-        try:
-            done = [max(0, tp.offset) for tp in self.handle.committed(self.partitions, CALL_S)]
-        except ck.KafkaException:
-            return
+        done = [max(0, tp.offset) for tp in handle.committed(self.partitions, CALL_S)]
         if done != self.done:
             self.changed = since
         self.done = done
         self.history.append((since, sum(done)))
+
+    def _look_at_ends(self, handle):
         for place in self.partitions:
-            try:
-                self.ends[place.partition] = self.handle.get_watermark_offsets(place, CALL_S)[1]
-            except ck.KafkaException:
-                continue
+            self.ends[place.partition] = handle.get_watermark_offsets(place, CALL_S)[1]

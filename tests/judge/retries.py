@@ -28,6 +28,12 @@ class Life:
         return max(self.redrives, default=0)
 
 
+def live(records):
+    """Origins whose latest state is not the end."""
+    latest = {record.header("weir-origin"): record for record in records}
+    return {origin for origin, record in latest.items() if record.header("weir-done") is None}
+
+
 def _number(record, name, missing=None):
     text = record.header(name)
     if text is None:
