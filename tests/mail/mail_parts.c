@@ -300,13 +300,13 @@ static void sent_is_remembered(void **state)
     char id[40];
     (void)state;
     assert_non_null(sent);
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 600000; i++) {
         snprintf(id, sizeof(id), "event-%d.0123@host", i);
         assert_false(weir_sent_has(sent, id));
         weir_sent_add(sent, id);
         weir_sent_add(sent, id);
         assert_true(weir_sent_has(sent, id));
-        snprintf(id, sizeof(id), "event-%d.0123@host", i > 32000 ? i - 32000 : i);
+        snprintf(id, sizeof(id), "event-%d.0123@host", i > 500000 ? i - 500000 : i);
         assert_true(weir_sent_has(sent, id));
     }
     weir_sent_free(sent);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 65536 /* a power of two */, FILLED_MAX = SLOTS / 2 };
+/* Memory is touched as it fills: 16 bytes a mail. All mails of one event have to fit. */
+enum { SLOTS = 1048576 /* a power of two */, FILLED_MAX = SLOTS / 2 };
 
 /* Of SHA-256: two mails never meet. All zero: an empty slot. */
 struct digest {
