@@ -7,12 +7,13 @@ import json
 import time
 
 from stage import Stage, equal, murmur2_partition, wait_for
-from harness import Failed
+from harness import ROOT, Failed
 
 KEY = "0123456789abcdef" * 2
 MORE = f"""[collection subscriptions]
 key = subscriptionID
 partitions = 6
+schema = {ROOT}/schemas/subscriptions.schema.json
 [subscriptions]
 url = https://shop.example.com
 key = {KEY}
