@@ -15,7 +15,8 @@ enum { ROUTES_MAX = 16, FLUSH_BYTES = 60000 };
 
 /* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
  */
-static const unsigned statuses[] = {0, 200, 202, 304, 400, 404, 405, 413, 415, 422, 500, 503, 504};
+static const unsigned statuses[] = {
+    0, 200, 202, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422, 500, 503, 504};
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 struct weir_access {
@@ -68,7 +69,7 @@ void weir_access_free(struct weir_access *access)
 }
 
 struct note {
-    const char *method, *route, *id;
+    const char *method, *route, *principal, *id;
     unsigned status;
     size_t bytes;
     int64_t duration_us;
@@ -78,9 +79,8 @@ struct note {
 static void append_pairs(struct weir_buffer *lines, const struct note *note)
 {
     weir_buffer_printf(lines,
-        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=" WEIR_REQUEST_PRINCIPAL
-        " request=%s",
-        note->method, note->route, note->status, note->bytes, note->duration_us, note->id);
+        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=%s request=%s",
+        note->method, note->route, note->status, note->bytes, note->duration_us, note->principal, note->id);
 }
 
 static void append_text(struct weir_buffer *lines, const struct note *note)
@@ -174,6 +174,7 @@ void weir_access_note(struct weir_access *access, const struct weir_request *req
     struct note note = {
         .method = request->route != NULL ? request->route->method : "-",
         .route = request->route != NULL ? request->route->name : "-",
+        .principal = request->principal,
         .id = request->id,
         .status = aborted ? 0 : request->outcome.status,
         .bytes = request->answer_bytes,

@@ -185,7 +185,7 @@ static void send_record(
     add(&headers, WEIR_HEADER_TIME, weir_bytes_str(weir_clock_rfc3339(request->started_wall_ms, time)));
     add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str(route->media_type));
     add(&headers, WEIR_HEADER_TRACEPARENT, weir_bytes_str(traceparent));
-    add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str(WEIR_REQUEST_PRINCIPAL));
+    add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str(request->principal));
     if (request->head.idempotency_key.data != NULL)
         add(&headers, WEIR_HEADER_FINGERPRINT, weir_identity_fingerprint(record->value, fingerprint));
     add(&headers, WEIR_HEADER_IF_MATCH, request->head.if_match);

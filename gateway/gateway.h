@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct weir_access;
+struct weir_keys;
 struct weir_schema;
 struct weir_pending;
 struct weir_produce;
@@ -32,6 +33,7 @@ struct weir_gateway {
     struct weir_gateway_settings settings;
     struct weir_gateway_collection *collections;
     size_t collection_count;
+    struct weir_keys *keys; /* NULL: nobody is asked for one */
     struct weir_access *access;
     struct weir_pending *pending;
     struct weir_produce *produce;

@@ -26,7 +26,7 @@ int weir_identity_apply(struct weir_request *request, struct weir_bytes key, str
     /* The collection's own path: spellings of one key in a URL are one request. */
     snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
     const struct weir_bytes parts[] = {
-        weir_bytes_str(WEIR_REQUEST_PRINCIPAL),
+        weir_bytes_str(request->principal),
         weir_bytes_str(request->route->method),
         weir_bytes_str(path),
         key.data != NULL ? key : weir_bytes("", 0),

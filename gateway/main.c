@@ -11,6 +11,7 @@
 #include "gateway/access.h"
 #include "gateway/command.h"
 #include "gateway/gateway.h"
+#include "gateway/keys.h"
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
@@ -171,15 +172,32 @@ static void tell_state(struct weir_gateway *gateway, bool *ready)
     *ready = now;
 }
 
+/* SIGHUP. What is wrong with the file leaves all as it was. */
+static void reload(struct weir_gateway *gateway)
+{
+    struct weir_error err;
+    if (gateway->keys == NULL)
+        return;
+    if (weir_keys_reload(gateway->keys, &err) < 0)
+        weir_log(WEIR_LOG_ERROR, "gateway.keys-not-reloaded", "reason=%s", err.text);
+    else
+        weir_log(WEIR_LOG_NOTICE, "gateway.keys-reloaded", "file=%s", gateway->settings.keys_file);
+}
+
 static int run(struct weir_gateway *gateway, struct weir_error *err)
 {
     bool ready = false;
     int rc = 0;
     weir_log(WEIR_LOG_NOTICE, "gateway.listening", "listen=%s management=%s", gateway->settings.listen,
         gateway->settings.management_listen);
+    if (gateway->keys != NULL && !weir_address_is_loopback(gateway->settings.listen))
+        weir_log(WEIR_LOG_WARNING, "gateway.keys-in-clear", "reason=%s",
+            "keys come over the network unencrypted unless a proxy before the gateway ends TLS");
     do {
         rc = weir_produce_watch(gateway->produce, err);
         tell_state(gateway, &ready);
+        if (weir_service_reload_asked())
+            reload(gateway);
         weir_service_alive();
     } while (rc == 0 && !weir_service_wait(WATCH_MS));
     return rc;
@@ -227,6 +245,13 @@ static int serve(struct weir_gateway *gateway, struct weir_error *err)
     return rc;
 }
 
+static int open_keys(struct weir_gateway *gateway, struct weir_error *err)
+{
+    const char *path = gateway->settings.keys_file;
+    int rc = path != NULL ? weir_keys_open(path, &gateway->keys, err) : 0;
+    return rc == WEIR_E_NOT_FOUND ? WEIR_E_CONFIG : rc;
+}
+
 static int check(struct weir_gateway *gateway, const char *path, struct weir_error *err)
 {
     int rc = weir_gateway_settings_load(gateway->deployment, &gateway->settings, err);
@@ -234,6 +259,8 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
         rc = weir_produce_check(gateway->deployment, err);
     if (rc == 0 && gateway->deployment->collection_count == 0)
         return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection NAME]", path);
+    if (rc == 0)
+        rc = open_keys(gateway, err);
     return rc == 0 ? make_collections(gateway, err) : rc;
 }
 
@@ -252,6 +279,7 @@ static int start(const struct arguments *arguments, struct weir_error *err)
     else if (rc == 0 && (rc = weir_service_signals_init()) == 0)
         rc = serve(&gateway, err);
     free_collections(&gateway);
+    weir_keys_close(gateway.keys);
     weir_gateway_settings_done(&gateway.settings);
     return rc;
 }

@@ -86,6 +86,17 @@ static const struct weir_gateway_collection *find_topic(const struct weir_gatewa
     return NULL;
 }
 
+const struct weir_gateway_collection *weir_read_request_collection(const struct weir_request *request)
+{
+    char at[WEIR_POSITION_BYTES], topic[WEIR_TOPIC_NAME_BYTES];
+    int32_t partition;
+    int64_t offset;
+    if (!weir_target_query(request->target, "at", at, sizeof(at)) ||
+        weir_position_read(weir_bytes_str(at), topic, sizeof(topic), &partition, &offset, NULL) < 0)
+        return NULL;
+    return find_topic(request->gateway, topic);
+}
+
 /* Takes over where the request's command stands. WEIR_STEP_SUSPENDED: go on. */
 static enum weir_step take_place(struct weir_request *request)
 {

@@ -12,4 +12,7 @@ enum weir_step weir_read_request_run(struct weir_request *request);
  * Threads: any. */
 bool weir_read_request_await(struct weir_request *request, struct weir_request_position position);
 
+/* The collection of the command that a request target asks for by ?at=; NULL for none. */
+const struct weir_gateway_collection *weir_read_request_collection(const struct weir_request *request);
+
 #endif

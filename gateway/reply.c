@@ -66,6 +66,8 @@ static void add_problem_headers(const struct weir_request *request, struct MHD_R
     unsigned status = request->outcome.status;
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         add_header(response, "Allow", weir_route_allow(&request->path));
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        add_header(response, "WWW-Authenticate", "Bearer realm=\"weir\"");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         add_header(response, "Retry-After", "1");
     if (status == MHD_HTTP_UNSUPPORTED_MEDIA_TYPE && request->route != NULL)

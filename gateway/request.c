@@ -2,9 +2,12 @@
 
 #include "common/clock.h"
 #include "gateway/access.h"
+#include "gateway/command.h"
 #include "gateway/connection.h"
 #include "gateway/prefer.h"
+#include "gateway/read_request.h"
 #include "gateway/reply.h"
+#include "gateway/subscription.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,6 +31,7 @@ struct weir_request *weir_request_new(
     request->gateway = gateway;
     request->connection = connection;
     request->method = "-";
+    snprintf(request->principal, sizeof(request->principal), "%s", WEIR_REQUEST_ANONYMOUS);
     request->raw_target = target;
     request->started_us = weir_clock_us();
     request->started_wall_ms = weir_clock_wall_ms();
@@ -202,19 +206,59 @@ static enum weir_step check_body_head(struct weir_request *request)
     return WEIR_STEP_SUSPENDED;
 }
 
-/* Finds the route. WEIR_STEP_SUSPENDED here means: goes on. */
+/* What a scope has to grant; NULL where any will do, to be told that the path leads nowhere. */
+static const char *verb_of(const struct weir_route *route)
+{
+    if (route == NULL)
+        return NULL;
+    return route->run == weir_command_run ? weir_operation_name(route->operation) : "read";
+}
+
+/* Links in mails, whose token is the credential. */
+static bool is_link(const struct weir_route *route)
+{
+    return route != NULL && (route->run == weir_subscription_show || route->run == weir_subscription_act);
+}
+
+/* Refuses before anything is told of what there is and what not. WEIR_STEP_SUSPENDED here and below means:
+ * goes on. */
+static enum weir_step check_access(struct weir_request *request)
+{
+    const struct weir_gateway_collection *collection = request->collection;
+    struct weir_bytes name = weir_bytes_str(collection != NULL ? collection->config->name : "");
+    if (request->gateway->keys == NULL || is_link(request->route))
+        return WEIR_STEP_SUSPENDED;
+    switch (weir_keys_ask(request->gateway->keys, request->head.authorization, name, verb_of(request->route),
+        request->principal)) {
+    case WEIR_ACCESS_GRANTED:
+        return WEIR_STEP_SUSPENDED;
+    case WEIR_ACCESS_DENIED:
+        return weir_request_refuse(request, MHD_HTTP_FORBIDDEN, "the key is not for this");
+    default:
+        return weir_request_refuse(
+            request, MHD_HTTP_UNAUTHORIZED, "an access key is needed: Authorization: Bearer KEY");
+    }
+}
+
+/* Finds the route. */
 static enum weir_step find_route(struct weir_request *request)
 {
     struct weir_error err;
     int rc = weir_target_read(request->target, &request->path, &err);
+    if (rc == 0) {
+        request->collection = weir_target_is_request(&request->path)
+                                  ? weir_read_request_collection(request)
+                                  : find_collection(request->gateway, request->path.collection);
+        request->route = weir_route_find(&request->path, request->method);
+    }
+    if (check_access(request) == WEIR_STEP_ANSWER)
+        return WEIR_STEP_ANSWER;
     if (rc < 0)
         return weir_request_refuse(
             request, rc == WEIR_E_NOT_FOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", err.text);
-    request->collection = find_collection(request->gateway, request->path.collection);
     if (request->collection == NULL && !weir_target_is_request(&request->path))
         return weir_request_refuse(
             request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
-    request->route = weir_route_find(&request->path, request->method);
     if (request->route == NULL)
         return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
             "%s is not for this path; it takes %s", request->method, weir_route_allow(&request->path));

@@ -12,6 +12,7 @@
 #include "common/schema.h"
 #include "gateway/gateway.h"
 #include "gateway/head.h"
+#include "gateway/keys.h"
 #include "gateway/route.h"
 
 #include <microhttpd.h>
@@ -22,8 +23,8 @@
 
 struct weir_connection;
 
-/* Who asks, as long as nobody is asked for credentials. */
-#define WEIR_REQUEST_PRINCIPAL "anonymous"
+/* Who asks, where nobody is asked for credentials or none are known. */
+#define WEIR_REQUEST_ANONYMOUS "anonymous"
 
 enum weir_stage {
     WEIR_STAGE_HEAD,    /* the header came; nothing is decided yet */
@@ -90,6 +91,7 @@ struct weir_request {
     char *target;           /* as it came */
     const char *raw_target; /* where libmicrohttpd has it; only its place counts */
     const char *method;     /* libmicrohttpd's, or "-" */
+    char principal[WEIR_KEYS_NAME_BYTES];
     const struct weir_route *route;
     const struct weir_gateway_collection *collection;
     struct weir_target path;

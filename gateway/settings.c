@@ -19,9 +19,16 @@ static const struct weir_option rows[] = {
     {.key = "auth",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "loopback",
-        .choices = "loopback|none",
+        .choices = "loopback|none|keys",
         .offset = offsetof(struct weir_gateway_settings, auth),
-        .help = "loopback: whoever is on this machine may call; none: anyone who reaches the listener may"},
+        .help = "loopback: whoever is on this machine may call; none: anyone who reaches the listener may; "
+                "keys: who shows a key of keys.file"},
+    {.key = "keys.file",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, keys_file),
+        .reload = true,
+        .help = "access keys, one a line: name, SHA-256 of the key, scopes like orders:create,*:read; its "
+                "content is read again at SIGHUP"},
     {.key = "threads",
         .type = WEIR_OPTION_INTEGER,
         .fallback = "2",
@@ -119,12 +126,25 @@ const struct weir_option_table weir_gateway_options = {
 static int check_listen(const struct weir_deployment *deployment,
     const struct weir_gateway_settings *settings, struct weir_error *err)
 {
-    if (settings->auth == WEIR_GATEWAY_AUTH_NONE || weir_address_is_loopback(settings->listen))
+    if (settings->auth != WEIR_GATEWAY_AUTH_LOOPBACK || weir_address_is_loopback(settings->listen))
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,
         "%s: listen = %s is reachable from other machines and nobody would be asked for credentials; "
-        "listen on 127.0.0.1, or write `auth = none` in [gateway] if that is meant",
+        "listen on 127.0.0.1, set `auth = keys`, or write `auth = none` in [gateway] if that is meant",
         weir_config_where(deployment->config, "gateway", "listen"), settings->listen);
+}
+
+/* A file that nobody looks into would look like a lock. */
+static int check_keys(const struct weir_deployment *deployment, const struct weir_gateway_settings *settings,
+    struct weir_error *err)
+{
+    bool wanted = settings->auth == WEIR_GATEWAY_AUTH_KEYS;
+    if (wanted == (settings->keys_file != NULL))
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: `auth = keys` and keys.file belong together, and only %s is set",
+        weir_config_where(deployment->config, "gateway", wanted ? "auth" : "keys.file"),
+        wanted ? "the former" : "the latter");
 }
 
 static int check_store_url(const struct weir_deployment *deployment,
@@ -147,6 +167,8 @@ int weir_gateway_settings_load(
         rc = check_listen(deployment, settings, err);
     if (rc == 0)
         rc = check_store_url(deployment, settings, err);
+    if (rc == 0)
+        rc = check_keys(deployment, settings, err);
     return rc;
 }
 

@@ -12,12 +12,14 @@
 enum weir_gateway_auth {
     WEIR_GATEWAY_AUTH_LOOPBACK, /* no credentials, and therefore only callers on this machine */
     WEIR_GATEWAY_AUTH_NONE,     /* no credentials, written out by the operator */
+    WEIR_GATEWAY_AUTH_KEYS,     /* a key of keys.file */
 };
 
 struct weir_gateway_settings {
     char *listen;
     char *management_listen;
     int64_t auth; /* enum weir_gateway_auth */
+    char *keys_file;
     int64_t threads;
     int64_t connections;
     int64_t header_max_bytes;
