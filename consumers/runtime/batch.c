@@ -1,5 +1,7 @@
 #include "consumers/runtime/batch.h"
 
+#include "common/envelope.h"
+
 #include "common/error.h"
 
 #include <inttypes.h>
@@ -63,13 +65,19 @@ struct weir_slot *weir_batch_add(struct weir_batch *batch, struct weir_partition
     return slot;
 }
 
-/* A plugin sees a record where it stood first, when that is its own partition's source; a record from
- * elsewhere it sees where it stands on the retry topic. */
+static bool is_redriven(const struct weir_state *state)
+{
+    return weir_header_find(state->headers, state->header_count, WEIR_HEADER_REDRIVE_COUNT).data != NULL;
+}
+
+/* A plugin sees a record where it stood first, when that is its own partition's source; one from elsewhere,
+ * and a dead letter that was driven again, it sees where it stands on the retry topic: on the source topic a
+ * client may have written any header. */
 static void fill_parked(struct weir_slot *slot, const struct weir_parked *parked)
 {
     const struct weir_partition *partition = slot->partition;
     const struct weir_state *state = &parked->state;
-    bool local = weir_parking_is_local(&partition->parking, &state->origin);
+    bool local = weir_parking_is_local(&partition->parking, &state->origin) && !is_redriven(state);
     slot->record = (struct weir_record){
         .topic = local ? partition->topic : partition->retry_topic,
         .source = partition->source,

@@ -58,7 +58,7 @@ struct weir_record {
     const char *topic;    /* with the prefix; within a batch the same pointer for the same topic */
     uint32_t source;      /* index into the service's topics; of a table's record, of the topic it derives from (0 if none) */
     int32_t partition;    /* 0 or more */
-    int64_t offset;       /* of the record where it first stood, 0 or more; of one that was redriven from another partition,
+    int64_t offset;       /* of the record where it first stood, 0 or more; of a dead letter that was redriven,
                              on the retry topic, which is then its `topic`: the header weir-origin says where it stood */
     int64_t timestamp_ms; /* since 1970, the broker's (LogAppendTime); -1 unknown */
     struct weir_bytes key, value; /* data NULL: null */
