@@ -17,11 +17,14 @@ class PowerCut:
         self.folder = Path(folder).resolve()
         self.shadow = self.folder.with_name(self.folder.name + ".shadow")
         self.shadow.mkdir()
+        # LD_PRELOAD knows no way to write a space, which the path of the build may hold.
+        self.library = self.folder.with_name("libpowercut.so")
+        self.library.symlink_to(LIBRARY.resolve())
 
     @property
     def environment(self):
         return {
-            "LD_PRELOAD": str(LIBRARY),
+            "LD_PRELOAD": str(self.library),
             "WEIR_POWERCUT_DIR": str(self.folder),
             "WEIR_POWERCUT_SHADOW": str(self.shadow),
         }
