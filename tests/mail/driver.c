@@ -249,10 +249,12 @@ static void tell_totals(const struct weir_plugin *plugin, void *instance, const 
     struct weir_buffer detail = {0};
     bool healthy = plugin->health(instance, &detail);
 
-    printf("{\"mails\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,\"healthy\":%s,\"detail\":"
+    printf("{\"mails\":%lld,\"unknown\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,"
+           "\"healthy\":%s,\"detail\":"
            "{%s}}\n",
-        (long long)fake_host_counter("mails_total"), (long long)fake_host_counter("sessions_total"),
-        (long long)totals->handles, (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
+        (long long)fake_host_counter("mails_total"), (long long)fake_host_counter("mails_unknown_total"),
+        (long long)fake_host_counter("sessions_total"), (long long)totals->handles,
+        (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
     weir_buffer_done(&detail);
 }
 

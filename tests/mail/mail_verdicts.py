@@ -516,6 +516,16 @@ def case_sessions_at_once():
         check(order in (["orders o-%d created" % i, "orders o-%d updated" % i], ["orders o-%d updated" % i]), "order %r", order)
 
 
+def case_no_reply_behind_the_end():
+    """Nobody knows whether such a mail has arrived: it is counted, sent again, and the same by its Message-ID."""
+    server = Server({".": lambda session, _: CLOSE if session.number == 1 else None})
+    result = run(server.address, records(1), rounds=2)
+    equal((result.verdicts(1), result.verdicts(2)), (["wait"], ["done"]), "verdicts")
+    equal((result.totals["mails"], result.totals["unknown"]), (1, 1), "mails and unknown ones")
+    untried = Server({"DATA": lambda session, _: CLOSE if session.number == 1 else None})
+    equal(run(untried.address, records(1), rounds=2).totals["unknown"], 0, "unknown ones of a server that left before")
+
+
 def case_relays_by_preference():
     """While the first can't be used, for whatever reason, the mails go to the next; no attempt is lost on it."""
     nobody = Server(listen=False)

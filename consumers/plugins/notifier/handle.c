@@ -172,6 +172,8 @@ static void remember(struct round *round, const struct pending *pending)
 
     for (size_t i = 0; i < pending->count; i++) {
         const struct weir_mail *mail = weir_session_mail(pending->session, pending->first + i);
+        if (mail->unknown)
+            notifier->host->metric_add(notifier->metrics.unknown, 1);
         if (mail->result != WEIR_MAIL_SENT)
             continue;
         weir_sent_add(notifier->sent, mail->id);

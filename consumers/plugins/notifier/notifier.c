@@ -21,6 +21,8 @@ static void open_metrics(struct weir_notifier *notifier)
 
     notifier->metrics = (struct weir_notifier_metrics){
         .sent = host->counter(mails, "", mails_help),
+        .unknown = host->counter("mails_unknown_total", "",
+            "Mails whose text was sent and got no reply: they are sent again and may arrive twice"),
         .retried = host->counter(events, "verdict=\"retry\"", events_help),
         .rejected = host->counter(events, "verdict=\"reject\"", events_help),
         .sessions = host->counter("sessions_total", "", "SMTP sessions, whatever their end"),

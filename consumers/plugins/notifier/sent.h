@@ -1,6 +1,7 @@
 /* Which mails the server has taken already, so that an event that comes again (another of its recipients
  * failed, the transaction was aborted, a record before it on its partition has to wait) is not mailed twice.
- * In memory, the last 524,288 to 1,048,576 mails (32 MiB when full): a restart forgets it. Not thread-safe. */
+ * In memory, the last 524,288 to 1,048,576 mails (32 MiB when full): a restart forgets it. Not thread-safe.
+ */
 #ifndef WEIR_NOTIFIER_SENT_H
 #define WEIR_NOTIFIER_SENT_H
 

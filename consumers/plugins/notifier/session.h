@@ -51,6 +51,7 @@ struct weir_mail {
     enum weir_mail_result result;
     atomic_bool acknowledged;     /* the server has taken it; the session may still be under way */
     int code;                     /* the reply that decided it; 0: none */
+    bool unknown;                 /* its text was sent and no reply came: it may have arrived */
     char reply[WEIR_REPLY_BYTES]; /* its text, one line of printable ASCII */
 };
 

@@ -266,6 +266,7 @@ static void take_result(const struct transfer *transfer)
     mail->result = weir_replies_judge(&replies, &mail->code);
     if (transfer->withheld && mail->code == 0)
         mail->result = WEIR_MAIL_UNTRIED;
+    mail->unknown = transfer->given && mail->result == WEIR_MAIL_BLOCKED && mail->code == 0;
     const smtp_status_t *deciding[] = {sender, recipient, message};
     for (size_t i = 0;
          mail->code != 0 && mail->reply[0] == '\0' && i < sizeof(deciding) / sizeof(deciding[0]); i++)
