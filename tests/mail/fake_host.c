@@ -14,12 +14,23 @@ struct weir_metric {
 static struct weir_metric metrics[32];
 static size_t metric_count;
 
-/* As in plugin.h: what lies behind a record of its partition that had RETRY or WAIT is left out. */
+static bool is_behind_its_key(const struct weir_batch *batch, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (batch->verdicts[i].given && batch->verdicts[i].verdict == WEIR_RETRY &&
+            batch->records[i].partition == batch->records[index].partition &&
+            weir_bytes_equal(batch->records[i].key, batch->records[index].key))
+            return true;
+    return false;
+}
+
+/* As in plugin.h: what lies behind a record of its partition that had WAIT, or of its key that had RETRY, is
+ * left out. */
 static const struct weir_record *next(struct weir_batch *batch)
 {
     while (batch->next < batch->count) {
         size_t index = batch->next++;
-        if (batch->stopped[batch->records[index].partition])
+        if (batch->stopped[batch->records[index].partition] || is_behind_its_key(batch, index))
             continue;
         batch->verdicts[index].handed_out = true;
         return &batch->records[index];
@@ -48,7 +59,7 @@ static void fail(struct weir_batch *batch, const struct weir_record *record, enu
 {
     struct fake_verdict *given = open_verdict(batch, record);
     given->verdict = verdict;
-    batch->stopped[record->partition] |= verdict == WEIR_RETRY || verdict == WEIR_WAIT;
+    batch->stopped[record->partition] |= verdict == WEIR_WAIT;
     snprintf(given->disposition, sizeof(given->disposition), "%s",
         why->disposition != NULL ? why->disposition : "");
     snprintf(given->error_type, sizeof(given->error_type), "%s", why->error_type);
