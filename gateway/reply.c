@@ -1,6 +1,7 @@
 #include "gateway/reply.h"
 
 #include "common/http.h"
+#include "gateway/list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -194,6 +195,8 @@ static struct MHD_Response *document_response(struct weir_request *request)
         add_header(response, "Last-Modified", outcome->last_modified);
     if (outcome->version[0] != '\0')
         add_header(response, "Weir-Version", outcome->version);
+    if (weir_list_link(request->list).data != NULL)
+        add_header(response, "Link", weir_list_link(request->list).data);
     return response;
 }
 

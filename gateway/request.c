@@ -4,6 +4,7 @@
 #include "gateway/access.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
+#include "gateway/list.h"
 #include "gateway/prefer.h"
 #include "gateway/read_request.h"
 #include "gateway/reply.h"
@@ -54,6 +55,7 @@ void weir_request_unref(struct weir_request *request)
     if (request->outcome.problem != NULL)
         weir_schema_violations_done(&request->outcome.problem->violations);
     free(request->outcome.problem);
+    weir_list_free(request->list);
     free(request->target);
     free(request);
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 struct weir_connection;
+struct weir_list;
 
 /* Who asks, where nobody is asked for credentials or none are known. */
 #define WEIR_REQUEST_ANONYMOUS "anonymous"
@@ -100,8 +101,9 @@ struct weir_request {
     struct weir_bytes key; /* of the document; into path, body's parsed value (copied to path.key) or id */
     struct weir_pending_entry pending;
     struct weir_request_position
-        position;    /* of the command, once Kafka has it; or the one that is asked for */
-    int64_t wait_ms; /* for which the client wants to wait; 0: not at all */
+        position;           /* of the command, once Kafka has it; or the one that is asked for */
+    int64_t wait_ms;        /* for which the client wants to wait; 0: not at all */
+    struct weir_list *list; /* of a GET of a collection; see gateway/list */
     struct weir_outcome outcome;
     size_t answer_bytes;
 };

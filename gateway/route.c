@@ -1,6 +1,7 @@
 #include "gateway/route.h"
 
 #include "gateway/command.h"
+#include "gateway/list.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
 #include "gateway/subscription.h"
@@ -15,6 +16,8 @@
 
 const struct weir_route weir_routes[] = {
     {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run},
+    {COLLECTION, "GET", false, 0, NULL, NULL, false, weir_list_run},
+    {COLLECTION, "HEAD", false, 0, NULL, NULL, false, weir_list_run},
     {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run},
     {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run},
     {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run},
@@ -182,22 +185,29 @@ bool weir_target_is_request(const struct weir_target *target)
     return target->action != NULL && strcmp(target->action, WEIR_ROUTE_REQUEST) == 0;
 }
 
+bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; len++) {
+        if (len + 1 >= size)
+            return false;
+        out[len] = text.data[i] == '%' ? (char)escaped_byte(text.data + i) : text.data[i];
+        i += text.data[i] == '%' ? 3 : 1;
+    }
+    out[len] = '\0';
+    return true;
+}
+
 bool weir_target_query(const char *target, const char *name, char *out, size_t size)
 {
-    size_t name_len = strlen(name), len = 0;
+    size_t name_len = strlen(name);
     const char *at = strchr(target, '?');
     while (at != NULL && (strncmp(at + 1, name, name_len) != 0 || at[1 + name_len] != '='))
         at = strchr(at + 1, '&');
     if (at == NULL)
         return false;
-    for (at += name_len + 2; *at != '\0' && *at != '&'; len++) {
-        if (len + 1 >= size)
-            return false;
-        out[len] = *at == '%' ? (char)escaped_byte(at) : *at;
-        at += *at == '%' ? 3 : 1;
-    }
-    out[len] = '\0';
-    return true;
+    const char *value = at + name_len + 2;
+    return weir_target_decode(weir_bytes(value, strcspn(value, "&")), out, size);
 }
 
 static bool is_for(const struct weir_route *route, const struct weir_target *target)
@@ -225,5 +235,5 @@ const char *weir_route_allow(const struct weir_target *target)
     }
     if (target->action != NULL)
         return "GET, POST";
-    return target->item ? "GET, HEAD, PUT, PATCH, DELETE" : "POST";
+    return target->item ? "GET, HEAD, PUT, PATCH, DELETE" : "GET, HEAD, POST";
 }

@@ -53,6 +53,9 @@ int weir_target_read(const char *target, struct weir_target *ret_target, struct 
 
 bool weir_target_is_request(const struct weir_target *target);
 
+/* Decodes a piece of a checked target; false when it does not fit. */
+bool weir_target_decode(struct weir_bytes text, char *out, size_t size);
+
 /* The decoded value of a checked target's query parameter; false when there is none, or it does not fit. */
 bool weir_target_query(const char *target, const char *name, char *out, size_t size);
 

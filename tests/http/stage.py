@@ -136,6 +136,7 @@ class Store:
 
     def __init__(self):
         self.documents, self.status, self.seen, self.delay_s = {}, None, [], 0
+        self.lists = None  # what answers /lists/…: from the path to the body, None for 503
         self.outcomes = []  # what it says of requests, one after the other: a dict, or a status
         store = self
 
@@ -147,6 +148,12 @@ class Store:
                 time.sleep(store.delay_s)
                 if self.path.startswith("/requests/"):
                     return self.answer_request(store.outcomes.pop(0))
+                if self.path.startswith("/lists/"):
+                    body = store.lists(self.path)
+                    self.send_response(200 if body else 503)
+                    self.send_header("Content-Length", str(len(body or b"")))
+                    self.end_headers()
+                    return self.wfile.write(body or b"")
                 found = store.documents.get(self.path.split("?")[0])
                 status = store.status or (200 if found else 404)
                 body = found["body"] if status == 200 else b""
@@ -193,14 +200,14 @@ class Store:
 class Stage:
     """A folder with a configuration, and what was started in it. Everything ends with it."""
 
-    def __init__(self, gateway=(), kafka=(), more="", broker=True):
+    def __init__(self, gateway=(), kafka=(), more="", broker=True, orders=()):
         self.folder = Path(tempfile.mkdtemp(prefix="weir-http."))
         self.conf = self.folder / "weir.conf"
         self.port, self.management = free_ports(2)
         self.store = Store()
         self.programs = []
         self.bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
-        self._lines = {"gateway": list(gateway), "kafka": list(kafka)}
+        self._lines = {"gateway": list(gateway), "kafka": list(kafka), "orders": list(orders)}
         self._more = more
         self.gateway = self.broker = None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -225,6 +232,7 @@ class Stage:
                     "[collection orders]",
                     "key = orderID",
                     f"partitions = {PARTITIONS}",
+                    *self._lines["orders"],
                     "[collection products]",
                     "key = productID",
                     f"partitions = {PARTITIONS}",
