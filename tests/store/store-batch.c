@@ -253,6 +253,67 @@ static void forged_origin_is_not_believed(void **state)
     assert_text(header(&log->records[1], "ce_id"), id);
 }
 
+static int start_with_schema(void **state)
+{
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"stock\":{\"type\":\"integer\","
+        "\"minimum\":0},\"price\":{\"properties\":{\"net\":{\"exclusiveMinimum\":0.50}}}},"
+        "\"additionalProperties\":true}";
+    struct fake *fake = fake_new();
+    static char path[128];
+
+    snprintf(path, sizeof(path), "%.90s/orders.schema.json", fake->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(schema, file);
+    fclose(file);
+    fake->collections[0].schema = path;
+    *state = fake;
+    fake_start(fake);
+    return 0;
+}
+
+/* Merges, adjusts and records that never saw a gateway too. */
+static void document_that_breaks_the_schema_is_a_letter(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_put(fake, FAKE_ORDERS, "create", "r1", "o-1", "{\"stock\":5}", NULL);
+    struct fake_entry *letters[] = {
+        fake_put(fake, FAKE_ORDERS, "merge", "r2", "o-1", "{\"stock\":-1}", NULL),
+        fake_put(fake, FAKE_ORDERS, "adjust", "r3", "o-1", "{\"stock\":0.5}", NULL),
+        fake_put(fake, FAKE_ORDERS, NULL, NULL, "o-1", "{\"stock\":\"many\"}", NULL),
+    };
+    const struct fake_entry *good = fake_put(fake, FAKE_ORDERS, "merge", "r4", "o-1", "{\"a\":1}", NULL);
+    assert_int_equal(fake_handle(fake, NULL), 0);
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        assert_int_equal(letters[i]->verdict, WEIR_REJECT);
+        assert_string_equal(letters[i]->disposition, "invalid");
+        if (strstr(letters[i]->text, "(pointer \"/stock\")") == NULL)
+            fail_msg("%s", letters[i]->text);
+    }
+    assert_int_equal(good->verdict, WEIR_DONE);
+    assert_int_equal(fake_commit(fake, NULL), 0);
+    assert_string_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).body,
+        "{\"orderID\":\"o-1\",\"stock\":5,\"a\":1}");
+}
+
+static void minimum_of_the_schema_stops_an_adjust(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_put(fake, FAKE_ORDERS, "create", "r1", "o-1", "{\"stock\":5,\"price\":{\"net\":1.00}}", NULL);
+    fake_put(fake, FAKE_ORDERS, "adjust", "r2", "o-1", "{\"stock\":-5}", NULL);
+    fake_run(fake);
+    assert_int_equal(fake_count(fake, "orders.store.outcomes"), 0);
+    fake_put(fake, FAKE_ORDERS, "adjust", "r3", "o-1", "{\"stock\":-1}", NULL);
+    fake_put(fake, FAKE_ORDERS, "adjust", "r4", "o-1", "{\"price\":{\"net\":-0.5}}", NULL);
+    fake_run(fake);
+    assert_int_equal(fake_count(fake, "orders.store.outcomes"), 2);
+    assert_non_null(strstr(fake_last(fake, "orders.store.outcomes", "o-1")->value.data,
+        "\"outcome\":\"rejected\",\"error\":\"minimum\""));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(create_becomes_an_event, start, stop),
     cmocka_unit_test_setup_teardown(delete_is_event_and_null, start, stop),
@@ -265,6 +326,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(too_large_event_changes_nothing, start, stop),
     cmocka_unit_test_setup_teardown(aborted_batch_leaves_nothing, start, stop),
     cmocka_unit_test_setup_teardown(unknown_commit_is_refused, start, stop),
+    cmocka_unit_test_setup_teardown(document_that_breaks_the_schema_is_a_letter, start_with_schema, stop),
+    cmocka_unit_test_setup_teardown(minimum_of_the_schema_stops_an_adjust, start_with_schema, stop),
     cmocka_unit_test_setup_teardown(forged_origin_is_not_believed, start, stop),
 };
 WEIR_TEST_MAIN(tests)

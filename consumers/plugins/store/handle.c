@@ -225,6 +225,8 @@ static int change_document(struct weir_turn *turn, struct weir_error *err)
     const struct weir_document *before = found.bytes.data != NULL ? &current : NULL;
     r = weir_command_apply(
         &turn->source->rules, &turn->command, record->key, record->value, before, &store->scratch, &effect);
+    if (r == 0)
+        r = weir_turn_check_schema(turn, &effect);
     if (r < 0)
         return weir_error_set(err, r, "out of memory");
     return end(turn, &effect, before, stored_key, err);

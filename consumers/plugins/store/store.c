@@ -84,6 +84,8 @@ static int make_source(
     int r = weir_topic_of_service(topic, store->host->service, "outcomes", source->outcomes_topic, err);
     if (r == 0)
         r = make_partitions(source, err);
+    if (r == 0)
+        r = weir_source_load_schema(source, err);
     return r < 0 ? r : weir_store_number_source(store, source, err);
 }
 
@@ -142,11 +144,13 @@ static int listen_for_reads(struct weir_store *store, struct weir_error *err)
     return 0;
 }
 
-static void free_partitions(struct weir_source *source)
+static void free_source(struct weir_source *source)
 {
     for (int32_t p = 0; source->partitions != NULL && p < source->partition_count; p++)
         weir_buffer_done(&source->partitions[p].build_from);
     free(source->partitions);
+    weir_schema_free(source->schema);
+    weir_minimums_done(&source->minimums);
 }
 
 void weir_store_close(void *instance)
@@ -160,7 +164,7 @@ void weir_store_close(void *instance)
     if (store->temporary && store->db != NULL && weir_db_destroy(store->path, &err) < 0)
         weir_store_log(store, WEIR_SAY_WARNING, "store.dev.left", "reason=\"%s\"", err.text);
     for (size_t i = 0; i < store->source_count; i++)
-        free_partitions(&store->sources[i]);
+        free_source(&store->sources[i]);
     free(store->sources);
     weir_buffer_done(&store->scratch);
     weir_buffer_done(&store->event);

@@ -7,9 +7,11 @@
 
 #include "common/clock.h"
 #include "common/deployment.h"
+#include "common/schema.h"
 #include "common/topic.h"
 #include "consumers/plugins/store/command.h"
 #include "consumers/plugins/store/db.h"
+#include "consumers/plugins/store/minimums.h"
 #include "consumers/plugins/store/seen.h"
 #include "consumers/plugins/store/settings.h"
 
@@ -47,9 +49,11 @@ struct weir_source {
     struct weir_rules rules;
     const char *topic, *changes_topic;
     char outcomes_topic[WEIR_TOPIC_NAME_BYTES];
-    char ce_types[3][96]; /* weir.orders.created, updated, deleted; in the order of the effects */
-    uint16_t number;      /* of the collection in this folder */
-    char **indexes;       /* declared paths */
+    char ce_types[3][96];       /* weir.orders.created, updated, deleted; in the order of the effects */
+    uint16_t number;            /* of the collection in this folder */
+    struct weir_schema *schema; /* NULL: none */
+    struct weir_minimums minimums;
+    char **indexes; /* declared paths */
     size_t index_count;
     int32_t partition_count;
     struct weir_partition *partitions;
@@ -100,6 +104,9 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition);
 void weir_store_tick(void *instance, struct weir_batch *batch);
 bool weir_store_health(void *instance, struct weir_buffer *detail);
 void weir_store_close(void *instance);
+
+/* document_schema.c: takes the collection's schema over, and the minimums in it. */
+int weir_source_load_schema(struct weir_source *source, struct weir_error *err);
 
 /* partition.c */
 enum weir_partition_state weir_partition_state(const struct weir_partition *partition);

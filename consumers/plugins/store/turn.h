@@ -25,6 +25,10 @@ struct weir_turn weir_turn_begin(
 /* The id of a request that came without one: it stays the same however often the record is retried. */
 struct weir_bytes weir_turn_derive_request(struct weir_turn *turn);
 
+/* document_schema.c: makes a change REFUSED whose document breaks the schema. 0, or WEIR_E_INTERNAL when
+ * memory is out. */
+int weir_turn_check_schema(const struct weir_turn *turn, struct weir_effect *effect);
+
 /* emit.c: the event of a change, and behind that of a delete the null that lets compaction forget the key. 0,
  * WEIR_E_TOO_LARGE, or another error. */
 int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
