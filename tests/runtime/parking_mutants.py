@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Seeds one bug after the other into batch, parking and retry: the model checker has to find each within 10,000
-histories. Compiles with $CC against the build in $WEIR_BUILD."""
+histories. Compiles with $CC and $CFLAGS against the build in $WEIR_BUILD."""
 import os
 import subprocess
 import sys
@@ -12,6 +12,8 @@ BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build/dev"))
 RUNTIME = ROOT / "consumers/runtime"
 SOURCES = ["parking.c", "batch.c", "retry.c"]
 HISTORIES = 10000
+COMPILER = [os.environ.get("CC", "cc"), *os.environ.get("CFLAGS", "").split()]
+INCLUDES = [f"-I{ROOT}", f"-I{ROOT}/common/include", f"-I{ROOT}/consumers/include"]
 
 BUGS = [
     ("an ended origin is forgotten before its older states are read", "parking.c",
@@ -39,16 +41,13 @@ BUGS = [
 
 
 def compile_one(source, target):
-    argv = [os.environ.get("CC", "cc"), "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{ROOT}",
-            f"-I{ROOT}/common/include", f"-I{ROOT}/consumers/include", "-c", source, "-o", target]
-    subprocess.run(argv, check=True)
+    subprocess.run([*COMPILER, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w", *INCLUDES, "-c", source, "-o", target], check=True)
     return target
 
 
 def link(objects, target):
-    argv = [os.environ.get("CC", "cc"), "-o", target, *objects, BUILD / "consumers/runtime/libweir_runtime.a",
-            BUILD / "common/libweir_common.a", BUILD / "common/libweir_base.a", "-ljansson", "-lcrypto"]
-    subprocess.run(argv, check=True)
+    libraries = [BUILD / path for path in ("consumers/runtime/libweir_runtime.a", "common/libweir_common.a", "common/libweir_base.a")]
+    subprocess.run([*COMPILER, "-o", target, *objects, *libraries, "-ljansson", "-lcrypto"], check=True)
     return target
 
 
