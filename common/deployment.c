@@ -124,6 +124,26 @@ bool weir_deployment_is_name(const char *name)
     return name[0] != '\0' && strchr(letters, name[0]) != NULL && name[len] == '\0' && len <= NAME_BYTES;
 }
 
+bool weir_deployment_is_path(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    while (*text == '/') {
+        size_t len = strspn(text + 1, allowed);
+        if (len == 0)
+            return false;
+        text += 1 + len;
+        if (*text == '\0')
+            return true;
+    }
+    return false;
+}
+
+bool weir_deployment_path_begins(const char *path, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return strncmp(path, prefix, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
 int weir_deployment_topic_name(const struct weir_deployment *deployment, const char *name, const char *suffix,
     char **ret_topic, struct weir_error *err)
 {

@@ -51,6 +51,7 @@ struct weir_collection {
     int64_t partitions;   /* of every topic of this collection; default 6, 1..1000; never changed later */
     int64_t changes_view; /* enum weir_changes_view */
     char *schema;         /* path of its documents' JSON Schema, as it can be opened; NULL: none */
+    char **aliases;       /* paths of the gateway that mean it, too: "/product"; NULL: none */
     bool schema_formats;  /* whether `format` is a rule there (common/schema) */
     char **indexes;       /* dotted paths of indexed members, ended by NULL; NULL: none */
     char *command_topic;  /* prefix + "orders" (derived) */
@@ -130,6 +131,12 @@ const struct weir_service *weir_deployment_service(const struct weir_deployment 
 /* The collection whose command or change topic (with prefix) this is, or NULL. */
 const struct weir_collection *weir_deployment_collection_of_topic(const struct weir_deployment *deployment,
     const char *topic);
+
+/* Whether text is a path of the gateway as an operator may choose one, like /staging or /api/product: letters, digits, _ and -
+ * between slashes, and none at the end. */
+bool weir_deployment_is_path(const char *text);
+/* Whether path is `prefix` or goes on behind it with a slash: what an URL under /api/product has in common with it. */
+bool weir_deployment_path_begins(const char *path, const char *prefix);
 
 /* The tables, for --help and CONFIGURATION.md. */
 extern const struct weir_option_table weir_log_options, weir_kafka_options, weir_collection_options,

@@ -26,6 +26,11 @@ static const struct weir_option rows[] = {
         .choices = "NEW_IMAGE|NEW_AND_OLD_IMAGES",
         .offset = offsetof(struct weir_collection, changes_view),
         .help = "whether a change event holds the document as it was before, too"},
+    {.key = "aliases",
+        .type = WEIR_OPTION_LIST,
+        .max = 16,
+        .offset = offsetof(struct weir_collection, aliases),
+        .help = "further paths of the gateway that mean this collection, e.g. /product for /v1/products"},
     {.key = "schema",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_collection, schema),
@@ -114,6 +119,35 @@ static int name_topics(
     return code;
 }
 
+/* One path may not lead to two collections, nor to a document of another. */
+static int check_alias(const struct weir_deployment *deployment, const char *section, const char *alias,
+    struct weir_error *err)
+{
+    const char *where = weir_config_where(deployment->config, section, "aliases");
+
+    if (!weir_deployment_is_path(alias) || weir_deployment_path_begins(alias, "/v1"))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: aliases: %s is no path like /product: letters, digits, _ and - behind each slash, and not /v1",
+            where, alias);
+    for (size_t i = 0; i < deployment->collection_count; i++) {
+        const struct weir_collection *other = &deployment->collections[i];
+        for (char **taken = other->aliases; taken != NULL && *taken != NULL && *taken != alias; taken++)
+            if (weir_deployment_path_begins(alias, *taken) || weir_deployment_path_begins(*taken, alias))
+                return weir_error_set(err, WEIR_E_CONFIG, "%s: aliases: %s is taken: %s is an alias of %s",
+                    where, alias, *taken, other->name);
+    }
+    return 0;
+}
+
+static int check_aliases(const struct weir_deployment *deployment, const char *section,
+    const struct weir_collection *collection, struct weir_error *err)
+{
+    int code = 0;
+    for (char **alias = collection->aliases; alias != NULL && *alias != NULL && code == 0; alias++)
+        code = check_alias(deployment, section, *alias, err);
+    return code;
+}
+
 static int find_schema(
     const struct weir_deployment *deployment, struct weir_collection *collection, struct weir_error *err)
 {
@@ -142,6 +176,8 @@ static int load_collection(const struct weir_deployment *deployment, const char 
             deployment->config, section, NULL, &weir_collection_options, NULL, NULL, collection, err);
     if (code == 0)
         code = check_key_field(deployment, section, collection, err);
+    if (code == 0)
+        code = check_aliases(deployment, section, collection, err);
     if (code == 0)
         code = find_schema(deployment, collection, err);
     if (code == 0)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUTES_MAX = 16, FLUSH_BYTES = 60000 };
+enum { ROUTES_MAX = 32, FLUSH_BYTES = 60000 };
 
 /* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
  */

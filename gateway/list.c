@@ -179,7 +179,8 @@ static enum weir_step make_list(struct weir_request *request)
     if (list == NULL)
         return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
     request->list = list;
-    if (weir_list_query_read(config, request->target, &list->query, &err) < 0)
+    if (weir_list_query_read(
+            request->gateway->settings.base_path, config, request->target, &list->query, &err) < 0)
         return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
     list->parts = calloc((size_t)config->partitions, sizeof(*list->parts));
     if (list->parts == NULL)

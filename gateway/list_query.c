@@ -151,14 +151,14 @@ static int take_parameter(struct turn *turn, struct weir_bytes text)
     return take(turn, name, value);
 }
 
-int weir_list_query_read(const struct weir_collection *collection, const char *target,
+int weir_list_query_read(const char *base_path, const struct weir_collection *collection, const char *target,
     struct weir_list_query *ret_query, struct weir_error *err)
 {
     struct turn turn = {.collection = collection, .query = ret_query, .err = err};
     const char *at = strchr(target, '?');
     int rc = 0;
     *ret_query = (struct weir_list_query){.limit = WEIR_LIST_LIMIT};
-    weir_buffer_printf(&ret_query->link, "/v1/%s?", collection->name);
+    weir_buffer_printf(&ret_query->link, "%s/v1/%s?", base_path, collection->name);
     while (rc == 0 && at != NULL && *++at != '\0') {
         size_t len = strcspn(at, "&");
         rc = len > 0 ? take_parameter(&turn, weir_bytes(at, len)) : 0;

@@ -21,7 +21,7 @@ struct weir_list_query {
  * `member=value`, `member[prefix]=text` or `member[from]=value` (inclusive) and `member[below]=value`
  * (exclusive). A value is a number, true, false, a string in quotes, or else a string as it is.
  * WEIR_E_INVALID says which parameter is wrong. */
-int weir_list_query_read(const struct weir_collection *collection, const char *target,
+int weir_list_query_read(const char *base_path, const struct weir_collection *collection, const char *target,
     struct weir_list_query *ret_query, struct weir_error *err);
 void weir_list_query_done(struct weir_list_query *query);
 

@@ -133,11 +133,12 @@ static void add_position(const struct weir_request *request, struct MHD_Response
 /* Where its outcome is told, while a store keeps the collection. */
 static void add_location(const struct weir_request *request, struct MHD_Response *response)
 {
-    char position[WEIR_POSITION_BYTES], location[WEIR_POSITION_BYTES + 64];
+    char position[WEIR_POSITION_BYTES], location[WEIR_POSITION_BYTES + 256];
     write_position(request, position);
     if (position[0] == '\0' || request->collection->config->store_service == NULL)
         return;
-    snprintf(location, sizeof(location), "/v1/requests/%s?at=%s", request->id, position);
+    snprintf(location, sizeof(location), "%s/v1/requests/%s?at=%s", request->gateway->settings.base_path,
+        request->id, position);
     add_header(response, "Location", location);
 }
 
@@ -215,12 +216,25 @@ static struct MHD_Response *page_response(struct weir_request *request)
     return response;
 }
 
+static struct MHD_Response *methods_response(struct weir_request *request)
+{
+    struct MHD_Response *response = response_copy(request, weir_bytes("", 0));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Allow", weir_route_allow(&request->path));
+    const struct weir_route *patch = weir_route_find(&request->path, "PATCH");
+    if (patch != NULL)
+        add_header(response, "Accept-Patch", patch->media_type);
+    return response;
+}
+
 static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PROBLEM] = problem_response,
     [WEIR_OUTCOME_ACCEPTED] = accepted_response,
     [WEIR_OUTCOME_ENDED] = ended_response,
     [WEIR_OUTCOME_DOCUMENT] = document_response,
     [WEIR_OUTCOME_PAGE] = page_response,
+    [WEIR_OUTCOME_METHODS] = methods_response,
 };
 
 enum MHD_Result weir_reply_queue(struct weir_request *request)

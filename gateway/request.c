@@ -246,7 +246,7 @@ static enum weir_step check_access(struct weir_request *request)
 static enum weir_step find_route(struct weir_request *request)
 {
     struct weir_error err;
-    int rc = weir_target_read(request->target, &request->path, &err);
+    int rc = weir_target_read(request->gateway, request->target, &request->path, &err);
     if (rc == 0) {
         request->collection = weir_target_is_request(&request->path)
                                   ? weir_read_request_collection(request)

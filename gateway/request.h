@@ -40,6 +40,7 @@ enum weir_outcome_kind {
     WEIR_OUTCOME_ENDED,    /* and the store has carried it out */
     WEIR_OUTCOME_DOCUMENT,
     WEIR_OUTCOME_PAGE,
+    WEIR_OUTCOME_METHODS, /* that a path takes */
 };
 
 /* Where a command stands on its topic. */

@@ -4,8 +4,10 @@
 #include "gateway/list.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
+#include "gateway/request.h"
 #include "gateway/subscription.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define JSON "application/json"
@@ -14,15 +16,24 @@
 #define ITEM "/v1/{collection}/{key}"
 #define REQUEST "/v1/requests/{request}"
 
+static enum weir_step tell_methods(struct weir_request *request)
+{
+    request->outcome.kind = WEIR_OUTCOME_METHODS;
+    request->outcome.status = MHD_HTTP_NO_CONTENT;
+    return WEIR_STEP_ANSWER;
+}
+
 const struct weir_route weir_routes[] = {
     {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run},
     {COLLECTION, "GET", false, 0, NULL, NULL, false, weir_list_run},
     {COLLECTION, "HEAD", false, 0, NULL, NULL, false, weir_list_run},
+    {COLLECTION, "OPTIONS", false, 0, NULL, NULL, false, tell_methods},
     {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run},
     {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run},
     {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run},
     {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, false, weir_command_run},
     {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, false, weir_command_run},
+    {ITEM, "OPTIONS", true, 0, NULL, NULL, false, tell_methods},
     {ITEM ":confirm", "GET", true, 0, NULL, "confirm", true, weir_subscription_show},
     {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", true,
         weir_subscription_act},
@@ -149,22 +160,57 @@ static bool is_served(const char *action)
     return false;
 }
 
-int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err)
+/* Behind the prefix, NULL when text begins otherwise. */
+static const char *behind(const char *text, const char *prefix)
 {
-    if (strncmp(target, "/v1/", 4) != 0)
-        return no_route(err);
-    const char *collection = target + 4;
-    size_t len = strcspn(collection, "/?");
+    size_t len = strlen(prefix);
+    return strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+/* Answers what is behind the alias. */
+static const char *find_alias(
+    const struct weir_gateway *gateway, const char *path, struct weir_target *ret_target)
+{
+    for (size_t i = 0; i < gateway->collection_count; i++) {
+        const struct weir_collection *collection = gateway->collections[i].config;
+        for (char **alias = collection->aliases; alias != NULL && *alias != NULL; alias++) {
+            const char *rest = behind(path, *alias);
+            if (rest == NULL || strchr("/?", *rest) == NULL)
+                continue;
+            snprintf(ret_target->collection, sizeof(ret_target->collection), "%s", collection->name);
+            return rest;
+        }
+    }
+    return NULL;
+}
+
+/* Answers what is behind /v1/{collection}. */
+static const char *find_name(const char *path, struct weir_target *ret_target)
+{
+    const char *collection = behind(path, "/v1/");
+    size_t len = collection != NULL ? strcspn(collection, "/?") : 0;
     if (len == 0 || len >= sizeof(ret_target->collection) || find_action(collection, len) != NULL)
-        return no_route(err);
+        return NULL;
     memcpy(ret_target->collection, collection, len);
     ret_target->collection[len] = '\0';
-    ret_target->item = collection[len] == '/';
+    return collection + len;
+}
+
+int weir_target_read(const struct weir_gateway *gateway, const char *target, struct weir_target *ret_target,
+    struct weir_error *err)
+{
+    const char *path = behind(target, gateway->settings.base_path);
+    const char *rest = path != NULL ? find_alias(gateway, path, ret_target) : NULL;
+    if (path != NULL && rest == NULL)
+        rest = find_name(path, ret_target);
+    if (rest == NULL)
+        return no_route(err);
+    ret_target->item = *rest == '/';
     ret_target->key_len = 0;
     ret_target->action = NULL;
     if (!ret_target->item)
         return 0;
-    const char *key = collection + len + 1;
+    const char *key = rest + 1;
     size_t key_len = strcspn(key, "/?");
     if (key_len == 0 || key[key_len] == '/')
         return no_route(err);
@@ -235,5 +281,5 @@ const char *weir_route_allow(const struct weir_target *target)
     }
     if (target->action != NULL)
         return "GET, POST";
-    return target->item ? "GET, HEAD, PUT, PATCH, DELETE" : "GET, HEAD, POST";
+    return target->item ? "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" : "GET, HEAD, POST, OPTIONS";
 }

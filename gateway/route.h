@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct weir_gateway;
 struct weir_request;
 
 enum weir_step {
@@ -47,9 +48,10 @@ struct weir_target {
  * WEIR_E_INVALID otherwise: such a request is refused and its connection closed. */
 int weir_target_check(const char *target, struct weir_error *err);
 
-/* Takes a checked target apart; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this.
+/* Takes a checked target apart, whose path begins with base.path and goes on with /v1/{collection} or an alias; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this.
  * WEIR_E_INVALID: the key breaks its rule. */
-int weir_target_read(const char *target, struct weir_target *ret_target, struct weir_error *err);
+int weir_target_read(const struct weir_gateway *gateway, const char *target, struct weir_target *ret_target,
+    struct weir_error *err);
 
 bool weir_target_is_request(const struct weir_target *target);
 

@@ -16,6 +16,12 @@ static const struct weir_option rows[] = {
         .fallback = "127.0.0.1:8081",
         .offset = offsetof(struct weir_gateway_settings, management_listen),
         .help = "where /livez, /readyz and /metrics are served"},
+    {.key = "base.path",
+        .type = WEIR_OPTION_STRING,
+        .fallback = "",
+        .max = 128,
+        .offset = offsetof(struct weir_gateway_settings, base_path),
+        .help = "stands before the path of every route, e.g. /staging"},
     {.key = "auth",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "loopback",
@@ -147,6 +153,16 @@ static int check_keys(const struct weir_deployment *deployment, const struct wei
         wanted ? "the former" : "the latter");
 }
 
+static int check_base_path(const struct weir_deployment *deployment,
+    const struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    if (settings->base_path[0] == '\0' || weir_deployment_is_path(settings->base_path))
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "%s: base.path = %s is no path like /staging: letters, digits, _ and - behind each slash",
+        weir_config_where(deployment->config, "gateway", "base.path"), settings->base_path);
+}
+
 static int check_store_url(const struct weir_deployment *deployment,
     const struct weir_gateway_settings *settings, struct weir_error *err)
 {
@@ -169,6 +185,8 @@ int weir_gateway_settings_load(
         rc = check_store_url(deployment, settings, err);
     if (rc == 0)
         rc = check_keys(deployment, settings, err);
+    if (rc == 0)
+        rc = check_base_path(deployment, settings, err);
     return rc;
 }
 

@@ -44,6 +44,7 @@ def case_scopes():
         (WRITER, "GET", "/v1/orders/o-1", None, 403),
         (WRITER, "POST", "/v1/products", "{}", 403),
         (READER, "GET", "/v1/orders/o-1", None, 200),
+        (READER, "OPTIONS", "/v1/products", None, 204),
         (READER, "POST", "/v1/orders", "{}", 403),
         (WRITER, "GET", "/v1/requests/r-1?at=orders/0/0", None, 403),
         (WRITER, "GET", "/v1/requests/r-1?at=nosuch/0/0", None, 403),
