@@ -27,7 +27,7 @@ if OPTIONS.short:
     os.environ["WEIR_FULL"] = "0"
 
 from cut import cut_off, in_own_network
-from harness import Failed, main, newest_librdkafka, say, wait_for
+from harness import Failed, main, newest_librdkafka, say
 from scene import FULL, judge_fault
 
 CUT_S, PAUSE_S, KILL_EVERY_S = 15, 20, 2
@@ -50,8 +50,10 @@ def consumer_pause(scene):
         scene.met(f"{one.name} stopped")
         one.signal(signal.SIGSTOP)
         scene.pause(PAUSE_S)
+        taken = one.log.read_text().count("assignment.taken")
         one.signal(signal.SIGCONT)
-        wait_for("the woken one takes part again", 60, one.is_ready, scene.stores)
+        scene.wait("the woken one takes part again", lambda: one.log.read_text().count("assignment.taken") > taken)
+        scene.wait("it is ready", one.is_ready)
 
 
 def coordinator_kill(scene):

@@ -4,6 +4,7 @@
 mutants.py apply-first: a store host that applies a batch before its transaction is committed.
 mutants.py offsets-first: a store host that commits the offsets of a batch before what it made of it.
 mutants.py no-dedupe: a store that knows no request again.
+mutants.py attempts-in-memory: a host that forgets at a restart how often a record was executed.
 mutants.py ack-first: a gateway that answers before Kafka has acknowledged.
 mutants.py right: the right gateway under the same fault, which the judge must find whole (for the store: store_kill.py).
 """
@@ -11,15 +12,17 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("integration", "runtime")]
 
-from harness import BUILD, Failed, Stage, main, say
+from groups import bury
+from harness import BUILD, Failed, Stage, main, say, wait_for
 from load import Load, Workload
 from random_commands import PARTITIONS, Feed
 from outage import broker_outage, restart_gateway
+from stage import LETTERS, RETRIES, Echo, put
 from watch import Watch
 
-ORDERS = 1500
+ORDERS, ATTEMPTS = 1500, 20
 FEW = {"service store": ["batch.max = 100"], "kafka.consumer": ["session.timeout.ms = 6000"]}
 
 
@@ -91,6 +94,26 @@ def no_dedupe():
         expect_caught(weir.judge(), "wrong-ending")
 
 
+def host_restarts_between_executions(binary):
+    """A record that always fails, and a restart after a few of many executions. (exit code of the judge, counts)"""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=[f"attempts = {ATTEMPTS}"])
+        put(kafka, [("fail-1", "x")])
+        host = echo.instance("one", binary).start()
+        wait_for("a few executions", 60, lambda: len(echo.read(RETRIES)[RETRIES]) >= 3, [host])
+        host.kill()
+        bury(kafka.bootstrap, "echo")
+        host.start()
+        wait_for("a dead letter", 60, lambda: echo.read(LETTERS)[LETTERS], [host])
+        return echo.weir.judge_service("echo", attempts=ATTEMPTS)
+
+
+def attempts_in_memory():
+    expect_whole(host_restarts_between_executions("weir-consumer"))
+    expect_caught(host_restarts_between_executions("weir-consumer-mutant-attempts-in-memory"), "attempts")
+
+
 def ack_first():
     expect_caught(gateway_dies_in_an_outage("weir-gateway-mutant-ack-first"), "answer-lost")
 
@@ -99,7 +122,14 @@ def right():
     expect_whole(gateway_dies_in_an_outage())
 
 
-TESTS = {"apply-first": apply_first, "offsets-first": offsets_first, "no-dedupe": no_dedupe, "ack-first": ack_first, "right": right}
+TESTS = {
+    "apply-first": apply_first,
+    "offsets-first": offsets_first,
+    "no-dedupe": no_dedupe,
+    "attempts-in-memory": attempts_in_memory,
+    "ack-first": ack_first,
+    "right": right,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TESTS:

@@ -54,7 +54,25 @@ class Scene:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.load.check_alive()
+            self.supervise()
             time.sleep(0.05)
+
+    def supervise(self):
+        """What a supervisor does: starts again what has ended by itself; counted and told."""
+        for program in (self.gateway, *self.stores):
+            if not program.running:
+                ended = f"{program.name} ended with {program.process.returncode}"
+                self.notes.setdefault("supervised", []).append(ended)
+                program.start()
+
+    def wait(self, what, probe, seconds=90):
+        """Waits for a condition; the supervisor is awake."""
+
+        def look():
+            self.supervise()
+            return probe()
+
+        wait_for(what, seconds, look, [self.load])
 
     def goes_on(self):
         """Whether the time of the fault is not over."""
@@ -87,7 +105,7 @@ class Scene:
         self.wait_in_sync()
 
     def wait_in_sync(self):
-        wait_for("all replicas in sync", 120, self.kafka.is_in_sync, [self.load])
+        self.wait("all replicas in sync", self.kafka.is_in_sync, 120)
 
 
 def _rates(scene, since, until):
@@ -141,9 +159,7 @@ def _measure(scene, act):
 
 
 def _settle(scene):
-    for program in scene.stores:
-        program.check_alive()
-    wait_for("lag 0", 120, lambda: scene.progress.lag == 0, [p for p in scene.stores if p.running])
+    wait_for("lag 0", 120, lambda: scene.progress.lag == 0, scene.stores)
 
 
 def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, newest=(), check=None):

@@ -345,9 +345,10 @@ class Weir:
         shutil.rmtree(self.store_path.parent)
         self.store_path.parent.mkdir()
 
-    def judge_service(self, name, settle=60):
+    def judge_service(self, name, settle=60, attempts=3):
         """Judges the retry topic and the dead letters of any service; (exit code, counts)."""
-        return self._judge(["--kafka", self.kafka.bootstrap, "--settle", settle, "--service", name, "--retries-only"])
+        topics = ["--kafka", self.kafka.bootstrap, "--settle", settle, "--service", name]
+        return self._judge([*topics, "--retries-only", "--attempts", attempts])
 
     def judge(self, log=None, store=False, settle=60):
         """Runs the judge, with each document read through the gateway, and from the store too if asked; (exit code, counts)."""
