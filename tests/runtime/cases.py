@@ -187,15 +187,19 @@ def test_a_lost_retry_range_stops_its_partition():
         kafka = stage.kafka()
         echo = Echo(stage, kafka)
         one = echo.instance().start(WEIR_OFFSETS_EVERY_MS="200")
+
+        def committed(topic):
+            return source.committed(kafka.bootstrap, "echo", topic, PARTITIONS)
+
         for topic in (SOURCE, RETRIES):
-            wait_for(f"offsets of {topic}", 30, lambda: min(source.committed(kafka.bootstrap, "echo", topic, PARTITIONS).values()) == 0, [one])
+            wait_for(f"offsets of {topic}", 30, lambda: set(committed(topic).values()) == {0}, [one])
         one.stop()
         put(kafka, [(key, "x") for key in keys_on(0, 3)], topic=RETRIES)
         delete_records(kafka, RETRIES, 0, 2)
         one.start()
         wait_for("the partition stops", 30, lambda: "partition.stopped" in one.log.read_text(), [one])
-        if f"records 0 to 1 of {RETRIES} partition 0 are lost" not in readiness(one)["why"]:
-            raise Failed(readiness(one))
+        lost = f"records 0 to 1 of {RETRIES} partition 0 are lost"
+        wait_for("readiness names what is lost", 10, lambda: lost in readiness(one).get("why", ""), [one])
 
 
 def test_records_not_reached_are_handed_out_again():
