@@ -61,6 +61,8 @@ struct weir_collection {
 
 enum weir_retry_order { WEIR_RETRY_ORDER_KEY, WEIR_RETRY_ORDER_NONE };
 
+enum weir_assignment_strategy { WEIR_ASSIGNMENT_RANGE, WEIR_ASSIGNMENT_COOPERATIVE_STICKY };
+
 /* [service NAME]: the keys every service has. A plugin's own keys carry its name ("store.path"). */
 struct weir_service {
     char *name;
@@ -78,6 +80,7 @@ struct weir_service {
     int64_t batch_max_bytes;        /* 16MiB */
     int64_t handle_timeout_ms;      /* 60s */
     int64_t drain_timeout_ms;       /* 20s */
+    int64_t assignment;             /* enum weir_assignment_strategy */
     bool instance_static;           /* a static member of the group (KIP-345) */
     char *management_listen;        /* NULL: unix:$RUNTIME_DIRECTORY/…, or none */
     char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */

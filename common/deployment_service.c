@@ -104,6 +104,13 @@ static const struct weir_option rows[] = {
         .max = HOUR_MS,
         .offset = offsetof(struct weir_service, drain_timeout_ms),
         .help = "time to finish the batch and leave the group after SIGTERM"},
+    {.key = "assignment",
+        .type = WEIR_OPTION_CHOICE,
+        .fallback = "range",
+        .choices = "range|cooperative-sticky",
+        .offset = offsetof(struct weir_service, assignment),
+        .help = "how the group shares the partitions; cooperative-sticky moves only what has to move and needs "
+                "librdkafka 2.10.1; all instances say the same"},
     {.key = "instance.static",
         .type = WEIR_OPTION_BOOL,
         .fallback = "false",

@@ -171,9 +171,19 @@ int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_ro
     return 0;
 }
 
-int weir_kafka_conf_static_member(rd_kafka_conf_t *conf, const char *id, struct weir_error *err)
+int weir_kafka_conf_member(
+    rd_kafka_conf_t *conf, const struct weir_service *service, const char *id, struct weir_error *err)
 {
-    return set(conf, "group.instance.id", id, err);
+    static const char *const strategies[] = {
+        [WEIR_ASSIGNMENT_RANGE] = "range", [WEIR_ASSIGNMENT_COOPERATIVE_STICKY] = "cooperative-sticky"};
+    bool cooperative = service->assignment == WEIR_ASSIGNMENT_COOPERATIVE_STICKY;
+
+    int code = cooperative ? weir_kafka_judge_cooperative(rd_kafka_version(), err) : 0;
+    if (code == 0)
+        code = set(conf, "partition.assignment.strategy", strategies[service->assignment], err);
+    if (code == 0 && service->instance_static)
+        code = set(conf, "group.instance.id", id, err);
+    return code;
 }
 
 int weir_kafka_new_take(

@@ -32,8 +32,11 @@ enum weir_kafka_role {
 int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_role role, const char *name,
     const char *id, rd_kafka_conf_t **ret_conf, struct weir_error *err);
 
-/* Makes the group consumer a static member of that id (KIP-345): it does not leave the group when it closes. */
-int weir_kafka_conf_static_member(rd_kafka_conf_t *conf, const char *id, struct weir_error *err);
+/* How the group consumer is a member of its group, by the service's settings: instance.static makes it a static member
+ * of that id, which does not leave the group when it closes (KIP-345); assignment is the strategy. WEIR_E_CONFIG when
+ * the installed librdkafka can't do it. */
+int weir_kafka_conf_member(
+    rd_kafka_conf_t *conf, const struct weir_service *service, const char *id, struct weir_error *err);
 
 /* rd_kafka_new with the conf taken in any case; librdkafka's own log goes to weir_log as kafka.client. */
 int weir_kafka_new_take(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_handle, struct weir_error *err);
@@ -51,6 +54,8 @@ int weir_kafka_error_set(struct weir_error *err, rd_kafka_resp_err_t kafka_err, 
 
 /* weir_kafka_check_version() for a version as rd_kafka_version() tells it. */
 int weir_kafka_judge_version(int version, bool scram, struct weir_error *err);
+/* Whether that version can do cooperative-sticky assignment: WEIR_E_CONFIG below 2.10. */
+int weir_kafka_judge_cooperative(int version, struct weir_error *err);
 
 /* dev = true asks whether the broker is a real one (it answers DescribeConfigs) and then refuses; else 0. */
 int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err);

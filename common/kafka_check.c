@@ -43,6 +43,18 @@ int weir_kafka_judge_version(int version, bool scram, struct weir_error *err)
     return 0;
 }
 
+int weir_kafka_judge_cooperative(int version, struct weir_error *err)
+{
+    int release = version >> 8;
+
+    if (release >= VERSION_2_10_0)
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "assignment = cooperative-sticky: librdkafka %d.%d.%d can lose an assignment or never settle with it; "
+        "install 2.10.1 or newer, or leave assignment = range",
+        release >> 16, release >> 8 & 0xff, release & 0xff);
+}
+
 int weir_kafka_check_version(const struct weir_deployment *deployment, struct weir_error *err)
 {
     return weir_kafka_judge_version(rd_kafka_version(), uses_scram(deployment), err);

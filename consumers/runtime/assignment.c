@@ -109,22 +109,45 @@ static int add(struct weir_runtime *runtime, const rd_kafka_topic_partition_t *g
     return 0;
 }
 
-static void remove_all(struct weir_runtime *runtime)
+static void free_partition(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    let_go(runtime, partition);
+    weir_monitor_partition_done(partition);
+    weir_held_done(&partition->held);
+    weir_held_done(&partition->retry_held);
+    free(partition);
+}
+
+static bool is_listed(const rd_kafka_topic_partition_list_t *listed, const struct weir_partition *partition)
+{
+    for (int i = 0; i < listed->cnt; i++)
+        if (listed->elems[i].partition == partition->partition &&
+            strcmp(listed->elems[i].topic, partition->topic) == 0)
+            return true;
+    return false;
+}
+
+/* Those in the list, or all. */
+static void remove_listed(struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *listed)
 {
     struct weir_assignment *assignment = &runtime->assignment;
+    size_t kept = 0;
     for (size_t i = 0; i < assignment->count; i++) {
         struct weir_partition *partition = assignment->partitions[i];
-        let_go(runtime, partition);
-        weir_monitor_partition_done(partition);
-        weir_held_done(&partition->held);
-        weir_held_done(&partition->retry_held);
-        free(partition);
+        if (listed == NULL || is_listed(listed, partition))
+            free_partition(runtime, partition);
+        else
+            assignment->partitions[kept++] = partition;
     }
-    assignment->count = 0;
+    assignment->count = kept;
     assignment->last = NULL;
-    if (assignment->group != NULL)
-        rd_kafka_consumer_group_metadata_destroy(assignment->group);
-    assignment->group = NULL;
+}
+
+static void set_group(struct weir_runtime *runtime, rd_kafka_consumer_group_metadata_t *group)
+{
+    if (runtime->assignment.group != NULL)
+        rd_kafka_consumer_group_metadata_destroy(runtime->assignment.group);
+    runtime->assignment.group = group;
 }
 
 static void list_add(
@@ -133,51 +156,88 @@ static void list_add(
     rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset >= 0 ? offset : 0;
 }
 
-/* Each with its retry partition, at the offsets that are wanted next. */
-static rd_kafka_topic_partition_list_t *list_all(const struct weir_assignment *assignment)
+/* Those in `listed`, or all; each with its retry partition, at the offsets that are wanted next. */
+static rd_kafka_topic_partition_list_t *widen(
+    const struct weir_assignment *assignment, const rd_kafka_topic_partition_list_t *listed)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(2 * (int)assignment->count);
     for (size_t i = 0; i < assignment->count; i++) {
         const struct weir_partition *partition = assignment->partitions[i];
+        if (listed != NULL && !is_listed(listed, partition))
+            continue;
         list_add(list, partition->topic, partition->partition, partition->fetch_next);
         list_add(list, partition->retry_topic, partition->partition, partition->retry_fetch_next);
     }
     return list;
 }
 
+/* KIP-429: a rebalance tells what comes and what goes, instead of taking all away first. */
+static bool is_cooperative(rd_kafka_t *consumer)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(consumer);
+    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
+static void tell_refused(struct weir_error *err, int rc)
+{
+    if (rc < 0)
+        weir_log(WEIR_LOG_ERROR, "assignment.refused", "reason=\"%s\"", err->text);
+}
+
+static void assign(rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+    struct weir_error err = {0};
+    int rc = is_cooperative(consumer)
+                 ? weir_kafka_error_take(rd_kafka_incremental_assign(consumer, list), "assign", &err)
+                 : weir_kafka_error_set(&err, rd_kafka_assign(consumer, list), "assign");
+    tell_refused(&err, rc);
+}
+
+static void unassign(rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+    struct weir_error err = {0};
+    int rc = is_cooperative(consumer)
+                 ? weir_kafka_error_take(rd_kafka_incremental_unassign(consumer, list), "unassign", &err)
+                 : weir_kafka_error_set(&err, rd_kafka_assign(consumer, NULL), "unassign");
+    tell_refused(&err, rc);
+}
+
 /* Paused before it is assigned, so that nothing is fetched from the placeholder offset; and after, in case
  * the consumer did not know the partition before. */
-static void assign_paused(struct weir_runtime *runtime, rd_kafka_t *consumer)
+static void assign_paused(rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *partitions)
 {
-    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *partitions = list_all(&runtime->assignment);
     rd_kafka_pause_partitions(consumer, partitions);
-    rd_kafka_resp_err_t failed = rd_kafka_assign(consumer, partitions);
-    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
-        weir_log(WEIR_LOG_ERROR, "assignment.refused", "reason=%s", rd_kafka_err2name(failed));
+    assign(consumer, partitions);
     rd_kafka_pause_partitions(consumer, partitions);
 }
 
 /* The generation that the records of this assignment are polled under goes with their offsets: a member that
  * was replaced meanwhile is refused, whatever it has learnt since. */
-static void take_all(
-    struct weir_runtime *runtime, rd_kafka_t *consumer, rd_kafka_topic_partition_list_t *partitions)
+static void take_given(
+    struct weir_runtime *runtime, rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *given)
 {
-    remove_all(runtime);
-    for (int i = 0; i < partitions->cnt; i++)
-        if (add(runtime, &partitions->elems[i]) < 0)
+    if (!is_cooperative(consumer))
+        remove_listed(runtime, NULL);
+    for (int i = 0; i < given->cnt; i++)
+        if (add(runtime, &given->elems[i]) < 0)
             abort(); /* without its place in memory a partition would be ours and never be handled */
-    assign_paused(runtime, consumer);
-    runtime->assignment.group = rd_kafka_consumer_group_metadata(consumer);
-    weir_log(WEIR_LOG_NOTICE, "assignment.taken", "partitions=%d", partitions->cnt);
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = widen(&runtime->assignment, given);
+    assign_paused(consumer, list);
+    set_group(runtime, rd_kafka_consumer_group_metadata(consumer));
+    weir_log(WEIR_LOG_NOTICE, "assignment.taken", "partitions=%d owned=%zu", given->cnt,
+        runtime->assignment.count);
 }
 
-static void give_up_all(struct weir_runtime *runtime, rd_kafka_t *consumer)
+static void give_up(
+    struct weir_runtime *runtime, rd_kafka_t *consumer, const rd_kafka_topic_partition_list_t *taken)
 {
-    weir_log(WEIR_LOG_NOTICE, "assignment.given_up", "partitions=%zu lost=%s", runtime->assignment.count,
-        rd_kafka_assignment_lost(consumer) ? "yes" : "no");
-    remove_all(runtime);
-    runtime->monitor.joined = false;
-    rd_kafka_assign(consumer, NULL);
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = widen(&runtime->assignment, taken);
+    remove_listed(runtime, is_cooperative(consumer) ? taken : NULL);
+    weir_log(WEIR_LOG_NOTICE, "assignment.given_up", "partitions=%d owned=%zu lost=%s", taken->cnt,
+        runtime->assignment.count, rd_kafka_assignment_lost(consumer) ? "yes" : "no");
+    if (runtime->assignment.count == 0)
+        set_group(runtime, NULL);
+    unassign(consumer, list);
 }
 
 void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
@@ -186,12 +246,13 @@ void weir_assignment_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
     struct weir_runtime *runtime = opaque;
     weir_metric_add(runtime->monitor.rebalances, 1);
     bool taken = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    runtime->monitor.joined = false;
     if (taken)
-        take_all(runtime, consumer, partitions);
+        take_given(runtime, consumer, partitions);
     else
-        give_up_all(runtime, consumer);
+        give_up(runtime, consumer, partitions);
     weir_monitor_update(runtime); /* readiness must not speak of the partitions before */
-    runtime->monitor.joined = taken;
+    runtime->monitor.joined = taken || runtime->assignment.count > 0;
 }
 
 static void pause_one(struct weir_runtime *runtime, const char *topic, int32_t partition)
@@ -219,8 +280,10 @@ void weir_assignment_pause_retry(struct weir_runtime *runtime, struct weir_parti
  * revives it. */
 static void reassign(struct weir_runtime *runtime)
 {
-    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = list_all(&runtime->assignment);
-    rd_kafka_assign(runtime->consumer, list);
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = widen(&runtime->assignment, NULL);
+    if (is_cooperative(runtime->consumer))
+        unassign(runtime->consumer, list);
+    assign(runtime->consumer, list);
     for (size_t i = 0; i < runtime->assignment.count; i++) {
         const struct weir_partition *partition = runtime->assignment.partitions[i];
         if (partition->paused)
@@ -298,7 +361,8 @@ void weir_assignment_commit_plainly(
 
 void weir_assignment_done(struct weir_runtime *runtime)
 {
-    remove_all(runtime);
+    remove_listed(runtime, NULL);
+    set_group(runtime, NULL);
     free(runtime->assignment.partitions);
     runtime->assignment.partitions = NULL;
 }

@@ -45,8 +45,7 @@ static int open_consumer(struct weir_runtime *runtime, struct weir_error *err)
     if (rc < 0)
         return rc;
     shorten_session(runtime, conf);
-    if (runtime->service->instance_static)
-        rc = weir_kafka_conf_static_member(conf, runtime->id, err);
+    rc = weir_kafka_conf_member(conf, runtime->service, runtime->id, err);
     if (rc < 0) {
         rd_kafka_conf_destroy(conf);
         return rc;

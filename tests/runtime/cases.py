@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The consumer host on real Kafka; `cases.py CASE` runs one."""
+import collections
 import json
+import os
 import re
 import signal
 import socket
@@ -24,6 +26,7 @@ from stage import (
     executions,
     keys_on,
     main,
+    newest_librdkafka,
     put,
     readiness,
     say,
@@ -349,6 +352,43 @@ def test_a_static_member_keeps_its_partitions():
         check_same(echo, 300)
         if two.metric("weir_rebalances_total") != moves:
             raise Failed("the other instance was rebalanced")
+
+
+def test_cooperative_assignment_is_refused_below_2_10():
+    with Stage() as stage:
+        echo = Echo(stage, stage.kafka(), echo=["assignment = cooperative-sticky"])
+        one = echo.instance().start()
+        if one.wait_ended(30) != 78 or "install 2.10.1 or newer" not in one.log.read_text():
+            raise Failed(one.tail())
+
+
+def taken(program):
+    """How often each partition was taken, from its first step on."""
+    return collections.Counter(re.findall(r"partition\.taken topic=orders partition=(\d)", program.log.read_text()))
+
+
+def test_cooperative_moves_only_what_has_to_on_the_newest_librdkafka():
+    """Under load a second instance comes and goes: what the first one keeps is not taken anew; nothing double or missing."""
+    os.environ["WEIR_LIBRDKAFKA"] = newest_librdkafka()
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka, echo=[*SMALL, "assignment = cooperative-sticky"])
+        one, two = echo.instance("one").start().wait_ready(), echo.instance("two")
+        hard = keys_on(0, 3, "retry2") + keys_on(2, 3, "retry2")
+        put(kafka, numbered(3000) + [(key, "x") for key in hard])
+        two.start()
+        wait_for("both share", 60, lambda: two.is_ready() and sorted(readiness(p)["partitions"] for p in (one, two)) == [1, 2])
+        put(kafka, numbered(3000) + [(key, "y") for key in hard])
+        if set(taken(one).values()) != {1}:
+            raise Failed(f"taken anew: {taken(one)}")
+        moved = set(taken(two))
+        two.stop()
+        wait_for("the first has all again", 60, lambda: one.is_ready() and readiness(one)["partitions"] == PARTITIONS, [one])
+        if taken(one) != {str(p): 1 + (str(p) in moved) for p in range(PARTITIONS)}:
+            raise Failed(f"{moved} moved, taken: {taken(one)}")
+        put(kafka, numbered(1000))
+        echo.settle(120, [one])
+        check_keys(echo, 7000 + 2 * len(hard))
 
 
 def test_two_instances_share():

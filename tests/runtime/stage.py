@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 import confluent_kafka as ck  # noqa: E402
-from harness import BUILD, ROOT, Failed, Program, Stage, find_program, free_ports, main, say, wait_for  # noqa: E402, F401
+from harness import BUILD, ROOT, Failed, Program, Stage, find_program, free_ports, main, newest_librdkafka, say, surroundings, wait_for  # noqa: E402, F401
 from history import partition_of  # noqa: E402
 import source  # noqa: E402
 
@@ -43,7 +43,7 @@ class Echo:
         if name not in self.weir.programs:
             port = free_ports(1)[0]
             argv = [find_program(binary), "--config", self.weir.conf, "--service", "echo", "--instance", name, *arguments]
-            program = Program(f"echo-{name}", argv, self.weir.folder, {}, f"http://127.0.0.1:{port}")
+            program = Program(f"echo-{name}", argv, self.weir.folder, surroundings(), f"http://127.0.0.1:{port}")
             program.environment["WEIR_SERVICE_ECHO_MANAGEMENT_LISTEN"] = f"127.0.0.1:{port}"
             self.weir.programs[name] = program
         return self.weir.programs[name]

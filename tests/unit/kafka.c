@@ -77,8 +77,7 @@ static void consumers_commit_nothing_by_themselves(void **state)
         enum weir_kafka_role role;
         const char *isolation;
     } rows[] = {{WEIR_KAFKA_GROUP_CONSUMER, "read_committed"},
-        {WEIR_KAFKA_COMMITTED_READER, "read_committed"},
-        {WEIR_KAFKA_UNCOMMITTED_READER, "read_uncommitted"}};
+        {WEIR_KAFKA_COMMITTED_READER, "read_committed"}, {WEIR_KAFKA_UNCOMMITTED_READER, "read_uncommitted"}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         WEIR_CLEANUP(kafka_conf) rd_kafka_conf_t *conf = conf_of(rows[i].role, "store");
@@ -206,6 +205,18 @@ static void versions_that_lose_records_are_refused(void **state)
             fail_msg("%x with%s SCRAM", (unsigned)rows[i].version, rows[i].scram ? "" : "out");
 }
 
+static void cooperative_assignment_wants_a_newer_library(void **state)
+{
+    (void)state;
+    struct weir_error err;
+
+    assert_int_equal(weir_kafka_judge_cooperative(0x020002ff, &err), WEIR_E_CONFIG);
+    assert_non_null(strstr(err.text, "librdkafka 2.0.2"));
+    assert_non_null(strstr(err.text, "2.10.1"));
+    assert_int_equal(weir_kafka_judge_cooperative(0x020a01ff, NULL), 0);
+    assert_int_equal(weir_kafka_judge_cooperative(0x020e02ff, NULL), 0);
+}
+
 static void scram_is_seen_in_the_configuration(void **state)
 {
     (void)state;
@@ -237,6 +248,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(errors_have_one_meaning),
     cmocka_unit_test(an_error_says_what_failed),
     cmocka_unit_test(versions_that_lose_records_are_refused),
+    cmocka_unit_test(cooperative_assignment_wants_a_newer_library),
     cmocka_unit_test(scram_is_seen_in_the_configuration),
     cmocka_unit_test(no_check_without_dev),
 };
