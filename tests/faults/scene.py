@@ -16,7 +16,11 @@ from rss import Memory
 FULL = os.environ.get("WEIR_FULL") == "1"
 # Orders a second, seconds of the fault, of the load before and after it, and until 90 % of the rate must be back.
 RATE, FAULT_S, STEADY_S, BACK_S = (2000, 60, 15, 30) if FULL else (300, 20, 4, 60)
+# Orders before anything is measured: so that the brokers have warmed up.
+WARM_S = 20 if FULL else 4
 RATE = int(os.environ.get("WEIR_FAULT_RATE", RATE))
+# A broker that is started in the middle of a fault must not spend two cores for a minute on compiling itself well.
+QUICK = ("--jvm", "-XX:TieredStopAtLevel=1")
 WINDOW_S, ENOUGH = 3, 0.9
 SECTIONS = {
     "service store": ["batch.max = 1000"],
@@ -30,7 +34,7 @@ class Scene:
 
     def __init__(self, stage, brokers, kafka, instances, seconds, sections, newest):
         self.stage, self.seconds, self.kills, self.notes = stage, seconds, [], {}
-        self.kafka = stage.kafka("--brokers", str(brokers), *kafka)
+        self.kafka = stage.kafka("--brokers", str(brokers), *QUICK, *kafka)
         self.weir = stage.weir(self.kafka, sections={**SECTIONS, **(sections or {})})
         self.gateway = self.weir.program("gateway")
         self.stores = [self.weir.instance(name) for name in instances]
@@ -137,7 +141,7 @@ def _tails(scene):
 def _measure(scene, act):
     """Runs the load, the fault and the load again; the rates."""
     scene.start()
-    scene.load.wait_accepted(RATE, 60)
+    scene.load.wait_accepted(WARM_S * RATE // 4, 120)
     wait_for("the store keeps up", 60, lambda: scene.progress.lag < 2 * RATE, scene.stores)
     began = time.monotonic()
     scene.pause(STEADY_S)
