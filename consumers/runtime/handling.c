@@ -215,6 +215,7 @@ static void finish(struct weir_runtime *runtime, int applied, const struct weir_
 {
     runtime->failures = 0;
     runtime->monitor.reachable = true;
+    runtime->proven_ms = weir_clock_ms();
     weir_metric_add(runtime->monitor.batches, 1);
     weir_metric_set(runtime->monitor.batch_records, (int64_t)runtime->batch.count);
     count_ends(&runtime->monitor, &runtime->batch);

@@ -13,26 +13,39 @@ enum {
     IDLE_MS = 100,
     TAKING_MS = 5,
     READ_SLICE_MS = 20,
-    ASK_MS = 2000,
+    ASK_MS = 2000, /* while no broker answers */
     ASK_LIMIT_MS = 200,
+    PROVEN_MS = 10000, /* after an answer, or a commit */
+    DOUBT_LIMIT_MS = 3000,
 };
 
-/* librdkafka tells when brokers went away, not when they are back: asked now and then. */
+static bool ask_broker(struct weir_runtime *runtime, int limit_ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    bool answered =
+        rd_kafka_metadata(runtime->watermark, 0, NULL, &metadata, limit_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    return answered;
+}
+
+/* librdkafka may tell when brokers went away, and never when they are back or that one only hangs: asked now
+ * and then, unless commits prove that one is there. */
 static void look_for_broker(struct weir_runtime *runtime)
 {
     static int64_t told_ms;
-    int64_t now_ms = weir_clock_ms();
-    if (runtime->monitor.reachable || now_ms < runtime->asked_ms)
+    bool before = runtime->monitor.reachable;
+    int64_t due_ms = before ? runtime->proven_ms + PROVEN_MS : runtime->asked_ms;
+    if (weir_clock_ms() < due_ms)
         return;
-    runtime->asked_ms = now_ms + ASK_MS;
-    const struct rd_kafka_metadata *metadata = NULL;
-    runtime->monitor.reachable =
-        rd_kafka_metadata(runtime->watermark, 0, NULL, &metadata, ASK_LIMIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
-    if (runtime->monitor.reachable)
+    bool now = ask_broker(runtime, before ? DOUBT_LIMIT_MS : ASK_LIMIT_MS);
+    runtime->asked_ms = weir_clock_ms() + ASK_MS;
+    runtime->monitor.reachable = now;
+    if (now)
+        runtime->proven_ms = weir_clock_ms();
+    if (now && !before)
         weir_log(WEIR_LOG_NOTICE, "kafka.reachable", "again=yes");
-    else if (weir_monitor_may_tell(&told_ms))
+    else if (!now && weir_monitor_may_tell(&told_ms))
         weir_log(WEIR_LOG_WARNING, "kafka.unreachable", "servers=%s",
             runtime->deployment->kafka.bootstrap_servers);
 }

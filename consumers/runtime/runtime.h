@@ -50,7 +50,7 @@ struct weir_runtime {
     size_t turns;          /* of collect */
     int32_t failures;      /* batches in a row that did not commit */
     int64_t not_before_ms; /* monotonic; no batch is handled before */
-    int64_t told_ms, asked_ms, slow_ms;
+    int64_t told_ms, asked_ms, proven_ms, slow_ms;
 };
 
 #endif

@@ -496,6 +496,18 @@ def test_a_paused_broker():
         wait_for("ready again", 30, one.is_ready, [one])
 
 
+def test_a_silent_broker_is_noticed_when_idle():
+    """Nothing to do, and the broker stands still with its connections open: not ready, and ready once it goes on."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        one = Echo(stage, kafka, session_ms=120000).instance().start()  # no rebalance, no timeout of a socket tells
+        one.wait_ready()
+        kafka.broker("stop")
+        wait_for("not ready", 45, lambda: not one.is_ready(), [one])
+        kafka.broker("cont")
+        wait_for("ready again", 90, one.is_ready, [one])
+
+
 def test_a_killed_broker():
     """kill -9 of the only broker under load: it waits, not ready, and goes on by itself."""
     with Stage() as stage:
