@@ -20,6 +20,8 @@ from watch import Watch
 
 ORDERS, SHORT_ORDERS = 20000, 6000
 MAX_COMMIT_AGE_S = 1.0
+# A kill that meets an older commit, as on a busy machine, is one more than was asked for; then it is done again.
+ATTEMPTS = 5
 # Orders at a time for a store that has to reach its crash point.
 FEED = 100
 # None: from outside, at any moment. Else the point, and how often it is reached before it counts.
@@ -60,7 +62,7 @@ def kill_inside(watch, store, load):
 
 
 def kill(number, point, watch, store, load):
-    """One kill, proven to have met what it was to meet."""
+    """One kill, proven to have met what it was to meet; False when only its last commit was too old."""
     seen, age = kill_outside(watch, store) if point is None else kill_inside(watch, store, load)
     # What was on the topic before the kill and is not committed after it was surely unfinished at the kill. A kill from
     # inside may come between two looks: there the transaction it left open is the proof.
@@ -73,11 +75,23 @@ def kill(number, point, watch, store, load):
     if point in OPEN and unended == 0:
         raise Failed(f"kill {number} was not between produce and commit")
     if point == COMMITTED:
-        return
+        return True
     if max(lag, unended) == 0:
         raise Failed(f"kill {number} met lag 0: it proves nothing")
-    if age >= MAX_COMMIT_AGE_S:
-        raise Failed(f"kill {number} met a store whose last commit was {age:.2f} s old")
+    return age < MAX_COMMIT_AGE_S
+
+
+def kill_and_restart(number, kills, watch, store, load, gateway, wipe):
+    """wipe() takes away what the store has on its disk."""
+    point, following = (*kills, None)[number - 1 : number + 1]
+    for _ in range(ATTEMPTS):
+        done = kill(number, point, watch, store, load)
+        wipe()
+        store.start(**environment(following if done else point))
+        watch.wait_commit(60, [gateway])
+        if done:
+            return
+    raise Failed(f"kill {number} met a store whose last commit was {MAX_COMMIT_AGE_S} s old, {ATTEMPTS} times")
 
 
 def run(orders, wipe, kills):
@@ -90,14 +104,10 @@ def run(orders, wipe, kills):
         log, step = weir.folder / "accepted.jsonl", orders // len(kills)
         load = Load(weir.url, Workload(orders), log, limit=0).start()
         with Watch(kafka) as watch:
-            for number, point in enumerate(kills, 1):
+            for number in range(1, len(kills) + 1):
                 load.raise_limit(max(load.sent, number * step))
                 load.wait("orders accepted", 60, lambda c, n=number: c["2xx"] >= (n - 1) * step + step // 8)
-                kill(number, point, watch, store, load)
-                if wipe:
-                    weir.wipe_store()
-                store.start(**environment((*kills, None)[number]))
-                watch.wait_commit(60, [gateway])
+                kill_and_restart(number, kills, watch, store, load, gateway, weir.wipe_store if wipe else lambda: None)
             load.raise_limit(None)
             load.wait_idle(120)
             watch.wait_settled(60, [gateway, store])
