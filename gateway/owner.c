@@ -32,7 +32,8 @@ struct weir_owner {
     void *context;
     rd_kafka_t *handle; /* the asking thread's; NULL with the dev broker and after no answer */
     rd_kafka_queue_t *answers;
-    int open;              /* questions without an answer */
+    int open;    /* questions without an answer */
+    bool misled; /* asked a broker that is no longer the coordinator; librdkafka would go on for minutes */
     int64_t open_since_ms; /* since then there has always been one */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -130,8 +131,10 @@ static int learn_group(struct weir_owner *owner, const char *service,
     const rd_kafka_ConsumerGroupDescription_t *group, struct weir_error *err)
 {
     const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(group);
-    if (error != NULL)
+    if (error != NULL) {
+        owner->misled |= rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
         return weir_kafka_error_set(err, rd_kafka_error_code(error), service);
+    }
     pthread_mutex_lock(&owner->lock);
     forget(owner, service);
     for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(group); i++)
@@ -196,6 +199,7 @@ static void close_handle(struct weir_owner *owner)
     owner->answers = NULL;
     owner->handle = NULL;
     owner->open = 0;
+    owner->misled = false;
 }
 
 static void ask(struct weir_owner *owner, const struct weir_service *service)
@@ -247,6 +251,8 @@ static void look(struct weir_owner *owner)
     }
     ask_all(owner);
     take_answers(owner, weir_clock_ms() + LOOK_MS);
+    if (owner->open == 0 && owner->misled)
+        close_handle(owner);
     if (owner->open == 0 || weir_clock_ms() < owner->open_since_ms + PATIENCE_MS)
         return;
     log_failure(owner, "-", "no answer about the stores' consumer groups");
