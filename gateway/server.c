@@ -9,12 +9,14 @@
 #include "gateway/request.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -34,7 +36,6 @@ struct weir_server {
     struct MHD_Daemon *daemon;
     struct weir_connections *connections;
     MHD_socket listener;
-    bool quiesced;
     atomic_size_t active; /* requests between their request line and the last byte of their answer */
     pthread_t clock;
     bool clock_runs;
@@ -208,12 +209,17 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
 
 /* ---- stopping ---- */
 
+/* The listener's number gets a file behind it that is never ready, so that the kernel closes the listener and
+ * whoever comes is refused. MHD_quiesce_daemon() is no way: it and a worker may both take the listener out of
+ * the worker's epoll set, and the second one panics. */
 void weir_server_quiesce(struct weir_server *server)
 {
-    server->quiesced = MHD_quiesce_daemon(server->daemon) != MHD_INVALID_SOCKET;
-    /* It may not be closed yet; but whoever comes now has to be refused, not left waiting in the backlog. */
-    if (server->quiesced)
-        shutdown(server->listener, SHUT_RDWR);
+    int never_ready = eventfd(0, EFD_CLOEXEC);
+    if (never_ready < 0 || dup3(never_ready, server->listener, O_CLOEXEC) < 0)
+        shutdown(server->listener,
+            SHUT_RDWR); /* no file is left: refused all the same, at the price of a busy wait */
+    if (never_ready >= 0)
+        close(never_ready);
 }
 
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms)
@@ -252,8 +258,8 @@ static void stop_daemon(struct weir_server *server, int64_t answers_ms)
 static void close_listener(struct weir_server *server)
 {
     const char *listen = server->gateway->settings.listen;
-    /* libmicrohttpd closes it, unless it was quiesced or never started. */
-    if (server->listener >= 0 && (server->quiesced || server->daemon == NULL))
+    /* libmicrohttpd closes it, unless it never started. */
+    if (server->listener >= 0 && server->daemon == NULL)
         close(server->listener);
     if (server->listener >= 0 && strncmp(listen, "unix:", 5) == 0)
         unlink(listen + 5);
