@@ -75,7 +75,7 @@ def case_metrics():
         for number in range(3):
             stage.call("PUT", f"/v1/orders/o-{number}", "{}")
         stage.call("PUT", "/v1/orders/o-1", "{")
-        stage.call("GET", "/v1/nosuch")
+        stage.call("GET", "/nosuch")
 
         def text():
             return call(stage.management, "GET", "/metrics").body.decode()
