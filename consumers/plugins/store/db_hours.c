@@ -47,8 +47,7 @@ void weir_db_hours_open(struct weir_db *db, char **ret_error)
         add_column(db, &columns, names[i]);
     db->rocks = rocksdb_open_column_families(db->options, db->settings.path, columns.count, columns.names,
         columns.options, columns.handles, ret_error);
-    if (unlisted == NULL)
-        rocksdb_list_column_families_destroy(names, count);
+    rocksdb_list_column_families_destroy(names, count); /* also of no names */
     rocksdb_free(unlisted); /* a folder that is yet to be made has no list */
     if (*ret_error != NULL)
         return;
