@@ -132,6 +132,9 @@ int dlq_purge_run(struct weirctl *ctl, struct weir_error *err)
     if (ctl->arguments->operand_count == 0)
         return weir_error_set(err, WEIR_E_USAGE,
             "dlq purge takes the last letter of each partition that is to be deleted, as dlq list prints it");
+    if (ctl->deployment->kafka.dev)
+        return weir_error_set(err, WEIR_E_UNSUPPORTED,
+            "dlq purge: the dev broker can't delete records; it forgets all of them when it ends");
     purge.ends = rd_kafka_topic_partition_list_new(ctl->arguments->operand_count);
     int code = dlq_open(ctl, &dlq, err);
     if (code == 0)

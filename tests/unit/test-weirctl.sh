@@ -129,6 +129,7 @@ test_dead_letters_on_the_dev_broker() {
   equals "the record" '{"orderID":"o-1"} orders/1/7' \
     "$(kcat -b "$(<"$WORK/address")" -C -t orders.store.retry -o beginning -c 1 -e -q -J | jq -r '"\(.payload) \(.headers[.headers|index("weir-origin")+1])"')"
   exits 78 weirctl dlq purge --service store --yes 1/0
+  contains "reason" "the dev broker can't delete records" "$output"
 }
 
 test_bad_configurations_are_78_with_a_place() {
