@@ -505,7 +505,9 @@ class AnswersTest(unittest.TestCase):
     def test_accepted_without_record(self):
         answer = self.told(self.story, self.command, position="orders/0/5")
         self.assertEqual(self.judge([answer], self.story), {"answer-missing": 1})
-        self.assertEqual(self.judge([self.told(self.story, self.command, position=None)], self.story), {"answer-missing": 1})
+        placeless = self.told(self.story, self.command, position=None)
+        self.assertEqual(self.judge([placeless], self.story), {})
+        self.assertEqual(self.judge([{**placeless, "request": "another"}], self.story), {"answer-missing": 1})
         lost = self.told(self.story, self.command, key="other", position="orders/0/5")
         self.assertEqual(self.judge([lost], self.story), {"answer-missing": 1, "answer-lost": 1})
 
