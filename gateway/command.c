@@ -283,6 +283,7 @@ void weir_command_reported(void *opaque, const struct weir_delivery *delivery)
 {
     struct weir_request *request = opaque;
     if (!awaits(request, delivery) && weir_pending_take(request->gateway->pending, request)) {
+        weir_crash_point("before-answer");
         end_reported(request, delivery);
         weir_pending_resume(request);
     }
