@@ -25,10 +25,15 @@ static const struct action {
 
 /* ---- what a client writes ---- */
 
+/* Also without a section [subscriptions]: what is confirmed now would count once there is one. */
 static bool is_subscription(const struct weir_request *request)
 {
-    return request->gateway->deployment->subscriptions != NULL &&
-           strcmp(request->collection->config->name, WEIR_SUBSCRIPTIONS) == 0;
+    return strcmp(request->collection->config->name, WEIR_SUBSCRIPTIONS) == 0;
+}
+
+static bool has_page(const struct weir_request *request)
+{
+    return is_subscription(request) && request->gateway->deployment->subscriptions != NULL;
 }
 
 static enum weir_step refuse_member(struct weir_request *request, const char *member, const char *why)
@@ -233,7 +238,7 @@ enum weir_step weir_subscription_show(struct weir_request *request)
     char version[VERSION_BYTES + 1];
     const struct action *action = action_of(request);
 
-    if (!is_subscription(request))
+    if (!has_page(request))
         return refuse_unknown(request);
     if (is_good(request, action, version))
         write_page(request, MHD_HTTP_OK, action->title, action->question, action->button);
@@ -247,7 +252,7 @@ enum weir_step weir_subscription_act(struct weir_request *request)
     char version[VERSION_BYTES + 1], tag[VERSION_BYTES + 3];
     const struct action *action = action_of(request);
 
-    if (!is_subscription(request))
+    if (!has_page(request))
         return refuse_unknown(request);
     if (!is_good(request, action, version))
         return WEIR_STEP_ANSWER;

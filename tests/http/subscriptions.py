@@ -122,7 +122,10 @@ def case_links_that_are_not_right():
 
 
 def case_switched_off():
-    """Without a section [subscriptions] it is a collection like any other, and has no pages."""
+    """Without a section [subscriptions] there are no pages, but a client can't confirm for the day when there is one."""
     with Stage(more="[collection subscriptions]\nkey = subscriptionID\n").start() as stage:
         equal(stage.call("GET", link("s-1", "confirm")).status, 404, "page")
-        equal(stage.call("POST", "/v1/subscriptions", '{"status":"CONFIRMED"}').status, 202, "create")
+        wanted = {**WANTED, "status": "CONFIRMED"}
+        equal(stage.call("POST", "/v1/subscriptions", json.dumps(wanted)).status, 422, "a status from a client")
+        equal(stage.call("POST", "/v1/subscriptions", json.dumps(WANTED)).status, 202, "create")
+        equal([json.loads(record["payload"])["status"] for record in records(stage, 1)], ["PENDING"], "what became of it")
