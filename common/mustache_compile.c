@@ -1,5 +1,6 @@
 #include "common/mustache_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,8 +90,7 @@ static void write_ending(const struct compiler *compiler, char sigil, char out[s
 {
     const char *before = sigil == '=' ? "=" : sigil == '{' ? "}" : "";
 
-    strcpy(out, before);
-    strcat(out, compiler->close);
+    snprintf(out, DELIMITER_BYTES + 1, "%s%s", before, compiler->close);
 }
 
 static int read_tag(struct compiler *compiler, const char *begin, struct tag *tag)
