@@ -180,10 +180,11 @@ def has_numbers(stage, client):
 
 def spread(stage, stores, keys):
     """Makes the gateway look again, as a store does that lost the partition, until both stores are asked."""
+    asked = sum(len(store.seen) for store in stores)
     stores[0].status = 503
     with stage.client() as client:
         client.send(request("GET", f"/v1/orders/{keys[0]}"))
-        time.sleep(0.3)
+        wait_for("a store is asked", 5, lambda: sum(len(store.seen) for store in stores) > asked)
         stores[0].status = None
         client.reply()
     for key in keys:
