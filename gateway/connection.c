@@ -13,6 +13,7 @@ struct weir_connection {
     struct weir_connection *previous, *next;
     _Atomic int64_t deadline_ms;
     int fd;
+    struct weir_tls_peer *tls;
 };
 
 struct weir_connections {
@@ -78,7 +79,18 @@ void weir_connection_end(struct weir_connection *connection)
         connection->next->previous = connection->previous;
     pthread_mutex_unlock(&all->lock);
     weir_metric_add(all->open, -1);
+    weir_tls_peer_free(connection->tls);
     free(connection);
+}
+
+void weir_connection_set_tls_take(struct weir_connection *connection, struct weir_tls_peer *tls)
+{
+    connection->tls = tls;
+}
+
+struct weir_tls_peer *weir_connection_tls(const struct weir_connection *connection)
+{
+    return connection != NULL ? connection->tls : NULL;
 }
 
 static void set_deadline(struct weir_connection *connection, int64_t deadline_ms)

@@ -5,6 +5,7 @@
 #define WEIR_GATEWAY_CONNECTION_H
 
 #include "gateway/settings.h"
+#include "gateway/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,10 @@ void weir_connection_end(struct weir_connection *connection);
 void weir_connection_expect_body(struct weir_connection *connection, bool has_body);
 void weir_connection_expect_nothing(struct weir_connection *connection); /* it is our turn */
 void weir_connection_expect_request(struct weir_connection *connection);
+
+/* Its side of TLS: taken, freed at its end; borrowed, NULL without (and for NULL). */
+void weir_connection_set_tls_take(struct weir_connection *connection, struct weir_tls_peer *tls);
+struct weir_tls_peer *weir_connection_tls(const struct weir_connection *connection);
 
 /* Shuts down what is late at now_ms. Threads: any. */
 void weir_connections_sweep(struct weir_connections *connections, int64_t now_ms);

@@ -11,6 +11,7 @@
 
 struct weir_access;
 struct weir_keys;
+struct weir_tls;
 struct weir_schema;
 struct weir_pending;
 struct weir_produce;
@@ -34,6 +35,7 @@ struct weir_gateway {
     struct weir_gateway_collection *collections;
     size_t collection_count;
     struct weir_keys *keys; /* NULL: nobody is asked for one */
+    struct weir_tls *tls;   /* NULL: plain HTTP */
     struct weir_access *access;
     struct weir_pending *pending;
     struct weir_produce *produce;

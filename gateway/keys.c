@@ -29,6 +29,7 @@ struct scope {
 struct key {
     char name[WEIR_KEYS_NAME_BYTES];
     unsigned char digest[DIGEST_BYTES];
+    char *certificate; /* "dns=shop.example.org"; NULL: it is a key with that digest */
     struct scope *scopes;
     size_t scope_count;
 };
@@ -40,6 +41,7 @@ struct table {
 
 struct weir_keys {
     char *path;
+    bool certificates;
     pthread_rwlock_t lock; /* table */
     struct table table;
 };
@@ -52,6 +54,7 @@ static void table_done(struct table *table)
         for (size_t scope = 0; scope < table->list[i].scope_count; scope++)
             free(table->list[i].scopes[scope].collection);
         free(table->list[i].scopes);
+        free(table->list[i].certificate);
     }
     free(table->list);
     *table = (struct table){0};
@@ -60,6 +63,7 @@ static void table_done(struct table *table)
 /* Where a line is being read. */
 struct line {
     const char *path;
+    bool certificates;
     size_t number;
     struct weir_error *err;
 };
@@ -92,7 +96,30 @@ static int read_digest(const char *text, struct key *key, const struct line *lin
     for (; whole && len < DIGEST_BYTES; len++)
         key->digest[len] = bytes[len];
     OPENSSL_free(bytes);
-    return whole ? 0 : refuse(line, "the second word is the SHA-256 of the key: 64 hexadecimal digits");
+    return whole ? 0
+                 : refuse(line, "the second word is the SHA-256 of the key: 64 hexadecimal digits; or a name "
+                                "in a client certificate: cn=, dns=, uri= or email= and the name");
+}
+
+static bool is_certificate(const char *text)
+{
+    static const char *const kinds[] = {"cn=", "dns=", "uri=", "email="};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t len = strlen(kinds[i]);
+        if (strncmp(text, kinds[i], len) == 0 && text[len] != '\0')
+            return true;
+    }
+    return false;
+}
+
+static int read_proof(const char *text, struct key *key, const struct line *line)
+{
+    if (!is_certificate(text))
+        return read_digest(text, key, line);
+    if (!line->certificates)
+        return refuse(line, "a client certificate's name needs tls.client.ca in [gateway]");
+    key->certificate = strdup(text);
+    return key->certificate != NULL ? 0 : no_memory(line);
 }
 
 static const char *find_verb(const char *text)
@@ -143,13 +170,29 @@ static int read_scopes(char *text, struct key *key, const struct line *line)
     return code;
 }
 
+/* Case does not matter in names of hosts. */
+static bool is_name(const char *certificate, struct weir_bytes name)
+{
+    if (strlen(certificate) != name.len)
+        return false;
+    return strncmp(certificate, "dns=", 4) == 0 ? strncasecmp(certificate, name.data, name.len) == 0
+                                                : memcmp(certificate, name.data, name.len) == 0;
+}
+
+static bool is_same_proof(const struct key *a, const struct key *b)
+{
+    if (a->certificate != NULL && b->certificate != NULL)
+        return is_name(a->certificate, weir_bytes_str(b->certificate));
+    return a->certificate == b->certificate && memcmp(a->digest, b->digest, DIGEST_BYTES) == 0;
+}
+
 static int check_new(const struct table *table, const struct key *key, const struct line *line)
 {
     for (size_t i = 0; &table->list[i] != key; i++) {
         if (strcmp(table->list[i].name, key->name) == 0)
             return refuse(line, "the name is given twice");
-        if (memcmp(table->list[i].digest, key->digest, DIGEST_BYTES) == 0)
-            return refuse(line, "two names have one key");
+        if (is_same_proof(&table->list[i], key))
+            return refuse(line, "two names have one key or certificate");
     }
     return 0;
 }
@@ -166,23 +209,25 @@ static int read_line(char *text, struct table *table, const struct line *line)
     if (count == 0 || words[0][0] == '#')
         return 0;
     if (count != 3)
-        return refuse(
-            line, "a line holds a name, the SHA-256 of its key, and scopes with commas between them");
+        return refuse(line,
+            "a line holds a name, the SHA-256 of its key or a certificate's name, and scopes with "
+            "commas between them");
     if (table->count == KEYS_MAX)
         return refuse(line, "there are more than 4096 keys");
     struct key *key = &table->list[table->count++];
     int code = read_name(words[0], key, line);
     if (code == 0)
-        code = read_digest(words[1], key, line);
+        code = read_proof(words[1], key, line);
     if (code == 0)
         code = read_scopes(words[2], key, line);
     return code < 0 ? code : check_new(table, key, line);
 }
 
-static int read_table(const char *path, struct table *table, struct weir_error *err)
+static int read_table(const struct weir_keys *keys, struct table *table, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
-    struct line line = {path, 0, err};
+    const char *path = keys->path;
+    struct line line = {.path = path, .certificates = keys->certificates, .err = err};
     int code = weir_file_read(path, FILE_BYTES_MAX, &text, NULL, err);
 
     if (code < 0)
@@ -204,7 +249,7 @@ static int read_table(const char *path, struct table *table, struct weir_error *
 int weir_keys_reload(struct weir_keys *keys, struct weir_error *err)
 {
     struct table fresh = {0};
-    int code = read_table(keys->path, &fresh, err);
+    int code = read_table(keys, &fresh, err);
     if (code == 0) {
         pthread_rwlock_wrlock(&keys->lock);
         struct table old = keys->table;
@@ -216,12 +261,13 @@ int weir_keys_reload(struct weir_keys *keys, struct weir_error *err)
     return code;
 }
 
-int weir_keys_open(const char *path, struct weir_keys **ret_keys, struct weir_error *err)
+int weir_keys_open(const char *path, bool certificates, struct weir_keys **ret_keys, struct weir_error *err)
 {
     struct weir_keys *keys = calloc(1, sizeof(*keys));
     if (keys == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     pthread_rwlock_init(&keys->lock, NULL);
+    keys->certificates = certificates;
     keys->path = strdup(path);
     int code = keys->path != NULL ? weir_keys_reload(keys, err)
                                   : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
@@ -257,13 +303,37 @@ static struct weir_bytes bearer_of(struct weir_bytes authorization)
 }
 
 /* Looks at every key, whichever it is. */
-static const struct key *find_key(const struct table *table, const unsigned char digest[static DIGEST_BYTES])
+static const struct key *find_key(const struct table *table, struct weir_bytes authorization)
 {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct weir_bytes shown = bearer_of(authorization);
     const struct key *found = NULL;
+    if (shown.data == NULL || EVP_Digest(shown.data, shown.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return NULL;
     for (size_t i = 0; i < table->count; i++)
-        if (CRYPTO_memcmp(table->list[i].digest, digest, DIGEST_BYTES) == 0)
+        if (table->list[i].certificate == NULL &&
+            CRYPTO_memcmp(table->list[i].digest, digest, DIGEST_BYTES) == 0)
             found = &table->list[i];
     return found;
+}
+
+static bool is_among(const char *certificate, struct weir_bytes names)
+{
+    while (names.len > 0) {
+        size_t len = (size_t)((const char *)memchr(names.data, '\n', names.len) - names.data);
+        if (is_name(certificate, weir_bytes(names.data, len)))
+            return true;
+        names = weir_bytes(names.data + len + 1, names.len - len - 1);
+    }
+    return false;
+}
+
+static const struct key *find_certificate(const struct table *table, struct weir_bytes names)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->list[i].certificate != NULL && is_among(table->list[i].certificate, names))
+            return &table->list[i];
+    return NULL;
 }
 
 static bool may(const struct key *key, struct weir_bytes collection, const char *verb)
@@ -277,17 +347,15 @@ static bool may(const struct key *key, struct weir_bytes collection, const char 
     return false;
 }
 
-enum weir_access_verdict weir_keys_ask(struct weir_keys *keys, struct weir_bytes authorization,
+enum weir_access_verdict weir_keys_ask(struct weir_keys *keys, const struct weir_proof *proof,
     struct weir_bytes collection, const char *verb, char ret_name[static WEIR_KEYS_NAME_BYTES])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    struct weir_bytes key = bearer_of(authorization);
     enum weir_access_verdict verdict = WEIR_ACCESS_UNKNOWN;
 
-    if (key.data == NULL || EVP_Digest(key.data, key.len, digest, NULL, EVP_sha256(), NULL) != 1)
-        return WEIR_ACCESS_UNKNOWN;
     pthread_rwlock_rdlock(&keys->lock);
-    const struct key *found = find_key(&keys->table, digest);
+    const struct key *found = proof->authorization.data != NULL
+                                  ? find_key(&keys->table, proof->authorization)
+                                  : find_certificate(&keys->table, proof->names);
     if (found != NULL) {
         memcpy(ret_name, found->name, WEIR_KEYS_NAME_BYTES);
         verdict = may(found, collection, verb) ? WEIR_ACCESS_GRANTED : WEIR_ACCESS_DENIED;

@@ -17,6 +17,7 @@
 #include "gateway/produce.h"
 #include "gateway/read.h"
 #include "gateway/server.h"
+#include "gateway/tls.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -172,16 +173,31 @@ static void tell_state(struct weir_gateway *gateway, bool *ready)
     *ready = now;
 }
 
-/* SIGHUP. What is wrong with the file leaves all as it was. */
-static void reload(struct weir_gateway *gateway)
+static void reload_keys(struct weir_gateway *gateway)
 {
     struct weir_error err;
-    if (gateway->keys == NULL)
-        return;
     if (weir_keys_reload(gateway->keys, &err) < 0)
         weir_log(WEIR_LOG_ERROR, "gateway.keys-not-reloaded", "reason=%s", err.text);
     else
         weir_log(WEIR_LOG_NOTICE, "gateway.keys-reloaded", "file=%s", gateway->settings.keys_file);
+}
+
+static void reload_tls(struct weir_gateway *gateway)
+{
+    struct weir_error err;
+    if (weir_tls_reload(gateway->tls, &err) < 0)
+        weir_log(WEIR_LOG_ERROR, "gateway.tls-not-reloaded", "reason=%s", err.text);
+    else
+        weir_log(WEIR_LOG_NOTICE, "gateway.tls-reloaded", "file=%s", gateway->settings.tls_certificate);
+}
+
+/* SIGHUP. What is wrong with a file leaves all as it was. */
+static void reload(struct weir_gateway *gateway)
+{
+    if (gateway->keys != NULL)
+        reload_keys(gateway);
+    if (gateway->tls != NULL)
+        reload_tls(gateway);
 }
 
 static int run(struct weir_gateway *gateway, struct weir_error *err)
@@ -190,9 +206,10 @@ static int run(struct weir_gateway *gateway, struct weir_error *err)
     int rc = 0;
     weir_log(WEIR_LOG_NOTICE, "gateway.listening", "listen=%s management=%s", gateway->settings.listen,
         gateway->settings.management_listen);
-    if (gateway->keys != NULL && !weir_address_is_loopback(gateway->settings.listen))
+    if (gateway->keys != NULL && gateway->tls == NULL && !weir_address_is_loopback(gateway->settings.listen))
         weir_log(WEIR_LOG_WARNING, "gateway.keys-in-clear", "reason=%s",
-            "keys come over the network unencrypted unless a proxy before the gateway ends TLS");
+            "keys come over the network unencrypted unless a proxy before the gateway ends TLS; see "
+            "tls.certificate");
     do {
         rc = weir_produce_watch(gateway->produce, err);
         tell_state(gateway, &ready);
@@ -248,8 +265,15 @@ static int serve(struct weir_gateway *gateway, struct weir_error *err)
 static int open_keys(struct weir_gateway *gateway, struct weir_error *err)
 {
     const char *path = gateway->settings.keys_file;
-    int rc = path != NULL ? weir_keys_open(path, &gateway->keys, err) : 0;
+    bool certificates = gateway->settings.tls_client_ca != NULL;
+    int rc = path != NULL ? weir_keys_open(path, certificates, &gateway->keys, err) : 0;
     return rc == WEIR_E_NOT_FOUND ? WEIR_E_CONFIG : rc;
+}
+
+static int open_tls(struct weir_gateway *gateway, struct weir_error *err)
+{
+    return gateway->settings.tls_certificate != NULL ? weir_tls_open(&gateway->settings, &gateway->tls, err)
+                                                     : 0;
 }
 
 static int check(struct weir_gateway *gateway, const char *path, struct weir_error *err)
@@ -261,6 +285,8 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
         return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection NAME]", path);
     if (rc == 0)
         rc = open_keys(gateway, err);
+    if (rc == 0)
+        rc = open_tls(gateway, err);
     return rc == 0 ? make_collections(gateway, err) : rc;
 }
 
@@ -280,6 +306,7 @@ static int start(const struct arguments *arguments, struct weir_error *err)
         rc = serve(&gateway, err);
     free_collections(&gateway);
     weir_keys_close(gateway.keys);
+    weir_tls_close(gateway.tls);
     weir_gateway_settings_done(&gateway.settings);
     return rc;
 }

@@ -230,8 +230,10 @@ static enum weir_step check_access(struct weir_request *request)
     struct weir_bytes name = weir_bytes_str(collection != NULL ? collection->config->name : "");
     if (request->gateway->keys == NULL || is_link(request->route))
         return WEIR_STEP_SUSPENDED;
-    switch (weir_keys_ask(request->gateway->keys, request->head.authorization, name, verb_of(request->route),
-        request->principal)) {
+    const struct weir_proof proof = {
+        request->head.authorization, weir_tls_peer_names(weir_connection_tls(request->peer))};
+    switch (
+        weir_keys_ask(request->gateway->keys, &proof, name, verb_of(request->route), request->principal)) {
     case WEIR_ACCESS_GRANTED:
         return WEIR_STEP_SUSPENDED;
     case WEIR_ACCESS_DENIED:

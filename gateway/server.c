@@ -85,6 +85,16 @@ static void on_completed(
     atomic_fetch_sub(&server->active, 1);
 }
 
+/* Without this a handshake fails. */
+static void secure(
+    struct weir_server *server, struct MHD_Connection *connection, struct weir_connection *peer)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL && info->tls_session != NULL)
+        weir_connection_set_tls_take(peer, weir_tls_peer_new(server->gateway->tls, info->tls_session));
+}
+
 static void on_connection(
     void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode code)
 {
@@ -97,6 +107,8 @@ static void on_connection(
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     *slot = info != NULL ? weir_connection_begin(server->connections, info->connect_fd) : NULL;
+    if (*slot != NULL && server->gateway->tls != NULL)
+        secure(server, connection, *slot);
 }
 
 /* The path is taken apart from the raw target; decoded in place, %00 would cut it. */
@@ -161,15 +173,19 @@ static void raise_file_limit(int64_t connections)
 
 static struct MHD_Daemon *start_daemon(struct weir_server *server)
 {
+    static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     const struct weir_gateway_settings *settings = &server->gateway->settings;
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+    bool tls = server->gateway->tls != NULL;
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                                (tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
         server->listener, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)settings->threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
         server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_END);
+        on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_ARRAY,
+        tls ? weir_tls_options() : none, MHD_OPTION_END);
 }
 
 static int start(struct weir_server *server, struct weir_error *err)

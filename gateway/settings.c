@@ -33,8 +33,9 @@ static const struct weir_option rows[] = {
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_gateway_settings, keys_file),
         .reload = true,
-        .help = "access keys, one a line: name, SHA-256 of the key, scopes like orders:create,*:read; its "
-                "content is read again at SIGHUP"},
+        .help = "who may do what, one a line: name, SHA-256 of the key or the name in a client certificate "
+                "(dns=shop.example.org, cn=, uri=, email=), scopes like orders:create,*:read; its content is "
+                "read again at SIGHUP"},
     {.key = "threads",
         .type = WEIR_OPTION_INTEGER,
         .fallback = "2",
@@ -111,6 +112,31 @@ static const struct weir_option rows[] = {
         .fallback = "on",
         .offset = offsetof(struct weir_gateway_settings, access_log),
         .help = "one line for each request"},
+    {.key = "tls.certificate",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, tls_certificate),
+        .reload = true,
+        .help =
+            "PEM file of the listener's certificate and those between it and its CA; with it the listener "
+            "speaks TLS 1.2 and 1.3 only; the content of this and the other TLS files is read again at "
+            "SIGHUP"},
+    {.key = "tls.key",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, tls_key),
+        .reload = true,
+        .help = "PEM file of the certificate's private key, not encrypted"},
+    {.key = "tls.client.ca",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, tls_client_ca),
+        .reload = true,
+        .help =
+            "PEM file of the CAs whose certificates clients may show in place of a key; keys.file says what "
+            "a certificate's name may do"},
+    {.key = "tls.client.required",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "off",
+        .offset = offsetof(struct weir_gateway_settings, tls_client_required),
+        .help = "whether a client without a certificate is turned away, also one with a key"},
     {.key = "store.url",
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct weir_gateway_settings, store_url),
@@ -153,6 +179,29 @@ static int check_keys(const struct weir_deployment *deployment, const struct wei
         wanted ? "the former" : "the latter");
 }
 
+static int refuse_half(
+    const struct weir_deployment *deployment, const char *set, const char *missing, struct weir_error *err)
+{
+    return weir_error_set(err, WEIR_E_CONFIG, "%s: %s is nothing without %s",
+        weir_config_where(deployment->config, "gateway", set), set, missing);
+}
+
+static int check_tls(const struct weir_deployment *deployment, const struct weir_gateway_settings *settings,
+    struct weir_error *err)
+{
+    if (settings->tls_certificate != NULL && settings->tls_key == NULL)
+        return refuse_half(deployment, "tls.certificate", "tls.key", err);
+    if (settings->tls_key != NULL && settings->tls_certificate == NULL)
+        return refuse_half(deployment, "tls.key", "tls.certificate", err);
+    if (settings->tls_client_ca != NULL && settings->tls_certificate == NULL)
+        return refuse_half(deployment, "tls.client.ca", "tls.certificate", err);
+    if (settings->tls_client_ca != NULL && settings->auth != WEIR_GATEWAY_AUTH_KEYS)
+        return refuse_half(deployment, "tls.client.ca", "`auth = keys`", err);
+    if (settings->tls_client_required && settings->tls_client_ca == NULL)
+        return refuse_half(deployment, "tls.client.required", "tls.client.ca", err);
+    return 0;
+}
+
 static int check_base_path(const struct weir_deployment *deployment,
     const struct weir_gateway_settings *settings, struct weir_error *err)
 {
@@ -185,6 +234,8 @@ int weir_gateway_settings_load(
         rc = check_store_url(deployment, settings, err);
     if (rc == 0)
         rc = check_keys(deployment, settings, err);
+    if (rc == 0)
+        rc = check_tls(deployment, settings, err);
     if (rc == 0)
         rc = check_base_path(deployment, settings, err);
     return rc;

@@ -19,7 +19,7 @@ struct weir_gateway_settings {
     char *listen;
     char *management_listen;
     char *base_path; /* "" or /staging: before the path of every route */
-    int64_t auth; /* enum weir_gateway_auth */
+    int64_t auth;    /* enum weir_gateway_auth */
     char *keys_file;
     int64_t threads;
     int64_t connections;
@@ -32,6 +32,10 @@ struct weir_gateway_settings {
     int64_t read_wait_ms;
     int64_t drain_timeout_ms;
     bool access_log;
+    char *tls_certificate; /* NULL: the listener speaks no TLS */
+    char *tls_key;
+    char *tls_client_ca; /* NULL: no certificates of clients */
+    bool tls_client_required;
     char *store_url;         /* dev broker only */
     char *store_peer_secret; /* NULL: none is sent */
 };
