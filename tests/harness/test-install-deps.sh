@@ -57,6 +57,9 @@ test_tests_want_more_than_a_build() {
   lacks "what a build needs" python3-confluent-kafka "$output"
   exits 0 with_machine "$INSTALL" --tests --dry-run
   contains "what tests need" python3-confluent-kafka "$output"
+  lacks "what tests need" systemd$'\n' "$output"$'\n'
+  exits 0 with_machine "$INSTALL" --deploy --dry-run
+  contains "what the tests of units need" systemd "$output"
 }
 
 test_a_failing_apt_shows_its_words() {

@@ -30,7 +30,9 @@ test_everything() {
   small_project a.one:unit:0 b.two:kafka:0
   exits 0 run "$P/tests/run"
   contains "what it says" "100% tests passed, 0 tests failed out of 2" "$output"
-  equals "how it installs" "--tests" "$(<"$WORK/installed")"
+  equals "how it installs" "--tests --deploy" "$(<"$WORK/installed")"
+  exits 0 run "$P/tests/run" unit
+  equals "how it installs for one area" "--tests" "$(tail -n 1 "$WORK/installed")"
   [[ -d $P/build/dev ]] || fail "not built in build/dev"
 }
 
