@@ -141,6 +141,8 @@ def two_versions(scene):
 
 # A name that stays is no new member: a restart within the session moves nothing.
 STATIC = {"service store": ["batch.max = 1000", "instance.static = on"]}
+# What the store may fill with documents is full within the first two minutes, and growth is growth.
+SMALL = {"service store": ["batch.max = 1000", "store.memory = 8MiB"]}
 FAULTS = {
     "consumer_kill": (consumer_kill, {}),
     "consumer_kill_static": (consumer_kill, {"sections": STATIC}),
@@ -151,7 +153,7 @@ FAULTS = {
     "broker_cut": (broker_cut, {"brokers": 3}),
     "third_instance": (third_instance, {"brokers": 3 if FULL else 1}),
     "two_versions": (two_versions, {"newest": ("two",)}),
-    "mixed": (mixed, {"brokers": 3, "seconds": 600 if FULL else 40, "check": check_growth if FULL else None}),
+    "mixed": (mixed, {"brokers": 3, "sections": SMALL, "seconds": 600 if FULL else 40, "check": check_growth if FULL else None}),
 }
 
 

@@ -217,6 +217,11 @@ class Kafka:
         """Whether every replica of every partition is in sync."""
         return source.is_in_sync(self.bootstrap)
 
+    def spread_leaders(self):
+        """Gives each broker its share of leaders again."""
+        tool = [ROOT / "tests/kafka/tool", "elect", "--bootstrap-server", self.bootstrap]
+        subprocess.run([*tool, "--election-type", "preferred", "--all-topic-partitions"], check=True, stdout=sys.stderr)
+
     def ports(self, number):
         """All ports that a broker listens on."""
         text = (Path(self.folder) / f"broker-{number}" / "server.properties").read_text()

@@ -93,6 +93,17 @@ def ends(bootstrap, counts):
         handle.close()
 
 
+def open_partitions(bootstrap, topic, count):
+    """Partitions of a topic that hold records of a transaction without an end."""
+    high = ends(bootstrap, {topic: count})
+    stable = consumer(bootstrap, "read_committed")
+    try:
+        places = [ck.TopicPartition(topic, p) for p in range(count)]
+        return {p.partition for p in places if patiently(stable.get_watermark_offsets, p)[1] < high[topic, p.partition][1]}
+    finally:
+        stable.close()
+
+
 def committed(bootstrap, group, topic, count):
     """The group's stable committed offsets of a topic as {partition: offset, or -1001 for none}."""
     handle = consumer(bootstrap, "read_committed", group)
