@@ -235,6 +235,13 @@ static void take_error(struct weir_runtime *runtime, const rd_kafka_message_t *m
             rd_kafka_err2name(message->err), rd_kafka_message_errstr(message));
 }
 
+/* Its offset counts what is no record: the markers of transactions. */
+static void note_end(struct weir_partition *partition, int64_t offset)
+{
+    partition->end_from = partition->fetch_next;
+    partition->end_to = offset;
+}
+
 static void take(struct weir_runtime *runtime, rd_kafka_message_t *message)
 {
     struct weir_partition *partition;
@@ -248,6 +255,8 @@ static void take(struct weir_runtime *runtime, rd_kafka_message_t *message)
         keep_retry(partition, message);
         return;
     }
+    if (end && (partition = find(&runtime->assignment, message)) != NULL)
+        note_end(partition, message->offset);
     if (!record && !end)
         take_error(runtime, message);
     rd_kafka_message_destroy(message);

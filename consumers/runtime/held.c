@@ -37,11 +37,16 @@ int weir_held_push_back(struct weir_held *held, void *item)
     return 0;
 }
 
+void *weir_held_first(const struct weir_held *held)
+{
+    return held->count > 0 ? held->items[held->head] : NULL;
+}
+
 void *weir_held_pop_front(struct weir_held *held)
 {
-    if (held->count == 0)
+    void *item = weir_held_first(held);
+    if (item == NULL)
         return NULL;
-    void *item = held->items[held->head];
     held->head = (held->head + 1) % held->capacity;
     held->count--;
     return item;

@@ -13,7 +13,8 @@ struct weir_held {
 /* 0, or WEIR_E_INTERNAL when memory is out: the item stays the caller's. */
 int weir_held_push_front(struct weir_held *held, void *item);
 int weir_held_push_back(struct weir_held *held, void *item);
-/* NULL when empty. */
+/* Both NULL when empty. */
+void *weir_held_first(const struct weir_held *held);
 void *weir_held_pop_front(struct weir_held *held);
 void weir_held_done(struct weir_held *held);
 

@@ -67,6 +67,10 @@ void weir_monitor_partition_init(struct weir_partition *partition)
         weir_metric(WEIR_METRIC_GAUGE, "weir_parked_bytes", which, "Memory of parked records");
     partition->overdue = weir_metric(WEIR_METRIC_GAUGE, "weir_parked_overdue_seconds", which,
         "How long the parked record that is due first could have been executed");
+    partition->oldest = weir_metric(WEIR_METRIC_GAUGE, "weir_oldest_unfinished_seconds", which,
+        "Age of the oldest record that is not finished, parked ones included; the promise holds while it is "
+        "below "
+        "the window");
 }
 
 void weir_monitor_partition_done(struct weir_partition *partition)
@@ -75,6 +79,7 @@ void weir_monitor_partition_done(struct weir_partition *partition)
     weir_metric_set(partition->parked, 0);
     weir_metric_set(partition->parked_bytes, 0);
     weir_metric_set(partition->overdue, 0);
+    weir_metric_set(partition->oldest, 0);
 }
 
 static void update_parked(const struct weir_partition *partition)
@@ -192,15 +197,52 @@ void weir_monitor_update(struct weir_runtime *runtime)
     say_ready(monitor);
 }
 
-static void update_lag(struct weir_runtime *runtime, const struct weir_partition *partition)
+/* The first offset that may be a record's and is not finished. */
+static int64_t next_record(const struct weir_partition *partition)
 {
-    int64_t low, high;
-    if (partition->position < 0 ||
-        rd_kafka_get_watermark_offsets(runtime->consumer, partition->topic, partition->partition, &low,
-            &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        high < partition->position)
-        return;
-    weir_metric_set(partition->lag, high - partition->position);
+    bool at_end = partition->position >= partition->end_from && partition->position < partition->end_to;
+    return at_end ? partition->end_to : partition->position;
+}
+
+static int64_t lag_of(struct weir_runtime *runtime, const struct weir_partition *partition)
+{
+    int64_t low, high, next = next_record(partition);
+    if (partition->position < 0 || rd_kafka_get_watermark_offsets(runtime->consumer, partition->topic,
+                                       partition->partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    return high > next ? high - next : 0;
+}
+
+/* The next record's own time where it is known, else since when it is waited for. */
+static int64_t oldest_of_source_ms(struct weir_partition *partition, int64_t lag, int64_t now_ms)
+{
+    const rd_kafka_message_t *first = weir_held_first(&partition->held);
+    int64_t written_ms = first != NULL ? rd_kafka_message_timestamp(first, NULL) : -1;
+    if (written_ms >= 0)
+        return written_ms;
+    if (lag == 0 || partition->still != partition->position) {
+        partition->still = partition->position;
+        partition->still_ms = now_ms;
+    }
+    return partition->still_ms;
+}
+
+static void update_oldest(struct weir_partition *partition, int64_t lag)
+{
+    int64_t now_ms = weir_clock_wall_ms();
+    int64_t oldest_ms = oldest_of_source_ms(partition, lag, now_ms);
+    int64_t parked_ms = weir_parking_oldest_ms(&partition->parking);
+    if (parked_ms < oldest_ms)
+        oldest_ms = parked_ms;
+    weir_metric_set(partition->oldest, oldest_ms < now_ms ? (now_ms - oldest_ms) / 1000 : 0);
+}
+
+static void update_partition(struct weir_runtime *runtime, struct weir_partition *partition)
+{
+    int64_t lag = lag_of(runtime, partition);
+    weir_metric_set(partition->lag, lag);
+    update_oldest(partition, lag);
+    update_parked(partition);
 }
 
 void weir_monitor_slow_update(struct weir_runtime *runtime)
@@ -211,10 +253,8 @@ void weir_monitor_slow_update(struct weir_runtime *runtime)
     if (now_ms < runtime->slow_ms)
         return;
     runtime->slow_ms = now_ms + SLOW_MS;
-    for (size_t i = 0; i < runtime->assignment.count; i++) {
-        update_lag(runtime, runtime->assignment.partitions[i]);
-        update_parked(runtime->assignment.partitions[i]);
-    }
+    for (size_t i = 0; i < runtime->assignment.count; i++)
+        update_partition(runtime, runtime->assignment.partitions[i]);
     copy_why(monitor, why);
     weir_service_status("%s; %u partitions, %u flowing, %u stopped, %u waiting for the outside world%s%s",
         monitor->reachable ? (monitor->joined ? "in the group" : "joining") : "Kafka is not reachable",

@@ -66,25 +66,62 @@ static struct weir_parked **origin_slot(
     return slot;
 }
 
+static void origins_add(struct weir_parking *parking, struct weir_parked *parked)
+{
+    struct weir_parked **bucket = &parking->origins[parked->hash & (parking->origin_capacity - 1)];
+    parked->next_in_bucket = *bucket;
+    *bucket = parked;
+}
+
+/* ---- the table of tickets */
+
+static struct weir_parked **ticket_slot(const struct weir_parking *parking, uint64_t ticket)
+{
+    struct weir_parked **slot = &parking->tickets[ticket & (parking->origin_capacity - 1)];
+    while (*slot != NULL && (*slot)->state.ticket != ticket)
+        slot = &(*slot)->next_of_tickets;
+    return slot;
+}
+
+static void tickets_add(struct weir_parking *parking, struct weir_parked *parked)
+{
+    if (parked->state.ticket == 0)
+        return;
+    struct weir_parked **bucket = &parking->tickets[parked->state.ticket & (parking->origin_capacity - 1)];
+    parked->next_of_tickets = *bucket;
+    *bucket = parked;
+}
+
+static void tickets_remove(struct weir_parking *parking, struct weir_parked *parked)
+{
+    if (parked->state.ticket != 0)
+        *ticket_slot(parking, parked->state.ticket) = parked->next_of_tickets;
+}
+
 static int origins_reserve(struct weir_parking *parking)
 {
     if (parking->origin_count < parking->origin_capacity)
         return 0;
     size_t capacity = parking->origin_capacity > 0 ? 2 * parking->origin_capacity : TABLE_LEAST;
-    struct weir_parked **grown = calloc(capacity, sizeof(struct weir_parked *));
-    if (grown == NULL)
+    struct weir_parked **origins = calloc(capacity, sizeof(struct weir_parked *));
+    struct weir_parked **tickets = calloc(capacity, sizeof(struct weir_parked *));
+    if (origins == NULL || tickets == NULL) {
+        free(origins);
+        free(tickets);
         return WEIR_E_INTERNAL;
-    for (size_t i = 0; i < parking->origin_capacity; i++) {
-        for (struct weir_parked *each = parking->origins[i], *next; each != NULL; each = next) {
-            next = each->next_in_bucket;
-            struct weir_parked **bucket = &grown[each->hash & (capacity - 1)];
-            each->next_in_bucket = *bucket;
-            *bucket = each;
-        }
     }
     free(parking->origins);
-    parking->origins = grown;
+    free(parking->tickets);
+    parking->origins = origins;
+    parking->tickets = tickets;
     parking->origin_capacity = capacity;
+    const struct weir_parked_list *lists[] = {&parking->live, &parking->ghosts};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        for (struct weir_parked *each = lists[i]->first; each != NULL; each = each->next) {
+            origins_add(parking, each);
+            tickets_add(parking, each);
+        }
+    }
     return 0;
 }
 
@@ -323,9 +360,8 @@ static struct weir_parked *parked_new(const struct weir_state *state)
 
 static void insert(struct weir_parking *parking, struct weir_parked *parked, struct weir_chain *chain)
 {
-    struct weir_parked **bucket = &parking->origins[parked->hash & (parking->origin_capacity - 1)];
-    parked->next_in_bucket = *bucket;
-    *bucket = parked;
+    origins_add(parking, parked);
+    tickets_add(parking, parked);
     parking->origin_count++;
     list_insert(chain != NULL ? &parking->live : &parking->ghosts, parked);
     if (chain == NULL)
@@ -344,6 +380,7 @@ static void drop(struct weir_parking *parking, struct weir_parked *parked)
     while (*slot != parked)
         slot = &(*slot)->next_in_bucket;
     *slot = parked->next_in_bucket;
+    tickets_remove(parking, parked);
     parking->origin_count--;
     list_remove(parked->chain != NULL ? &parking->live : &parking->ghosts, parked);
     if (parked->chain != NULL) {
@@ -426,18 +463,11 @@ bool weir_parking_blocks(const struct weir_parking *parking, struct weir_bytes k
     return chain != NULL && chain->cursor != NULL;
 }
 
-static int compare_tickets(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
 void weir_parking_wake(struct weir_parking *parking, const uint64_t *tickets, size_t count)
 {
-    for (struct weir_parked *parked = count > 0 ? parking->live.first : NULL; parked != NULL;
-         parked = parked->next) {
-        uint64_t ticket = parked->state.ticket;
-        if (ticket == 0 || bsearch(&ticket, tickets, count, sizeof(ticket), compare_tickets) == NULL)
+    for (size_t i = 0; i < count && parking->count > 0; i++) {
+        struct weir_parked *parked = *ticket_slot(parking, tickets[i]);
+        if (parked == NULL)
             continue;
         heap_remove(parking, parked->chain);
         parked->state.not_before_ms = 0;
@@ -459,6 +489,15 @@ int64_t weir_parking_due_ms(const struct weir_parking *parking)
     return parking->heap_count > 0 ? due_of(parking->heap[0]) : INT64_MAX;
 }
 
+int64_t weir_parking_oldest_ms(const struct weir_parking *parking)
+{
+    int64_t oldest_ms = INT64_MAX;
+    for (const struct weir_parked *parked = parking->live.first; parked != NULL; parked = parked->next)
+        if (parked->state.timestamp_ms < oldest_ms)
+            oldest_ms = parked->state.timestamp_ms;
+    return oldest_ms;
+}
+
 static void free_list(struct weir_parked *parked)
 {
     for (struct weir_parked *next; parked != NULL; parked = next) {
@@ -475,6 +514,7 @@ void weir_parking_clear(struct weir_parking *parking)
     free_list(parking->live.first);
     free_list(parking->ghosts.first);
     free(parking->origins);
+    free(parking->tickets);
     free(parking->keys);
     free(parking->heap);
     *parking = (struct weir_parking){

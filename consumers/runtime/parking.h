@@ -43,7 +43,7 @@ struct weir_parked {
     bool leaving;            /* the transaction under way ends or replaces this state */
 
     uint64_t hash;
-    struct weir_parked *next_in_bucket;
+    struct weir_parked *next_in_bucket, *next_of_tickets;
     struct weir_parked *previous, *next; /* in its list */
     struct weir_chain *chain;            /* NULL: a ghost */
     struct weir_parked *ahead, *behind;  /* in its chain */
@@ -66,6 +66,7 @@ struct weir_parking {
     struct weir_parked_list
         ghosts;                   /* ended ahead of the position: their older states, read later, are dead */
     struct weir_parked **origins; /* hash table of live ones and ghosts */
+    struct weir_parked **tickets; /* hash table of live ones that are deferred, of the same capacity */
     size_t origin_count, origin_capacity;
     struct weir_chain **keys; /* hash table */
     size_t key_count, key_capacity;
@@ -89,7 +90,7 @@ void weir_parking_untake(struct weir_parking *parking);
 /* Whether a record of that key would overtake one that is parked and was not taken. */
 bool weir_parking_blocks(const struct weir_parking *parking, struct weir_bytes key);
 
-/* Of live records those with one of the tickets, which rise, are due at once. Not while records are taken. */
+/* Of live records those with one of the tickets are due at once. Not while records are taken. */
 void weir_parking_wake(struct weir_parking *parking, const uint64_t *tickets, size_t count);
 
 /* The offset to commit for the retry partition: the lowest of a live state that does not leave, at most the
@@ -97,6 +98,8 @@ void weir_parking_wake(struct weir_parking *parking, const uint64_t *tickets, si
 int64_t weir_parking_low(const struct weir_parking *parking);
 /* When the next chain is due, INT64_MAX if there is none. */
 int64_t weir_parking_due_ms(const struct weir_parking *parking);
+/* The earliest timestamp of a live record's origin, INT64_MAX if there is none. Looks at each. */
+int64_t weir_parking_oldest_ms(const struct weir_parking *parking);
 
 /* Whether the origin is a record of the source partition itself. */
 bool weir_parking_is_local(const struct weir_parking *parking, const struct weir_origin *origin);

@@ -61,7 +61,10 @@ struct weir_partition {
     bool moves;         /* the batch finished a record, of the source or parked */
     int64_t retry_next; /* what is committed for the retry partition */
 
-    struct weir_metric *lag, *parked, *parked_bytes, *overdue;
+    int64_t end_from, end_to; /* between these offsets is no record: read to its end, that is what is known */
+    int64_t still_ms;         /* wall clock; since when it stands at `still` with records behind it */
+    int64_t still;
+    struct weir_metric *lag, *parked, *parked_bytes, *overdue, *oldest;
 };
 
 #endif

@@ -36,12 +36,6 @@ void weir_wakes_add(struct weir_wakes *wakes, uint64_t ticket)
     pthread_mutex_unlock(&wakes->lock);
 }
 
-static int compare(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
 size_t weir_wakes_take(struct weir_wakes *wakes, uint64_t **ret_tickets)
 {
     pthread_mutex_lock(&wakes->lock);
@@ -53,7 +47,5 @@ size_t weir_wakes_take(struct weir_wakes *wakes, uint64_t **ret_tickets)
         wakes->count = wakes->capacity = 0;
     }
     pthread_mutex_unlock(&wakes->lock);
-    if (count > 0)
-        qsort(*ret_tickets, count, sizeof(**ret_tickets), compare);
     return count;
 }

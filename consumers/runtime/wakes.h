@@ -20,7 +20,7 @@ void weir_wakes_init(struct weir_wakes *wakes);
 void weir_wakes_done(struct weir_wakes *wakes);
 /* Any thread. Without memory for it the record waits for its limit. */
 void weir_wakes_add(struct weir_wakes *wakes, uint64_t ticket);
-/* Moves what was put in to *ret_tickets (the caller frees), rising; answers how many. */
+/* Moves what was put in to *ret_tickets (the caller frees); answers how many. */
 size_t weir_wakes_take(struct weir_wakes *wakes, uint64_t **ret_tickets);
 
 #endif

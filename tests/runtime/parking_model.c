@@ -26,6 +26,7 @@ enum {
     TEXT_BYTES = 48,
     BATCH_MAX = 8,
     PARKED_MAX = 6,
+    TICKETS_MAX = 64,
     SEEN_LEAST = 1000, /* of each transition, in 100,000 histories */
 };
 
@@ -35,13 +36,15 @@ enum {
     X(source_done)                                                                                           \
     X(source_retry)                                                                                          \
     X(source_reject)                                                                                         \
-    X(source_wait) X(source_not_reached) X(follower_in_batch) X(follower_of_parked) X(follower_of_verdict)   \
-        X(parked_done) X(parked_retry) X(parked_reject) X(parked_wait) X(parked_not_reached)                 \
-            X(parked_follower) X(last_attempt) X(too_large) X(chain_of_many) X(probe) X(full) X(committed)   \
-                X(aborted) X(crash_before_commit) X(crash_after_commit) X(doubt_committed) X(doubt_aborted)  \
+    X(source_wait)                                                                                           \
+    X(source_not_reached) X(follower_in_batch) X(follower_of_parked) X(follower_of_verdict) X(parked_done)   \
+        X(parked_retry) X(parked_reject) X(parked_wait) X(parked_not_reached) X(parked_follower)             \
+            X(last_attempt) X(too_large) X(chain_of_many) X(probe) X(full) X(committed) X(aborted)           \
+                X(crash_before_commit) X(crash_after_commit) X(doubt_committed) X(doubt_aborted)             \
                     X(handle_failed) X(rebalance) X(restored_live) X(read_own_state) X(read_old_state)       \
                         X(read_end) X(redrive) X(redrive_from_elsewhere) X(put_without_origin) X(null_key)   \
-                            X(order_none)
+                            X(order_none) X(source_deferred) X(parked_deferred) X(woken) X(woken_in_vain)    \
+                                X(ticket_forgotten)
 
 #define NAME_OF(name) #name,
 #define ENUM_OF(name) T_##name,
@@ -87,6 +90,7 @@ struct life {
     int32_t attempts;    /* committed, of this life */
     int64_t live_offset; /* of its latest state, -1: none or ended */
     bool lettered;       /* ended as a letter that was not redriven */
+    uint64_t ticket;     /* of its latest state, when that one defers it; 0: none */
 };
 
 struct entry {
@@ -239,17 +243,19 @@ static void see_state(struct life *life, const struct weir_emitted *state, int64
 {
     char wanted[TEXT_BYTES];
     bool follows = state->cause->state == WEIR_SLOT_FOLLOWER;
+    bool executed = !follows && !state->cause->deferred;
     if (life->ended >= life->begun)
         fail("a state of %s, which has ended", life->origin);
     if (follows && life->live_offset >= 0)
         fail("the follower %s was written again", life->origin);
-    life->attempts += !follows;
+    life->attempts += executed;
     if (life->attempts >= ATTEMPTS)
         fail("%s is to be executed once more after %d times", life->origin, life->attempts);
     snprintf(wanted, sizeof(wanted), "%d", life->attempts);
     if (!weir_bytes_is(weir_header_find(state->headers, state->header_count, WEIR_HEADER_ATTEMPT), wanted))
         fail("the state of %s does not say %s attempts", life->origin, wanted);
     life->live_offset = offset;
+    life->ticket = state->cause->deferred ? state->cause->ticket : 0;
 }
 
 static void see_retry_record(const struct weir_emitted *record, int64_t offset)
@@ -286,6 +292,8 @@ static void check_offsets(int p)
 struct host {
     struct weir_batch batch;
     bool owns[PARTITIONS];
+    uint64_t tickets[TICKETS_MAX]; /* given out by its batch; the plugin may wake them any time */
+    size_t ticket_count;
 };
 
 static struct host hosts[HOSTS];
@@ -448,11 +456,43 @@ static void check_record(const struct weir_record *record)
         fail("%s is handed out and has ended", text);
     if (!weir_bytes_equal(record->key, key_of(life)) || !weir_bytes_is(record->value, life->value))
         fail("%s is not as it was", text);
+    if (record->ticket != 0 && record->ticket != life->ticket)
+        fail("%s is handed out with a ticket that was not its last", text);
+    seen[T_ticket_forgotten] += record->ticket == 0 && life->ticket != 0;
 }
 
-static void give_verdict(struct weir_batch *batch, const struct weir_record *record)
+/* To be called once a verdict is due. */
+static void defer(struct host *host, const struct weir_record *record)
+{
+    uint64_t ticket;
+    const struct weir_slot *slot = (const struct weir_slot *)record;
+    seen[slot->parked != NULL ? T_parked_deferred : T_source_deferred]++;
+    if (weir_batch_defer(&host->batch, record, 1 + (int64_t)chance(200), &ticket) < 0)
+        fail("it can't be deferred");
+    host->tickets[host->ticket_count++ % TICKETS_MAX] = ticket;
+}
+
+/* Some of the tickets that it has, in any order, also those whose batch came to nothing. */
+static void wake(struct host *host)
+{
+    size_t known = host->ticket_count < TICKETS_MAX ? host->ticket_count : TICKETS_MAX, count = 0;
+    uint64_t tickets[TICKETS_MAX];
+    for (size_t i = 0; i < known; i++)
+        if (chance(2) == 0)
+            tickets[count++] = host->tickets[i];
+    for (int p = 0; p < PARTITIONS; p++) {
+        if (!host->owns[p])
+            continue;
+        int64_t due_ms = weir_parking_due_ms(&partitions[p].parking);
+        weir_parking_wake(&partitions[p].parking, tickets, count);
+        seen[weir_parking_due_ms(&partitions[p].parking) < due_ms ? T_woken : T_woken_in_vain]++;
+    }
+}
+
+static void give_verdict(struct host *host, const struct weir_record *record)
 {
     struct weir_error err;
+    struct weir_batch *batch = &host->batch;
     int key = record->key.data != NULL ? record->key.data[0] - 'a' : record->partition;
     uint64_t luck = world.calm ? 99 : chance(100);
     if (weir_batch_emit(batch, record, "out", record->key, record->value, NULL, 0, &err) < 0)
@@ -466,12 +506,15 @@ static void give_verdict(struct weir_batch *batch, const struct weir_record *rec
         weir_batch_record_fail(batch, record, WEIR_REJECT, NULL);
     else if (luck < 34)
         weir_batch_record_fail(batch, record, WEIR_WAIT, NULL);
-    else if (luck >= 38)
+    else if (luck < 40)
+        defer(host, record);
+    else if (luck >= 44)
         weir_batch_record_done(batch, record);
 }
 
-static void handle(struct weir_batch *batch)
+static void handle(struct host *host)
 {
+    struct weir_batch *batch = &host->batch;
     const struct weir_record *pending[BATCH_MAX];
     size_t window = chance(2) == 0 ? 1 : 1 + (size_t)chance(BATCH_MAX), count = 0;
     for (const struct weir_record *record; (record = weir_batch_next(batch)) != NULL;) {
@@ -481,14 +524,14 @@ static void handle(struct weir_batch *batch)
             continue;
         while (count > 0) {
             size_t i = (size_t)chance(count);
-            give_verdict(batch, pending[i]);
+            give_verdict(host, pending[i]);
             pending[i] = pending[--count];
         }
         if (!world.calm && chance(20) == 0)
             return;
     }
     while (count > 0)
-        give_verdict(batch, pending[--count]);
+        give_verdict(host, pending[--count]);
 }
 
 /* ---- a batch to its end */
@@ -624,11 +667,13 @@ static void turn(struct host *host)
 {
     struct weir_batch *batch = &host->batch;
     size_t first = (size_t)chance(PARTITIONS);
+    if (chance(4) == 0)
+        wake(host);
     for (size_t i = 0; i < PARTITIONS; i++)
         if (host->owns[(first + i) % PARTITIONS])
             collect_partition(host, &partitions[(first + i) % PARTITIONS]);
     weir_batch_begin(batch);
-    handle(batch);
+    handle(host);
     if (!world.calm && chance(40) == 0) {
         seen[T_handle_failed]++;
         weir_batch_settle_none(batch);
@@ -726,6 +771,8 @@ static void run_history(uint64_t number)
     world.calm = false;
     world.by_key = chance(5) > 0;
     seen[T_order_none] += !world.by_key;
+    for (int h = 0; h < HOSTS; h++)
+        hosts[h].ticket_count = 0;
     rebalance();
     for (int i = 0; i < EVENTS; i++)
         happen();

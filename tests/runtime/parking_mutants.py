@@ -35,6 +35,10 @@ BUGS = [
      "    case WEIR_SLOT_WAIT:\n        slot->partition->cut = true;", "    case WEIR_SLOT_WAIT:"),
     ("executions are not counted in the log", "retry.c",
      "slot->record.executions + (slot->state == WEIR_SLOT_RETRY && !slot->deferred)", "slot->record.executions"),
+    ("an execution that deferred the record is counted", "retry.c",
+     "slot->state == WEIR_SLOT_RETRY && !slot->deferred)", "slot->state == WEIR_SLOT_RETRY)"),
+    ("what is woken counts as executed", "parking.c", "parked->state.not_before_ms = 0;",
+     "parked->state.attempt++;"),
     ("what was parked and is done is not ended", "retry.c", "slot->finished && slot->parked != NULL",
      "slot->finished && slot->parked != NULL && slot->state == WEIR_SLOT_DEAD"),
 ]
