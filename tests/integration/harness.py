@@ -124,11 +124,12 @@ class Program:
         return self
 
     def metric(self, name):
-        """Sum of a metric over its labels, or None."""
+        """Sum of a metric over its labels, or the one whose labels are named as they are printed; or None."""
         http = Http(self.readyz, timeout_s=5)
         text = http.get("/metrics")[2].decode()
         http.close()
-        values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+        samples = [line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#"]
+        values = [float(value) for which, value in samples if name in (which, which.split("{")[0])]
         return sum(values) if values else None
 
     def library(self, name):

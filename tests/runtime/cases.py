@@ -37,6 +37,9 @@ from stage import (
 SMALL = ["batch.max = 100"]
 
 
+OLDEST = "weir_oldest_unfinished_seconds"
+
+
 def numbered(count, keys=50):
     return [(f"k-{i % keys}", f"{i}") for i in range(count)]
 
@@ -178,6 +181,7 @@ def test_a_full_parking_stops_its_partition():
         one = echo.instance().start()
         wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == len(others), [one])
         wait_for("back-pressure", 30, lambda: "partition.full" in one.log.read_text(), [one])
+        wait_for("the age of what is parked", 10, lambda: one.metric(OLDEST) >= 1, [one])
         if (one.metric("weir_parked_records") or 0) > 50 or echo.lag() < 250:
             raise Failed(f"{one.metric('weir_parked_records')} are parked, the lag is {echo.lag()}")
         echo.gate.unlink()
@@ -217,6 +221,27 @@ def test_records_not_reached_are_handed_out_again():
         check_same(echo, 6)
 
 
+def test_markers_are_no_lag():
+    """The source was written in transactions: the markers behind its last record are nothing to be waited for."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        echo.gate.touch()
+        put(kafka, [(keys_on(2, 1, "wait")[0], "x")])
+        put(kafka, [(key, "x") for key in keys_on(0, 3) + keys_on(1, 3)], transaction="shop")
+        one = echo.instance().start()
+        wait_for("the other partitions", 30, lambda: len(echo.read(TARGET)[TARGET]) == 6, [one])
+
+        def told(name, partition):
+            return one.metric(f'{name}{{topic="orders",partition="{partition}"}}')
+
+        age = told(OLDEST, 2)
+        wait_for("metrics told anew", 10, lambda: told(OLDEST, 2) >= age + 2, [one])
+        lags = [told("weir_lag", partition) for partition in range(PARTITIONS)]
+        if lags != [0, 0, 1]:
+            raise Failed(f"of the partitions, of which one waits, the lags are {lags}")
+
+
 def test_wait_stops_one_partition():
     """The outside world is down: its partition stands and spends no attempt, others flow; then all is handled."""
     with Stage() as stage:
@@ -228,6 +253,9 @@ def test_wait_stops_one_partition():
         one = echo.instance().start()
         wait_for("the other partition", 30, lambda: len(echo.read(TARGET)[TARGET]) == 20, [one])
         wait_for("ten probes", 30, lambda: (one.metric('weir_records_total') or 0) >= 30, [one])
+        wait_for("the age of what waits", 10, lambda: one.metric(f'{OLDEST}{{topic="orders",partition="0"}}') >= 1, [one])
+        if one.metric(f'{OLDEST}{{topic="orders",partition="1"}}'):
+            raise Failed("what does not wait is said to be old")
         if readiness(one)["waiting"] != 1 or readiness(one)["why"] != "orders partition 0: the gate is shut":
             raise Failed(f"readiness does not tell: {readiness(one)}")
         if len(echo.read(TARGET)[TARGET]) != 20 or echo.read(RETRIES)[RETRIES]:
@@ -235,6 +263,7 @@ def test_wait_stops_one_partition():
         echo.gate.unlink()
         echo.settle(alive=[one])
         check_same(echo, 41)
+        wait_for("nothing is unfinished", 10, lambda: one.metric(OLDEST) == 0, [one])
         if "why" in readiness(one):
             raise Failed(f"it still gives a reason: {readiness(one)}")
         if one.metric("weir_dead_letters_total"):

@@ -63,12 +63,14 @@ class Echo:
         return source.read(self.kafka.bootstrap, {t: PARTITIONS for t in topics}, allow_trimmed=True)
 
 
-def put(kafka, records, topic=SOURCE, **headers):
-    """Writes (key, value) pairs in order and waits for the acknowledgements."""
-    producer = ck.Producer(
-        {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all", "batch.size": 200000}
-    )
+def put(kafka, records, topic=SOURCE, transaction=None, **headers):
+    """Writes (key, value) pairs in order, if named in a transaction of that id, and waits for the acknowledgements."""
+    settings = {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all", "batch.size": 200000}
+    producer = ck.Producer({**settings, **({"transactional.id": transaction} if transaction else {})})
     failed = []
+    if transaction:
+        producer.init_transactions(30)
+        producer.begin_transaction()
     for key, value in records:
         producer.produce(
             topic, key=key, value=value, headers=list(headers.items()), on_delivery=lambda e, _: e and failed.append(e)
@@ -76,6 +78,8 @@ def put(kafka, records, topic=SOURCE, **headers):
         producer.poll(0)
     if producer.flush(60) or failed:
         raise Failed(f"{len(failed)} records were not written: {failed[:1]}")
+    if transaction:
+        producer.commit_transaction(30)
 
 
 def keys_on(partition, count, word="k"):
