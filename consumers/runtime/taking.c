@@ -150,9 +150,10 @@ static bool begin_anew(struct weir_runtime *runtime, struct weir_partition *part
     if (written != NULL) {
         snprintf(why, sizeof(why),
             "group %s has no committed offset, but %s is not empty: the offset was lost or the group "
-            "renamed; start with "
-            "--from-beginning to handle %s again from its beginning",
-            runtime->service->group, written, partition->topic);
+            "renamed; weirctl group from-origin --service %s goes on behind the last record that left a "
+            "trace, "
+            "--from-beginning handles %s again from its beginning",
+            runtime->service->group, written, runtime->service->name, partition->topic);
         weir_assignment_stop(runtime, partition, why);
         return false;
     }
@@ -174,13 +175,15 @@ static bool find_start(struct weir_runtime *runtime, struct weir_partition *part
     if (partition->position < low)
         snprintf(why, sizeof(why),
             "records %" PRId64 " to %" PRId64 " are lost: the log begins at %" PRId64
-            ", the group's committed offset is below",
-            partition->position, low - 1, low);
+            ", the group's committed offset is below; weirctl group accept-loss --service %s goes on behind "
+            "them",
+            partition->position, low - 1, low, runtime->service->name);
     else
         snprintf(why, sizeof(why),
             "the group's committed offset %" PRId64 " is beyond the end of the log, %" PRId64
-            ": the topic was made anew or lost records",
-            partition->position, high);
+            ": the topic was made anew or lost records; weirctl group accept-loss --service %s --to end or "
+            "beginning goes on",
+            partition->position, high, runtime->service->name);
     weir_assignment_stop(runtime, partition, why);
     return false;
 }

@@ -20,6 +20,11 @@ static const struct command commands[] = {
         "take letters back to their service, once each (65: some were left)", &dlq_flags},
     {"dlq", "purge", dlq_purge_run, "LETTER …", "delete each letter and all before it on its partition",
         &dlq_flags},
+    {"group", "show", group_show_run, "", "tell where a service stands on each partition", &group_flags},
+    {"group", "accept-loss", group_accept_loss_run, "",
+        "go on behind records that are lost; while no instance runs", &group_flags},
+    {"group", "from-origin", group_from_origin_run, "",
+        "go on behind the last record that left a trace, where the offset is lost", &group_flags},
 };
 
 enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -43,7 +48,7 @@ static void print_help(FILE *to)
 {
     fputs("usage: weirctl [FLAG …] GROUP VERB [OPERAND …]\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-7s %-7s %-10s  %s\n", commands[i].group, commands[i].verb, commands[i].operands,
+        fprintf(to, "  %-7s %-11s %-10s  %s\n", commands[i].group, commands[i].verb, commands[i].operands,
             commands[i].help);
     fputs("\nweirctl GROUP VERB --help tells a command's own flags.\n", to);
     print_common_flags(to);

@@ -74,7 +74,10 @@ weirctl_command_fn dlq_show_run;
 weirctl_command_fn dlq_stats_run;
 weirctl_command_fn dlq_redrive_run;
 weirctl_command_fn dlq_purge_run;
+weirctl_command_fn group_show_run;
+weirctl_command_fn group_accept_loss_run;
+weirctl_command_fn group_from_origin_run;
 
-extern const struct flag_table dlq_flags;
+extern const struct flag_table dlq_flags, group_flags;
 
 #endif

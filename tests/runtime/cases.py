@@ -24,6 +24,7 @@ from stage import (
     check_keys,
     check_same,
     executions,
+    find_program,
     keys_on,
     main,
     newest_librdkafka,
@@ -35,8 +36,6 @@ from stage import (
 )
 
 SMALL = ["batch.max = 100"]
-
-
 OLDEST = "weir_oldest_unfinished_seconds"
 
 
@@ -566,6 +565,22 @@ def delete_records(kafka, topic, partition, offset):
     tool(kafka, "delete-records", "--offset-json-file", path)
 
 
+LOST = {"topic": SOURCE, "partition": 0, "from": 10, "to": 15}
+
+
+def group(echo, *arguments, exits=0):
+    return group_of(echo.weir, "echo", *arguments, exits=exits)
+
+
+def group_of(weir, service, *arguments, exits=0):
+    """weirctl group …: what it says; None where that is on stderr."""
+    argv = [find_program("weirctl"), "--config", weir.conf, "group", *arguments, "--service", service, "--json"]
+    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, timeout=60, check=False)
+    if done.returncode != exits:
+        raise Failed(f"weirctl group {' '.join(arguments)}: exit {done.returncode} instead of {exits}")
+    return json.loads(done.stdout) if done.stdout else None
+
+
 def test_a_lost_range_stops_its_partition():
     """Records that were deleted before they were handled: the partition stops and names them; others flow."""
     with Stage() as stage:
@@ -582,6 +597,18 @@ def test_a_lost_range_stops_its_partition():
         wait_for("the partition stops", 30, lambda: readiness(one)["stopped"] == 1, [one])
         if one.is_ready() or "records 10 to 14 are lost" not in readiness(one)["why"]:
             raise Failed(f"it does not name what is lost\n{one.tail()}")
+        shown = [(p["topic"], p["partition"]) for p in group(echo, "show")["partitions"] if p["state"] == "records lost"]
+        if shown != [(SOURCE, 0)]:
+            raise Failed(f"weirctl says that records are lost of {shown}")
+        group(echo, "accept-loss", "--yes", exits=69)  # it still runs
+        one.stop()
+        if group(echo, "accept-loss", exits=64) != {"moved": False, "partitions": [LOST]}:
+            raise Failed("it is not told what would be given up")
+        group(echo, "accept-loss", "--yes")
+        one.start()
+        wait_for("what is left", 30, lambda: len(echo.read(TARGET)[TARGET]) == 35, [one])
+        if group(echo, "accept-loss") != {"moved": False, "partitions": []}:
+            raise Failed("there is still something lost")
 
 
 def test_a_lost_offset_is_not_begun_anew():
@@ -601,6 +628,49 @@ def test_a_lost_offset_is_not_begun_anew():
             raise Failed("it began anew")
         again = echo.instance("again", "weir-consumer", "--from-beginning").start()
         wait_for("handled again", 30, lambda: len(echo.read(TARGET)[TARGET]) == 6, [again])
+
+
+def test_a_lost_offset_is_found_by_its_traces():
+    """The group's offsets are gone: a letter tells how far it was; what left no trace behind it is handled again."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        echo = Echo(stage, kafka)
+        put(kafka, [(key, "x") for key in keys_on(0, 3) + keys_on(0, 1, "reject") + keys_on(0, 2)])
+        one = echo.instance().start()
+        echo.settle(alive=[one])
+        one.stop()
+        tool(kafka, "groups", "--delete", "--group", "echo")
+        moved = {(p["topic"], p["partition"]): (p["from"], p["to"]) for p in group(echo, "from-origin", "--yes")["partitions"]}
+        if moved != {(topic, p): (-1, 4 if (topic, p) == (SOURCE, 0) else 0) for topic in (SOURCE, RETRIES) for p in range(PARTITIONS)}:
+            raise Failed(f"the group was moved to {moved}")
+        one.start()
+        wait_for("what left no trace", 30, lambda: len(echo.read(TARGET)[TARGET]) == 7, [one])
+        if len(echo.read(LETTERS)[LETTERS]) != 1 or echo.read(TARGET)[TARGET][-1].value != b"x":
+            raise Failed("the letter was written again")
+
+
+def test_a_stores_lost_offset_is_found_by_its_traces():
+    """Each record of a store leaves a trace: a change, an outcome or a letter. Nothing is handled again."""
+    with Stage() as stage:
+        kafka = stage.kafka()
+        weir = stage.weir(kafka, partitions=PARTITIONS)
+        keys = [keys_on(partition, 1)[0] for partition in range(PARTITIONS)]
+        put(kafka, [(key, json.dumps({"orderID": key})) for key in keys])
+        put(kafka, [(keys[0], "{}")], ce_type="weir.orders.merge")
+        put(kafka, [(keys[1], json.dumps({"orderID": keys[1]}))], ce_type="weir.orders.create")
+        put(kafka, [(keys[2], "no document")])
+        store = weir.start("store")
+        wait_for("all handled", 60, lambda: source.lag(kafka.bootstrap, "store", SOURCE) == 0, [store])
+        store.stop()
+        tool(kafka, "groups", "--delete", "--group", "store")
+        moved = {p["partition"]: p["to"] for p in group_of(weir, "store", "from-origin", "--yes")["partitions"] if p["topic"] == SOURCE}
+        if moved != {partition: 2 for partition in range(PARTITIONS)}:
+            raise Failed(f"the group was moved to {moved}")
+        written = source.ends(kafka.bootstrap, {f"{SOURCE}.changes": PARTITIONS, f"{SOURCE}.store.dlq": PARTITIONS})
+        store.start()
+        wait_for("all taken", 30, store.is_ready, [store])
+        if source.ends(kafka.bootstrap, {f"{SOURCE}.changes": PARTITIONS, f"{SOURCE}.store.dlq": PARTITIONS}) != written:
+            raise Failed("something was handled again")
 
 
 def test_it_waits_for_the_broker():

@@ -102,14 +102,18 @@ test_command_line() {
 }
 
 test_help_and_manual_know_every_flag() {
-  local man=$WEIR_SOURCE/deploy/weirctl/weirctl.8 verb flag
+  local man=$WEIR_SOURCE/deploy/weirctl/weirctl.8 commands command flag section
   exits 0 groff -man -Tutf8 -ww -z "$man"
   equals "what groff says of the manual" "" "$output"
-  for verb in list show stats redrive purge; do
-    exits 0 "$WEIRCTL" dlq "$verb" --help
-    contains "$verb" "usage: weirctl dlq $verb" "$output"
+  mapfile -t commands < <("$WEIRCTL" --help | sed -nE 's/^  ([a-z]+) +([a-z-]+) .*/\1 \2/p')
+  ((${#commands[@]} >= 11)) || fail "--help lists ${#commands[@]} commands only"
+  for command in "${commands[@]}"; do
+    grep -qE "^\.B.*\"?${command//-/\\\\-}" "$man" || fail "$command is not in $man"
+    exits 0 "$WEIRCTL" $command --help
+    contains "$command" "usage: weirctl $command" "$output"
+    section=$(sed -nE "/^\.SH FLAGS( OF ${command%% *})?\$/I,/^\.SH EXIT/p" "$man")
     for flag in $(grep -o '^  --[a-z-]*' <<<"$output"); do
-      grep -qF -- "${flag//-/\\-}" "$man" || fail "$flag of dlq $verb is not in $man"
+      grep -qwF -- "${flag//-/\\-}" <<<"$section" || fail "$flag of $command is not in $man"
     done
   done
   contains "a default" "(default 100)" "$("$WEIRCTL" dlq redrive --help)"
