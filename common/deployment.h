@@ -52,6 +52,7 @@ struct weir_collection {
     int64_t changes_view; /* enum weir_changes_view */
     char *schema;         /* path of its documents' JSON Schema, as it can be opened; NULL: none */
     char **aliases;       /* paths of the gateway that mean it, too: "/product"; NULL: none */
+    char **tables;        /* further names of it in the gateway's dispatch: "lambda-apigateway"; NULL: none */
     bool schema_formats;  /* whether `format` is a rule there (common/schema) */
     char **indexes;       /* dotted paths of indexed members, ended by NULL; NULL: none */
     char *command_topic;  /* prefix + "orders" (derived) */

@@ -31,6 +31,11 @@ static const struct weir_option rows[] = {
         .max = 16,
         .offset = offsetof(struct weir_collection, aliases),
         .help = "further paths of the gateway that mean this collection, e.g. /product for /v1/products"},
+    {.key = "tables",
+        .type = WEIR_OPTION_LIST,
+        .max = 16,
+        .offset = offsetof(struct weir_collection, tables),
+        .help = "further names that mean this collection as the tableName of the dispatch (dispatch.paths)"},
     {.key = "schema",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_collection, schema),
@@ -148,6 +153,40 @@ static int check_aliases(const struct weir_deployment *deployment, const char *s
     return code;
 }
 
+/* One name may not mean two collections. */
+static int check_table(const struct weir_deployment *deployment, const char *section, const char *table,
+    struct weir_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const char *where = weir_config_where(deployment->config, section, "tables");
+    const char *owner = NULL;
+
+    if (strlen(table) > 255 || table[strspn(table, allowed)] != '\0')
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: tables: %s is no table's name: letters, digits, _ - and ., at most 255", where, table);
+    for (size_t i = 0; i < deployment->collection_count; i++) {
+        const struct weir_collection *other = &deployment->collections[i];
+        for (char **taken = other->tables; taken != NULL && *taken != NULL && *taken != table; taken++)
+            if (strcmp(*taken, table) == 0)
+                owner = other->name;
+    }
+    for (size_t i = 0; (section = weir_config_named(deployment->config, "collection", i)) != NULL; i++)
+        if (strcmp(section, table) == 0)
+            owner = section;
+    return owner == NULL ? 0
+                         : weir_error_set(err, WEIR_E_CONFIG, "%s: tables: %s is taken by [collection %s]",
+                               where, table, owner);
+}
+
+static int check_tables(const struct weir_deployment *deployment, const char *section,
+    const struct weir_collection *collection, struct weir_error *err)
+{
+    int code = 0;
+    for (char **table = collection->tables; table != NULL && *table != NULL && code == 0; table++)
+        code = check_table(deployment, section, *table, err);
+    return code;
+}
+
 static int find_schema(
     const struct weir_deployment *deployment, struct weir_collection *collection, struct weir_error *err)
 {
@@ -178,6 +217,8 @@ static int load_collection(const struct weir_deployment *deployment, const char 
         code = check_key_field(deployment, section, collection, err);
     if (code == 0)
         code = check_aliases(deployment, section, collection, err);
+    if (code == 0)
+        code = check_tables(deployment, section, collection, err);
     if (code == 0)
         code = find_schema(deployment, collection, err);
     if (code == 0)

@@ -26,25 +26,21 @@ struct body_key {
     struct weir_bytes text;
 };
 
-/* Takes the key out of a create's body; request->key stays NULL without one. WEIR_STEP_SUSPENDED, here and
- * below: go on. */
-static enum weir_step take_body_key(struct weir_request *request, struct body_key key)
+/* WEIR_STEP_SUSPENDED, here and below: go on. */
+enum weir_step weir_command_take_key(struct weir_request *request, struct weir_bytes text)
 {
     const char *field = request->collection->config->key_field;
-    request->key = WEIR_BYTES_NULL;
-    if (!key.present)
-        return WEIR_STEP_SUSPENDED;
-    if (key.text.data == NULL)
+    if (text.data == NULL)
         return weir_request_refuse_member(
             request, MHD_HTTP_BAD_REQUEST, field, "the key %s is no string", field);
     struct weir_error err;
-    if (weir_key_check(key.text, &err) < 0)
+    if (weir_key_check(text, &err) < 0)
         return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field, "%s", err.text);
-    if (weir_bytes_is(key.text, ".") || weir_bytes_is(key.text, ".."))
+    if (weir_bytes_is(text, ".") || weir_bytes_is(text, ".."))
         return weir_request_refuse_member(request, MHD_HTTP_BAD_REQUEST, field,
             "no URL can name the key %s: it would be a dot segment", field);
-    memcpy(request->path.key, key.text.data, key.text.len);
-    request->key = weir_bytes(request->path.key, key.text.len);
+    memcpy(request->path.key, text.data, text.len);
+    request->key = weir_bytes(request->path.key, text.len);
     return WEIR_STEP_SUSPENDED;
 }
 
@@ -59,26 +55,15 @@ static enum weir_step compare_body_key(struct weir_request *request, struct body
 
 static enum weir_step check_key(struct weir_request *request, struct body_key key)
 {
-    return request->route->item ? compare_body_key(request, key) : take_body_key(request, key);
-}
-
-/* common/json tells the place at fault as (pointer "…"): it is repeated where a program can read it. */
-static enum weir_step refuse_json(struct weir_request *request, const char *text)
-{
-    static const char begin[] = "(pointer \"";
-    const char *pointer = strstr(text, begin);
-    const char *end = pointer != NULL ? strstr(pointer, "\"): ") : NULL;
-    struct weir_bytes place = weir_bytes("", 0);
-    if (end != NULL)
-        place = weir_bytes(pointer + strlen(begin), (size_t)(end - pointer) - strlen(begin));
-    return weir_request_refuse_body(request, MHD_HTTP_BAD_REQUEST, place, "%s", text);
+    if (request->key.data != NULL)
+        return compare_body_key(request, key);
+    return key.present ? weir_command_take_key(request, key.text) : WEIR_STEP_SUSPENDED;
 }
 
 /* A merge is checked by the store, which knows what comes of it. */
 static const struct weir_schema *schema_of(const struct weir_request *request)
 {
-    bool whole = request->route->operation == WEIR_OPERATION_CREATE ||
-                 request->route->operation == WEIR_OPERATION_REPLACE;
+    bool whole = request->operation == WEIR_OPERATION_CREATE || request->operation == WEIR_OPERATION_REPLACE;
     return whole ? request->collection->schema : NULL;
 }
 
@@ -105,7 +90,7 @@ static enum weir_step check_parsed_body(struct weir_request *request)
     WEIR_CLEANUP(json) json_t *object = NULL;
     struct weir_error err;
     if (weir_json_parse_object(weir_buffer_bytes(&request->body), &object, &err) < 0)
-        return refuse_json(request, err.text);
+        return weir_request_refuse_json(request, err.text);
     const json_t *member = json_object_get(object, request->collection->config->key_field);
     const struct body_key key = {member != NULL,
         json_is_string(member) ? weir_bytes(json_string_value(member), json_string_length(member))
@@ -118,7 +103,7 @@ static enum weir_step check_parsed_body(struct weir_request *request)
 static enum weir_step check_body(struct weir_request *request)
 {
     struct weir_bytes member;
-    if (request->route->media_type == NULL)
+    if (request->media_type == NULL)
         return WEIR_STEP_SUSPENDED;
     if (schema_of(request) != NULL || !weir_json_is_plain_object(weir_buffer_bytes(&request->body),
                                           request->collection->config->key_field, &member))
@@ -175,15 +160,14 @@ static void send_record(
 {
     char time[WEIR_CLOCK_RFC3339_BYTES], traceparent[WEIR_TRACEPARENT_BYTES];
     char fingerprint[WEIR_FINGERPRINT_BYTES];
-    const struct weir_route *route = request->route;
     struct headers headers = {0};
     weir_traceparent(request->head.traceparent, traceparent);
     add(&headers, WEIR_HEADER_SPECVERSION, weir_bytes_str("1.0"));
     add(&headers, WEIR_HEADER_ID, weir_bytes_str(request->id));
-    add(&headers, WEIR_HEADER_TYPE, weir_bytes_str(request->collection->types[route->operation]));
+    add(&headers, WEIR_HEADER_TYPE, weir_bytes_str(request->collection->types[request->operation]));
     add(&headers, WEIR_HEADER_SOURCE, weir_bytes_str("weir-gateway"));
     add(&headers, WEIR_HEADER_TIME, weir_bytes_str(weir_clock_rfc3339(request->started_wall_ms, time)));
-    add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str(route->media_type));
+    add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str(request->media_type));
     add(&headers, WEIR_HEADER_TRACEPARENT, weir_bytes_str(traceparent));
     add(&headers, WEIR_HEADER_PRINCIPAL, weir_bytes_str(request->principal));
     if (request->head.idempotency_key.data != NULL)
@@ -237,7 +221,7 @@ enum weir_step weir_command_run(struct weir_request *request)
         .collection = request->collection,
         .partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions),
         .key = request->key,
-        .value = request->route->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body),
+        .value = request->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body),
         .opaque = weir_request_ref(request),
     };
     struct weir_error err;

@@ -9,6 +9,10 @@
 /* Checks body and key, suspends the request and hands the record to the producer. */
 enum weir_step weir_command_run(struct weir_request *request);
 
+/* Takes a key over into request->key, or refuses it at the member that holds it; data NULL: it is no string.
+ * WEIR_STEP_SUSPENDED: goes on. */
+enum weir_step weir_command_take_key(struct weir_request *request, struct weir_bytes text);
+
 /* The producer's report; opaque is the request, whose reference is given back. */
 void weir_command_reported(void *opaque, const struct weir_delivery *delivery);
 

@@ -14,6 +14,19 @@ static bool is_visible(struct weir_bytes text)
     return text.len > 0;
 }
 
+/* The method that asks for the operation, whatever interface it came by. */
+static const char *method_of(enum weir_operation operation)
+{
+    static const char *const methods[] = {
+        [WEIR_OPERATION_CREATE] = "POST",
+        [WEIR_OPERATION_REPLACE] = "PUT",
+        [WEIR_OPERATION_MERGE] = "PATCH",
+        [WEIR_OPERATION_DELETE] = "DELETE",
+        [WEIR_OPERATION_ADJUST] = "POST",
+    };
+    return methods[operation];
+}
+
 int weir_identity_apply(struct weir_request *request, struct weir_bytes key, struct weir_error *err)
 {
     struct weir_bytes given = request->head.idempotency_key;
@@ -27,7 +40,7 @@ int weir_identity_apply(struct weir_request *request, struct weir_bytes key, str
     snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
     const struct weir_bytes parts[] = {
         weir_bytes_str(request->principal),
-        weir_bytes_str(request->route->method),
+        weir_bytes_str(method_of(request->operation)),
         weir_bytes_str(path),
         key.data != NULL ? key : weir_bytes("", 0),
         given,

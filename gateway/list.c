@@ -20,6 +20,7 @@ struct part {
 
 /* Belongs to the thread of the reads until the request is ended. */
 struct weir_list {
+    const struct weir_list_form *form;
     struct weir_list_query query;
     struct part *parts;
     int32_t part_count, missing;
@@ -107,24 +108,36 @@ static bool has_more(const struct weir_list *list)
     return false;
 }
 
-static void merge(struct weir_list *list, struct weir_buffer *out)
+static void merge(struct weir_request *request, struct weir_buffer *out)
 {
+    struct weir_list *list = request->list;
     struct weir_bytes last = WEIR_BYTES_NULL;
     struct part *part;
-    weir_buffer_append_str(out, "{\"items\":[");
-    for (long count = 0; count < list->query.limit && (part = find_next(list)) != NULL; count++) {
+    long count = 0;
+    weir_buffer_append_str(out, list->form->begin);
+    for (; count < list->query.limit && (part = find_next(list)) != NULL; count++) {
         weir_buffer_append_str(out, count > 0 ? "," : "");
         weir_buffer_append_bytes(out, weir_json_member(part->row, "document"));
-        last = part->place;
+        last = weir_bytes(part->place.data + 1, part->place.len - 2);
         next_row(part);
     }
+    list->form->end(request, count, has_more(list) ? last : WEIR_BYTES_NULL, out);
+}
+
+static void end_page(
+    struct weir_request *request, long count, struct weir_bytes last, struct weir_buffer *out)
+{
+    struct weir_list *list = request->list;
+    (void)count;
     weir_buffer_append_str(out, "]}\n");
-    if (last.data == NULL || !has_more(list))
+    if (last.data == NULL)
         return;
     weir_buffer_append_str(&list->link, "<");
     weir_buffer_append_bytes(&list->link, weir_buffer_bytes(&list->query.link));
-    weir_buffer_printf(&list->link, "cursor=%.*s>; rel=\"next\"", (int)last.len - 2, last.data + 1);
+    weir_buffer_printf(&list->link, "cursor=%.*s>; rel=\"next\"", (int)last.len, last.data);
 }
+
+static const struct weir_list_form page = {"{\"items\":[", end_page};
 
 /* ---- the stores ---- */
 
@@ -140,7 +153,7 @@ static void end_merged(struct weir_read_job *job)
     struct weir_request *request = job->request;
     if (!weir_pending_take(request->gateway->pending, request))
         return;
-    merge(request->list, &request->outcome.document);
+    merge(request, &request->outcome.document);
     request->outcome.kind = WEIR_OUTCOME_DOCUMENT;
     request->outcome.status = MHD_HTTP_OK;
     if (request->outcome.document.failed || request->list->link.failed)
@@ -171,32 +184,43 @@ static bool judge(struct weir_read_job *job, long status)
 
 static const struct weir_read_kind kind = {write_url, judge, weir_read_give_up, weir_read_late};
 
-static enum weir_step make_list(struct weir_request *request)
+static bool make_list(
+    struct weir_request *request, struct weir_list_query *query, const struct weir_list_form *form)
 {
     const struct weir_collection *config = request->collection->config;
-    struct weir_error err;
     struct weir_list *list = calloc(1, sizeof(*list));
     if (list == NULL)
-        return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+        return false;
     request->list = list;
-    if (weir_list_query_read(
-            request->gateway->settings.base_path, config, request->target, &list->query, &err) < 0)
-        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    list->form = form;
+    list->query = *query;
+    *query = (struct weir_list_query){.limit = 0};
     list->parts = calloc((size_t)config->partitions, sizeof(*list->parts));
     if (list->parts == NULL)
-        return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+        return false;
     list->part_count = list->missing = (int32_t)config->partitions;
-    return WEIR_STEP_SUSPENDED;
+    return true;
 }
 
 enum weir_step weir_list_run(struct weir_request *request)
 {
+    const struct weir_collection *config = request->collection->config;
+    WEIR_CLEANUP(list_query) struct weir_list_query query = {.limit = 0};
+    struct weir_error err;
+    if (config->store_service == NULL)
+        return weir_request_refuse(
+            request, MHD_HTTP_NOT_FOUND, "no store keeps the collection %s", config->name);
+    if (weir_list_query_read(request->gateway->settings.base_path, config, request->target, &query, &err) < 0)
+        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    return weir_list_begin(request, &query, &page);
+}
+
+enum weir_step weir_list_begin(
+    struct weir_request *request, struct weir_list_query *query, const struct weir_list_form *form)
+{
     int64_t wait_ms = request->gateway->settings.read_wait_ms;
-    if (request->collection->config->store_service == NULL)
-        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "no store keeps the collection %s",
-            request->collection->config->name);
-    if (make_list(request) == WEIR_STEP_ANSWER)
-        return WEIR_STEP_ANSWER;
+    if (!make_list(request, query, form))
+        return weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
     weir_pending_add(request->gateway->pending, request, WEIR_READ_LATE);
     int32_t count = request->list->part_count;
     /* From the first one on, the request may end at any moment; the reference keeps it. */

@@ -25,4 +25,9 @@ int weir_list_query_read(const char *base_path, const struct weir_collection *co
     struct weir_list_query *ret_query, struct weir_error *err);
 void weir_list_query_done(struct weir_list_query *query);
 
+static inline void weir_cleanup_list_query(struct weir_list_query *query)
+{
+    weir_list_query_done(query);
+}
+
 #endif

@@ -35,7 +35,7 @@ static int64_t left_ms(const struct weir_read_job *job)
     return left > 0 ? left : 0;
 }
 
-static void write_url(const struct weir_read_job *job, const char *owner, struct weir_buffer *out)
+void weir_read_write_document_url(const struct weir_read_job *job, const char *owner, struct weir_buffer *out)
 {
     const struct weir_request *request = job->request;
     weir_buffer_printf(out, "%s/documents/%s/", owner, request->collection->config->name);
@@ -69,7 +69,7 @@ static void end_found(struct weir_read_job *job)
 
 /* A store says Weir-Version: 0 of a document that it would keep and does not have. Any other 404 comes from
  * somebody else, and says nothing about the document. */
-static bool is_missing(const struct weir_read_job *job, long status)
+bool weir_read_is_missing(const struct weir_read_job *job, long status)
 {
     char version[WEIR_REQUEST_TAG_BYTES] = "";
     weir_read_copy_header(job, "Weir-Version", version, sizeof(version));
@@ -80,14 +80,15 @@ static bool judge(struct weir_read_job *job, long status)
 {
     if (status == MHD_HTTP_OK)
         end_found(job);
-    else if (is_missing(job, status))
+    else if (weir_read_is_missing(job, status))
         weir_read_end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
     else
         return false;
     return true;
 }
 
-static const struct weir_read_kind kind = {write_url, judge, weir_read_give_up, weir_read_late};
+static const struct weir_read_kind kind = {
+    weir_read_write_document_url, judge, weir_read_give_up, weir_read_late};
 
 /* Takes over the position of the header Weir-Position. WEIR_STEP_SUSPENDED: go on. */
 static enum weir_step take_position(struct weir_request *request, int32_t own_partition)

@@ -54,6 +54,12 @@ void weir_read_end_problem(struct weir_read_job *job, unsigned status, const cha
 void weir_read_give_up(struct weir_read_job *job);
 void weir_read_late(struct weir_read_job *job);
 
+/* For judge: a store says of a document that it would keep and does not have it. */
+bool weir_read_is_missing(const struct weir_read_job *job, long status);
+/* For write_url: of the document of request->key. */
+void weir_read_write_document_url(
+    const struct weir_read_job *job, const char *owner, struct weir_buffer *out);
+
 /* For write_url: text as a segment of a path, or as a value of a query. */
 void weir_read_append_escaped(struct weir_buffer *out, struct weir_bytes text);
 

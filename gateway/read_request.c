@@ -34,7 +34,7 @@ static void write_url(const struct weir_read_job *job, const char *owner, struct
         out, "?offset=%" PRId64 "&wait=%" PRId64, request->position.offset, left_ms > 0 ? left_ms : 0);
     if (!asks && request->head.idempotency_key.data != NULL) {
         struct weir_bytes body =
-            request->route->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body);
+            request->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body);
         weir_buffer_append_str(out, "&fingerprint=");
         weir_buffer_append_bytes(out, weir_identity_fingerprint(body, fingerprint));
     }
@@ -185,7 +185,7 @@ static void fill_ended(struct weir_request *request, const json_t *outcome)
 {
     const char *op = text_of(outcome, "op");
     json_int_t version = json_integer_value(json_object_get(outcome, "version"));
-    bool deletes = request->route->operation == WEIR_OPERATION_DELETE;
+    bool deletes = request->operation == WEIR_OPERATION_DELETE;
     request->outcome.kind = WEIR_OUTCOME_ENDED;
     request->outcome.status = deletes ? MHD_HTTP_NO_CONTENT : *op == 'c' ? MHD_HTTP_CREATED : MHD_HTTP_OK;
     if (version == 0)

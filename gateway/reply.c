@@ -24,16 +24,21 @@ static struct MHD_Response *response_copy(struct weir_request *request, struct w
     return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
 }
 
-static void write_error(const char *detail, const char *pointer, struct weir_buffer *out)
+/* A pointer into the document, as one into what the client sent. */
+static void write_error(
+    const struct weir_request *request, const char *detail, const char *pointer, struct weir_buffer *out)
 {
     weir_buffer_append_str(out, "{\"detail\":");
     weir_buffer_append_json_string(out, weir_bytes_str(detail));
     weir_buffer_append_str(out, ",\"pointer\":");
-    weir_buffer_append_json_string(out, weir_bytes_str(pointer));
+    char place[sizeof(request->place) + WEIR_REQUEST_POINTER_BYTES];
+    snprintf(place, sizeof(place), "%s%s", request->place, pointer);
+    weir_buffer_append_json_string(out, weir_bytes_str(place));
     weir_buffer_append_str(out, "}");
 }
 
-static void write_errors(const struct weir_problem *problem, struct weir_buffer *out)
+static void write_errors(
+    const struct weir_request *request, const struct weir_problem *problem, struct weir_buffer *out)
 {
     const struct weir_schema_violations *violations = &problem->violations;
 
@@ -41,10 +46,10 @@ static void write_errors(const struct weir_problem *problem, struct weir_buffer 
         return;
     weir_buffer_append_str(out, ",\"errors\":[");
     if (problem->has_pointer)
-        write_error(problem->detail, problem->pointer, out);
+        write_error(request, problem->detail, problem->pointer, out);
     for (size_t i = 0; i < violations->count; i++) {
         weir_buffer_append_str(out, i > 0 ? "," : "");
-        write_error(violations->list[i].detail, violations->list[i].pointer, out);
+        write_error(request, violations->list[i].detail, violations->list[i].pointer, out);
     }
     weir_buffer_append_str(out, "]");
 }
@@ -58,7 +63,7 @@ static void write_problem(const struct weir_request *request, struct weir_buffer
         weir_http_reason(outcome->status), outcome->status);
     weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
     weir_buffer_printf(out, ",\"instance\":\"urn:uuid:%s\"", request->id);
-    write_errors(problem, out);
+    write_errors(request, problem, out);
     weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
 }
 
@@ -237,10 +242,32 @@ static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_METHODS] = methods_response,
 };
 
+/* A command's end as another interface tells it. NULL: as usual. */
+static struct MHD_Response *shaped_response(struct weir_request *request)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
+    enum weir_outcome_kind kind = request->outcome.kind;
+    if (request->shape == NULL || (kind != WEIR_OUTCOME_ACCEPTED && kind != WEIR_OUTCOME_ENDED))
+        return NULL;
+    const char *media_type = request->shape(request, &body);
+    if (media_type == NULL || body.failed)
+        return NULL;
+    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&body));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Content-Type", media_type);
+    if (request->outcome.etag[0] != '\0')
+        add_header(response, "ETag", request->outcome.etag);
+    add_position(request, response);
+    return response;
+}
+
 enum MHD_Result weir_reply_queue(struct weir_request *request)
 {
     struct weir_outcome *outcome = &request->outcome;
-    struct MHD_Response *response = responses[outcome->kind](request);
+    struct MHD_Response *response = shaped_response(request);
+    if (response == NULL)
+        response = responses[outcome->kind](request);
     if (response == NULL)
         return MHD_NO; /* memory is out: the connection is closed without an answer, which claims nothing */
     add_header(response, "X-Request-Id", request->id);

@@ -101,6 +101,17 @@ enum weir_step weir_request_refuse_body(
     return step;
 }
 
+enum weir_step weir_request_refuse_json(struct weir_request *request, const char *text)
+{
+    static const char begin[] = "(pointer \"";
+    const char *pointer = strstr(text, begin);
+    const char *end = pointer != NULL ? strstr(pointer, "\"): ") : NULL;
+    struct weir_bytes place = weir_bytes("", 0);
+    if (end != NULL)
+        place = weir_bytes(pointer + strlen(begin), (size_t)(end - pointer) - strlen(begin));
+    return weir_request_refuse_body(request, MHD_HTTP_BAD_REQUEST, place, "%s", text);
+}
+
 enum weir_step weir_request_refuse_document(
     struct weir_request *request, struct weir_schema_violations *violations)
 {
@@ -187,6 +198,14 @@ static bool pass_gate(struct weir_request *request, const char *version)
     return true;
 }
 
+/* The dispatch takes JSON whatever it is called, as `curl -d` calls it a form. Not from a page of another
+ * site, which may send any body under the names of a form or of plain text, and needs no leave for it. */
+static bool is_taken_as_json(const struct weir_request *request)
+{
+    return weir_target_is_dispatch(&request->path) &&
+           MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN) == NULL;
+}
+
 static enum weir_step check_body_head(struct weir_request *request)
 {
     const char *wanted = request->route->media_type;
@@ -197,7 +216,7 @@ static enum weir_step check_body_head(struct weir_request *request)
         return head->body_bytes == 0
                    ? WEIR_STEP_SUSPENDED
                    : weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "a %s has no body", request->method);
-    if (!weir_head_is_media_type(head->content_type, wanted))
+    if (!weir_head_is_media_type(head->content_type, wanted) && !is_taken_as_json(request))
         return weir_request_refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
             "the body of a %s is %s; the Content-Type says %.*s", request->method, wanted,
             head->content_type.len > 0 ? (int)head->content_type.len : 7,
@@ -222,26 +241,45 @@ static bool is_link(const struct weir_route *route)
     return route != NULL && (route->run == weir_subscription_show || route->run == weir_subscription_act);
 }
 
+enum weir_step weir_request_check_access(
+    struct weir_request *request, const char *collection, const char *verb)
+{
+    if (request->gateway->keys == NULL)
+        return WEIR_STEP_SUSPENDED;
+    const struct weir_proof proof = {
+        request->head.authorization, weir_tls_peer_names(weir_connection_tls(request->peer))};
+    switch (weir_keys_ask(request->gateway->keys, &proof,
+        weir_bytes_str(collection != NULL ? collection : ""), verb, request->principal)) {
+    case WEIR_ACCESS_GRANTED:
+        return WEIR_STEP_SUSPENDED;
+    case WEIR_ACCESS_DENIED:
+        return collection == NULL
+                   ? WEIR_STEP_SUSPENDED
+                   : weir_request_refuse(request, MHD_HTTP_FORBIDDEN, "the key is not for this");
+    default:
+        return weir_request_refuse(
+            request, MHD_HTTP_UNAUTHORIZED, "an access key is needed: Authorization: Bearer KEY");
+    }
+}
+
 /* Refuses before anything is told of what there is and what not. WEIR_STEP_SUSPENDED here and below means:
  * goes on. */
 static enum weir_step check_access(struct weir_request *request)
 {
     const struct weir_gateway_collection *collection = request->collection;
-    struct weir_bytes name = weir_bytes_str(collection != NULL ? collection->config->name : "");
-    if (request->gateway->keys == NULL || is_link(request->route))
+    if (is_link(request->route))
         return WEIR_STEP_SUSPENDED;
-    const struct weir_proof proof = {
-        request->head.authorization, weir_tls_peer_names(weir_connection_tls(request->peer))};
-    switch (
-        weir_keys_ask(request->gateway->keys, &proof, name, verb_of(request->route), request->principal)) {
-    case WEIR_ACCESS_GRANTED:
-        return WEIR_STEP_SUSPENDED;
-    case WEIR_ACCESS_DENIED:
-        return weir_request_refuse(request, MHD_HTTP_FORBIDDEN, "the key is not for this");
-    default:
-        return weir_request_refuse(
-            request, MHD_HTTP_UNAUTHORIZED, "an access key is needed: Authorization: Bearer KEY");
-    }
+    /* What a key may do by the dispatch is asked once its body is read. */
+    if (weir_target_is_dispatch(&request->path))
+        return weir_request_check_access(request, NULL, NULL);
+    return weir_request_check_access(
+        request, collection != NULL ? collection->config->name : "", verb_of(request->route));
+}
+
+/* Whether the path says which collection is meant. */
+static bool names_collection(const struct weir_target *path)
+{
+    return !weir_target_is_request(path) && !weir_target_is_dispatch(path);
 }
 
 /* Finds the route. */
@@ -260,13 +298,16 @@ static enum weir_step find_route(struct weir_request *request)
     if (rc < 0)
         return weir_request_refuse(
             request, rc == WEIR_E_NOT_FOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", err.text);
-    if (request->collection == NULL && !weir_target_is_request(&request->path))
+    if (request->collection == NULL && names_collection(&request->path))
         return weir_request_refuse(
             request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
     if (request->route == NULL)
         return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
             "%s is not for this path; it takes %s", request->method, weir_route_allow(&request->path));
-    request->key = weir_bytes(request->path.key, request->path.key_len);
+    request->operation = request->route->operation;
+    request->media_type = request->route->media_type;
+    if (request->route->item)
+        request->key = weir_bytes(request->path.key, request->path.key_len);
     request->wait_ms = weir_prefer_wait_ms(request->head.prefer);
     return check_body_head(request);
 }

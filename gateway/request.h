@@ -73,6 +73,10 @@ struct weir_outcome {
     char version[24];
 };
 
+/* How another interface tells of a command that was accepted or ended: sets outcome.status, appends the body
+ * and answers its media type (static); NULL: it is told as usual. */
+typedef const char *weir_request_shape_fn(struct weir_request *request, struct weir_buffer *out);
+
 /* A request's place among the suspended ones; see gateway/pending. */
 struct weir_pending_entry {
     struct weir_request *previous, *next;
@@ -97,14 +101,18 @@ struct weir_request {
     const struct weir_route *route;
     const struct weir_gateway_collection *collection;
     struct weir_target path;
+    enum weir_operation operation; /* the route's, unless the body says more */
+    const char *media_type;        /* of a command's body; NULL: it has none */
     struct weir_head head;
     struct weir_buffer body;
-    struct weir_bytes key; /* of the document; into path, body's parsed value (copied to path.key) or id */
+    struct weir_bytes key; /* of the document; into path.key or id; data NULL: the body may say it */
     struct weir_pending_entry pending;
     struct weir_request_position
         position;           /* of the command, once Kafka has it; or the one that is asked for */
     int64_t wait_ms;        /* for which the client wants to wait; 0: not at all */
     struct weir_list *list; /* of a GET of a collection; see gateway/list */
+    char place[48];         /* JSON Pointer of the document in what the client sent; "": it is all of it */
+    weir_request_shape_fn *shape; /* NULL: the answer is told as the routes of a collection tell it */
     struct weir_outcome outcome;
     size_t answer_bytes;
 };
@@ -119,12 +127,20 @@ void weir_request_unref(struct weir_request *request);
 enum MHD_Result weir_request_step(struct weir_request *request, const char *method, const char *version,
     const char *data, size_t *data_len);
 
+/* Refuses who has no key, 401, or whose key does not grant `verb` (NULL: any) on the collection of that name,
+ * 403, which need not exist; `collection` NULL: any key will do. WEIR_STEP_SUSPENDED: goes on. */
+enum weir_step weir_request_check_access(
+    struct weir_request *request, const char *collection, const char *verb);
+
 /* Ends the request with a problem (RFC 9457). Answers WEIR_STEP_ANSWER. */
 enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for a body that is at fault, at a JSON Pointer ("" is all of it). */
 enum weir_step weir_request_refuse_body(struct weir_request *request, unsigned status,
     struct weir_bytes pointer, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same for a body that is no JSON, text being common/json's word for it: the place at fault, which it
+ * tells as (pointer "…"), is repeated where a program can read it. */
+enum weir_step weir_request_refuse_json(struct weir_request *request, const char *text);
 /* The same for a body that breaks its schema; takes what violations hold. */
 enum weir_step weir_request_refuse_document(
     struct weir_request *request, struct weir_schema_violations *violations);

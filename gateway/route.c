@@ -1,6 +1,7 @@
 #include "gateway/route.h"
 
 #include "gateway/command.h"
+#include "gateway/dispatch.h"
 #include "gateway/list.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
@@ -15,6 +16,7 @@
 #define COLLECTION "/v1/{collection}"
 #define ITEM "/v1/{collection}/{key}"
 #define REQUEST "/v1/requests/{request}"
+#define DISPATCH "{dispatch}"
 
 static enum weir_step tell_methods(struct weir_request *request)
 {
@@ -43,6 +45,8 @@ const struct weir_route weir_routes[] = {
     {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run},
     {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
     {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
+    {DISPATCH, "POST", false, 0, JSON, WEIR_ROUTE_DISPATCH, false, weir_dispatch_run},
+    {DISPATCH, "OPTIONS", false, 0, NULL, WEIR_ROUTE_DISPATCH, false, tell_methods},
 };
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
@@ -184,6 +188,16 @@ static const char *find_alias(
     return NULL;
 }
 
+static bool is_dispatch(const struct weir_gateway *gateway, const char *path)
+{
+    for (char **own = gateway->settings.dispatch_paths; own != NULL && *own != NULL; own++) {
+        const char *rest = behind(path, *own);
+        if (rest != NULL && (*rest == '\0' || *rest == '?'))
+            return true;
+    }
+    return false;
+}
+
 /* Answers what is behind /v1/{collection}. */
 static const char *find_name(const char *path, struct weir_target *ret_target)
 {
@@ -200,14 +214,17 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
     struct weir_error *err)
 {
     const char *path = behind(target, gateway->settings.base_path);
+    *ret_target = (struct weir_target){.item = false};
+    if (path != NULL && is_dispatch(gateway, path)) {
+        ret_target->action = WEIR_ROUTE_DISPATCH;
+        return 0;
+    }
     const char *rest = path != NULL ? find_alias(gateway, path, ret_target) : NULL;
     if (path != NULL && rest == NULL)
         rest = find_name(path, ret_target);
     if (rest == NULL)
         return no_route(err);
     ret_target->item = *rest == '/';
-    ret_target->key_len = 0;
-    ret_target->action = NULL;
     if (!ret_target->item)
         return 0;
     const char *key = rest + 1;
@@ -229,6 +246,11 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
 bool weir_target_is_request(const struct weir_target *target)
 {
     return target->action != NULL && strcmp(target->action, WEIR_ROUTE_REQUEST) == 0;
+}
+
+bool weir_target_is_dispatch(const struct weir_target *target)
+{
+    return target->action != NULL && strcmp(target->action, WEIR_ROUTE_DISPATCH) == 0;
 }
 
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
@@ -274,7 +296,8 @@ const struct weir_route *weir_route_find(const struct weir_target *target, const
 
 const char *weir_route_allow(const struct weir_target *target)
 {
-    static const char *const actions_allow[][2] = {{WEIR_ROUTE_REQUEST, "GET, HEAD"}, {"adjust", "POST"}};
+    static const char *const actions_allow[][2] = {
+        {WEIR_ROUTE_REQUEST, "GET, HEAD"}, {WEIR_ROUTE_DISPATCH, "POST, OPTIONS"}, {"adjust", "POST"}};
     for (size_t i = 0; target->action != NULL && i < sizeof(actions_allow) / sizeof(actions_allow[0]); i++) {
         if (strcmp(actions_allow[i][0], target->action) == 0)
             return actions_allow[i][1];

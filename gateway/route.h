@@ -20,6 +20,8 @@ enum weir_step {
 
 /* Stands for the action of /v1/requests/{id}, which is in no collection. */
 #define WEIR_ROUTE_REQUEST "request"
+/* The same of the paths of dispatch.paths, whose collection the body names. */
+#define WEIR_ROUTE_DISPATCH "dispatch"
 
 struct weir_route {
     const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
@@ -39,7 +41,7 @@ extern const size_t weir_route_count;
 struct weir_target {
     char collection[64];
     bool item;
-    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST */
+    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST, WEIR_ROUTE_DISPATCH */
     char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
     size_t key_len;
 };
@@ -48,12 +50,14 @@ struct weir_target {
  * WEIR_E_INVALID otherwise: such a request is refused and its connection closed. */
 int weir_target_check(const char *target, struct weir_error *err);
 
-/* Takes a checked target apart, whose path begins with base.path and goes on with /v1/{collection} or an alias; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this.
- * WEIR_E_INVALID: the key breaks its rule. */
+/* Takes a checked target apart, whose path begins with base.path and goes on with /v1/{collection} or an
+ * alias; the query is left aside. WEIR_E_NOT_FOUND: no route looks like this. WEIR_E_INVALID: the key breaks
+ * its rule. */
 int weir_target_read(const struct weir_gateway *gateway, const char *target, struct weir_target *ret_target,
     struct weir_error *err);
 
 bool weir_target_is_request(const struct weir_target *target);
+bool weir_target_is_dispatch(const struct weir_target *target);
 
 /* Decodes a piece of a checked target; false when it does not fit. */
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size);

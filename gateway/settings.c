@@ -22,6 +22,12 @@ static const struct weir_option rows[] = {
         .max = 128,
         .offset = offsetof(struct weir_gateway_settings, base_path),
         .help = "stands before the path of every route, e.g. /staging"},
+    {.key = "dispatch.paths",
+        .type = WEIR_OPTION_LIST,
+        .fallback = "/dynamodbmanager",
+        .max = 16,
+        .offset = offsetof(struct weir_gateway_settings, dispatch_paths),
+        .help = "paths that take {\"operation\", \"tableName\", \"payload\"}; none where it is empty"},
     {.key = "auth",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "loopback",
@@ -212,6 +218,36 @@ static int check_base_path(const struct weir_deployment *deployment,
         weir_config_where(deployment->config, "gateway", "base.path"), settings->base_path);
 }
 
+/* A path leads to one place. */
+static int check_dispatch_path(
+    const struct weir_deployment *deployment, const char *path, struct weir_error *err)
+{
+    const char *where = weir_config_where(deployment->config, "gateway", "dispatch.paths");
+    if (!weir_deployment_is_path(path) || weir_deployment_path_begins(path, "/v1"))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: dispatch.paths: %s is no path like /dynamodbmanager: letters, digits, _ and - behind each "
+            "slash, and not /v1",
+            where, path);
+    for (size_t i = 0; i < deployment->collection_count; i++) {
+        const struct weir_collection *collection = &deployment->collections[i];
+        for (char **alias = collection->aliases; alias != NULL && *alias != NULL; alias++)
+            if (weir_deployment_path_begins(path, *alias) || weir_deployment_path_begins(*alias, path))
+                return weir_error_set(err, WEIR_E_CONFIG,
+                    "%s: dispatch.paths: %s is taken: %s is an alias of %s", where, path, *alias,
+                    collection->name);
+    }
+    return 0;
+}
+
+static int check_dispatch_paths(const struct weir_deployment *deployment,
+    const struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    int rc = 0;
+    for (char **path = settings->dispatch_paths; path != NULL && *path != NULL && rc == 0; path++)
+        rc = check_dispatch_path(deployment, *path, err);
+    return rc;
+}
+
 static int check_store_url(const struct weir_deployment *deployment,
     const struct weir_gateway_settings *settings, struct weir_error *err)
 {
@@ -238,6 +274,8 @@ int weir_gateway_settings_load(
         rc = check_tls(deployment, settings, err);
     if (rc == 0)
         rc = check_base_path(deployment, settings, err);
+    if (rc == 0)
+        rc = check_dispatch_paths(deployment, settings, err);
     return rc;
 }
 

@@ -18,8 +18,9 @@ enum weir_gateway_auth {
 struct weir_gateway_settings {
     char *listen;
     char *management_listen;
-    char *base_path; /* "" or /staging: before the path of every route */
-    int64_t auth;    /* enum weir_gateway_auth */
+    char *base_path;       /* "" or /staging: before the path of every route */
+    char **dispatch_paths; /* NULL: none */
+    int64_t auth;          /* enum weir_gateway_auth */
     char *keys_file;
     int64_t threads;
     int64_t connections;

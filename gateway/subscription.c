@@ -47,7 +47,7 @@ static enum weir_step check_text(struct weir_request *request, const json_t *doc
 {
     const json_t *value = json_object_get(document, member);
 
-    if (value == NULL && request->route->operation == WEIR_OPERATION_MERGE)
+    if (value == NULL && request->operation == WEIR_OPERATION_MERGE)
         return WEIR_STEP_SUSPENDED;
     const char *text = json_string_value(value);
     if (text == NULL || json_string_length(value) > most || strstr(text, needle) == NULL)
@@ -148,7 +148,8 @@ enum weir_step weir_subscription_prepare(struct weir_request *request)
 {
     WEIR_CLEANUP(json) json_t *document = NULL;
 
-    if (!is_subscription(request) || request->route->action != NULL || request->route->media_type == NULL)
+    if (!is_subscription(request) || request->route->page || request->media_type == NULL ||
+        request->operation == WEIR_OPERATION_ADJUST)
         return WEIR_STEP_SUSPENDED;
     /* A body that is no object is refused by the command itself. */
     if (weir_json_parse_object(weir_buffer_bytes(&request->body), &document, NULL) < 0)

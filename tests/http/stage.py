@@ -200,7 +200,7 @@ class Store:
 class Stage:
     """A folder with a configuration, and what was started in it. Everything ends with it."""
 
-    def __init__(self, gateway=(), kafka=(), more="", broker=True, orders=()):
+    def __init__(self, gateway=(), kafka=(), more="", broker=True, orders=(), topics=("orders",)):
         self.folder = Path(tempfile.mkdtemp(prefix="weir-http."))
         self.conf = self.folder / "weir.conf"
         self.port, self.management = free_ports(2)
@@ -208,7 +208,7 @@ class Stage:
         self.programs = []
         self.bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
         self._lines = {"gateway": list(gateway), "kafka": list(kafka), "orders": list(orders)}
-        self._more = more
+        self._more, self._topics = more, topics
         self.gateway = self.broker = None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         atexit.register(self._end_all, keep=False)  # also when a start fails, before any `with`
@@ -238,7 +238,7 @@ class Stage:
                     f"partitions = {PARTITIONS}",
                     "[service store]",
                     "plugin = store",
-                    "topics = orders",
+                    f"topics = {', '.join(self._topics)}",
                     f"state.dir = {self.folder}/store",
                     f"store.path = {self.folder}/store/db",
                     self._more,
@@ -321,6 +321,26 @@ class Stage:
         self.store.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class StoreStage(Stage):
+    """The same with the store itself, which keeps orders and the collections of `topics` that `more` declares."""
+
+    def __init__(self, gateway=(), more="", topics=(), orders=()):
+        listen, management = (f"127.0.0.1:{port}" for port in free_ports(2))
+        service = f"store.listen = {listen}\nmanagement.listen = {management}\n{more}"
+        super().__init__(gateway, more=service, broker=False, orders=orders, topics=["orders", *topics])
+        self.store.url, self._readyz = f"http://{listen}", f"http://{management}"
+        self.start_broker()
+
+    def start(self, *arguments, **more):
+        argv = [find_program("weir-consumer"), "--config", self.conf, "--service", "store"]
+        (self.folder / "store").mkdir()
+        self.keeper = Program("store", argv, self.folder, readyz=self._readyz).start()
+        self.programs.append(self.keeper)
+        super().start(*arguments, **more)
+        self.keeper.wait_ready()
+        return self
 
 
 class LostCoordinatorStage(Stage):
