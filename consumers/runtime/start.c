@@ -3,20 +3,20 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
-#include "common/topic.h"
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/collect.h"
 #include "consumers/runtime/crash_line.h"
 #include "consumers/runtime/handling.h"
 #include "consumers/runtime/host.h"
 #include "consumers/runtime/runtime.h"
+#include "consumers/runtime/topics.h"
 #include "consumers/runtime/watchdog.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_LIMIT_MS = 2000, LIMITS_MS = 10000, CLUSTER_MS = 2000, PAUSE_MS = 500 };
+enum { LIMITS_MS = 10000, CLUSTER_MS = 2000, PAUSE_MS = 500 };
 
 static void on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
 {
@@ -83,56 +83,11 @@ static int open_handles(struct weir_runtime *runtime, struct weir_error *err)
     return rc;
 }
 
-static int check_topic(
-    struct weir_runtime *runtime, const struct weir_topic_plan *planned, struct weir_error *err)
-{
-    int32_t count;
-    int rc = weir_kafka_partition_count(runtime->watermark, planned->name, ASK_LIMIT_MS, &count, err);
-    if (rc < 0)
-        return rc;
-    if (planned->partitions != count)
-        return weir_error_set(err, WEIR_E_CONFIG,
-            "topic %s has %" PRId32 " partitions, but its [collection] says partitions = %" PRId32
-            "; the number is part of the data and can't be changed",
-            planned->name, count, planned->partitions);
-    return 0;
-}
-
-/* Whether the service reads or writes the topic: a source, its changes where a table reads them, or one named
- * after the service. */
-static bool is_used(const struct weir_runtime *runtime, const struct weir_topic_plan *planned)
-{
-    for (char **source = runtime->service->source_topics; *source != NULL; source++) {
-        size_t len = strlen(*source), own = strlen(runtime->service->name);
-        if (strncmp(planned->name, *source, len) != 0)
-            continue;
-        const char *rest = planned->name + len;
-        if (*rest == '\0' || (strcmp(rest, ".changes") == 0 && runtime->plugin->table_count > 0))
-            return true;
-        if (*rest == '.' && strncmp(rest + 1, runtime->service->name, own) == 0 && rest[1 + own] == '.')
-            return true;
-    }
-    return false;
-}
-
-static int check_topics(struct weir_runtime *runtime, struct weir_error *err)
-{
-    struct weir_topic_plan *plan;
-    size_t count;
-    int rc = weir_topic_plan(runtime->deployment, &plan, &count, err);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = is_used(runtime, &plan[i]) ? check_topic(runtime, &plan[i], err) : 0;
-    weir_topic_plan_free(plan, count);
-    return rc;
-}
-
 /* A broker that is away and topics that are not there yet are waited for; one line each 10 s says so. */
 static int wait_for_topics(struct weir_runtime *runtime, struct weir_error *err)
 {
     while (!weir_service_stopping()) {
-        int rc = check_topics(runtime, err);
+        int rc = weir_topics_check(runtime, err);
         if (rc == 0 || (rc != WEIR_E_UNAVAILABLE && rc != WEIR_E_TIMEOUT && rc != WEIR_E_NOT_FOUND))
             return rc;
         weir_service_alive();

@@ -13,7 +13,7 @@ enum { LOOK_AGAIN_MS = 100 };
 
 struct apply {
     struct weirctl *ctl;
-    struct topic_states states;
+    struct weir_topic_states states;
     struct weir_buffer created; /* a line, or a JSON string, for each */
     struct weir_error *err;
 };
@@ -111,7 +111,7 @@ static int create_missing(struct apply *apply)
     return code;
 }
 
-static const char *first_absent(const struct topic_states *states, bool need_leaders)
+static const char *first_absent(const struct weir_topic_states *states, bool need_leaders)
 {
     for (size_t i = 0; i < states->count; i++)
         if (!states->topics[i].exists || (need_leaders && !states->topics[i].has_leaders))
@@ -173,13 +173,13 @@ int topics_apply_run(struct weirctl *ctl, struct weir_error *err)
             stderr);
         return topics_check_run(ctl, err);
     }
-    int code = topic_states_plan(ctl->deployment, &apply.states, err);
+    int code = weir_topic_states_plan(ctl->deployment, NULL, NULL, &apply.states, err);
     if (code == 0)
         code = weirctl_connect(ctl, err);
     if (code == 0)
         code = make_complete(&apply);
     code = code < 0 ? code : print(&apply);
     weir_buffer_done(&apply.created);
-    topic_states_done(&apply.states);
+    weir_topic_states_done(&apply.states);
     return code;
 }

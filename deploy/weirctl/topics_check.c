@@ -4,7 +4,7 @@
 
 enum { EXIT_DIFFERENT = 1 };
 
-static int print(const struct weirctl *ctl, const struct topic_states *states, struct weir_error *err)
+static int print(const struct weirctl *ctl, const struct weir_topic_states *states, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer lines = {0};
     size_t count = topic_differences_write(ctl, states, &lines);
@@ -24,9 +24,9 @@ static int print(const struct weirctl *ctl, const struct topic_states *states, s
 
 int topics_check_run(struct weirctl *ctl, struct weir_error *err)
 {
-    WEIR_CLEANUP(topic_states) struct topic_states states = {0};
+    WEIR_CLEANUP(topic_states) struct weir_topic_states states = {0};
 
-    int code = topic_states_plan(ctl->deployment, &states, err);
+    int code = weir_topic_states_plan(ctl->deployment, NULL, NULL, &states, err);
     if (code == 0)
         code = weirctl_connect(ctl, err);
     if (code == 0)

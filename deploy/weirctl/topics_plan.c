@@ -1,4 +1,4 @@
-#include "deploy/weirctl/topic_state.h"
+#include "deploy/weirctl/topic_difference.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,11 +35,11 @@ static void write_json(const struct weir_topic_plan *plan, struct weir_buffer *o
 
 int topics_plan_run(struct weirctl *ctl, struct weir_error *err)
 {
-    WEIR_CLEANUP(topic_states) struct topic_states states = {0};
+    WEIR_CLEANUP(topic_states) struct weir_topic_states states = {0};
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
     bool json = ctl->arguments->json;
 
-    int code = topic_states_plan(ctl->deployment, &states, err);
+    int code = weir_topic_states_plan(ctl->deployment, NULL, NULL, &states, err);
     if (code < 0)
         return code;
     for (size_t i = 0; i < states.count; i++) {

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient, ConfigResource
+
 from stage import (
     LETTERS,
     PARTITIONS,
@@ -769,17 +771,42 @@ def test_reload_reaches_the_plugin():
             raise Failed(f"the mark is {[r.value for r in echo.read(TARGET)[TARGET]]}")
 
 
-def test_a_topic_of_another_size_is_refused():
-    """The partition count is part of the data."""
+def test_topics_that_would_lose_records_are_refused():
+    """A line for each difference, then 78; what only narrows the records that fit is no reason. The count is part of the data."""
     with Stage() as stage:
         kafka = stage.kafka()
         echo = Echo(stage, kafka)
-        conf = echo.weir.conf
-        conf.write_text(conf.read_text().replace(f"partitions = {PARTITIONS}", "partitions = 4"))
-        one = echo.instance().start()
-        code = one.wait_ended(30)
-        if code != 78 or "has 3 partitions" not in one.log.read_text():
-            raise Failed(f"exit {code}\n{one.tail()}")
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+
+        def set_all(**settings):
+            resource = ConfigResource(ConfigResource.Type.TOPIC, SOURCE)
+            for name, value in settings.items():
+                resource.set_config(name, value)
+            admin.alter_configs([resource])[resource].result(30)
+
+            def has():
+                told = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, SOURCE)])
+                values = next(iter(told.values())).result(30)
+                return all(values[name].value == value for name, value in settings.items())
+
+            wait_for(f"settings {settings}", 30, has)
+
+        def refused(*wanted):
+            one = echo.instance().start()
+            code, told = one.wait_ended(30), one.log.read_text()
+            if code != 78 or any(line not in told for line in wanted):
+                raise Failed(f"exit {code}\n{one.tail()}")
+
+        small = {"max.message.bytes": "100000", "message.timestamp.type": "LogAppendTime"}
+        set_all(**{**small, "retention.ms": "1000"})
+        line = "topic orders: retention.ms is 1000, should be 604800000, or data can be lost"
+        refused("topic.differs topic=orders setting=max.message.bytes", line)
+        sound = echo.weir.conf.read_text()
+        echo.weir.conf.write_text(sound.replace(f"partitions = {PARTITIONS}", "partitions = 4"))
+        refused("topic orders: partitions is 3, should be 4")
+        echo.weir.conf.write_text(sound)
+        set_all(**small)
+        echo.instance().start().wait_ready()
 
 
 def test_the_group_names_the_advertised_url():

@@ -1,39 +1,40 @@
-#include "deploy/weirctl/topic_state.h"
+#include "common/kafka_topics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int topic_states_plan(
-    const struct weir_deployment *deployment, struct topic_states *states, struct weir_error *err)
+int weir_topic_states_plan(const struct weir_deployment *deployment, weir_topic_wanted *wanted, void *context,
+    struct weir_topic_states *states, struct weir_error *err)
 {
-    int code = weir_topic_plan(deployment, &states->plan, &states->count, err);
+    int code = weir_topic_plan(deployment, &states->plan, &states->planned, err);
     if (code < 0)
         return code;
-    states->topics = calloc(states->count + 1, sizeof(*states->topics));
+    states->topics = calloc(states->planned + 1, sizeof(*states->topics));
     if (states->topics == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    for (size_t i = 0; i < states->count; i++)
-        states->topics[i].plan = &states->plan[i];
+    for (size_t i = 0; i < states->planned; i++)
+        if (wanted == NULL || wanted(context, &states->plan[i]))
+            states->topics[states->count++].plan = &states->plan[i];
     return 0;
 }
 
-static void forget(struct topic_state *topic)
+static void forget(struct weir_topic_state *topic)
 {
     for (size_t i = 0; i < topic->plan->setting_count; i++)
         free(topic->values[i]);
-    *topic = (struct topic_state){.plan = topic->plan};
+    *topic = (struct weir_topic_state){.plan = topic->plan};
 }
 
-void topic_states_done(struct topic_states *states)
+void weir_topic_states_done(struct weir_topic_states *states)
 {
     for (size_t i = 0; states->topics != NULL && i < states->count; i++)
         forget(&states->topics[i]);
     free(states->topics);
-    weir_topic_plan_free(states->plan, states->count);
-    *states = (struct topic_states){0};
+    weir_topic_plan_free(states->plan, states->planned);
+    *states = (struct weir_topic_states){0};
 }
 
-static struct topic_state *find(struct topic_states *states, const char *name)
+static struct weir_topic_state *find(struct weir_topic_states *states, const char *name)
 {
     for (size_t i = 0; i < states->count; i++)
         if (strcmp(states->topics[i].plan->name, name) == 0)
@@ -41,7 +42,7 @@ static struct topic_state *find(struct topic_states *states, const char *name)
     return NULL;
 }
 
-static void take_metadata(struct topic_state *topic, const struct rd_kafka_metadata_topic *found)
+static void take_metadata(struct weir_topic_state *topic, const struct rd_kafka_metadata_topic *found)
 {
     if (found->partition_cnt == 0)
         return;
@@ -56,16 +57,20 @@ static void take_metadata(struct topic_state *topic, const struct rd_kafka_metad
     }
 }
 
-static int read_partitions(struct weirctl *ctl, struct topic_states *states, struct weir_error *err)
+int weir_topic_states_read_partitions(
+    rd_kafka_t *handle, int timeout_ms, struct weir_topic_states *states, struct weir_error *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t failed = rd_kafka_metadata(ctl->kafka, 1, NULL, &metadata, weirctl_left_ms(ctl));
+
+    for (size_t i = 0; i < states->count; i++)
+        forget(&states->topics[i]);
+    rd_kafka_resp_err_t failed = rd_kafka_metadata(handle, 1, NULL, &metadata, timeout_ms);
 
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return weir_error_set(
             err, WEIR_E_UNAVAILABLE, "reading the list of topics: %s", rd_kafka_err2str(failed));
     for (int i = 0; i < metadata->topic_cnt; i++) {
-        struct topic_state *topic = find(states, metadata->topics[i].topic);
+        struct weir_topic_state *topic = find(states, metadata->topics[i].topic);
         if (topic != NULL)
             take_metadata(topic, &metadata->topics[i]);
     }
@@ -85,7 +90,7 @@ static char *entry_value(const rd_kafka_ConfigEntry_t **entries, size_t count, c
 /* Asked for absent topics too: a principal without rights sees none, and "missing" would be the wrong word
  * for that. A broker that does not know a fresh topic yet says that there is none. */
 static int take_settings(
-    struct topic_state *topic, const rd_kafka_ConfigResource_t *resource, struct weir_error *err)
+    struct weir_topic_state *topic, const rd_kafka_ConfigResource_t *resource, struct weir_error *err)
 {
     rd_kafka_resp_err_t failed = rd_kafka_ConfigResource_error(resource);
     size_t count = 0;
@@ -103,7 +108,7 @@ static int take_settings(
     return 0;
 }
 
-static int take_answer(struct topic_states *states, rd_kafka_event_t *event, struct weir_error *err)
+static int take_answer(struct weir_topic_states *states, rd_kafka_event_t *event, struct weir_error *err)
 {
     size_t count = 0;
     int code = 0;
@@ -116,7 +121,7 @@ static int take_answer(struct topic_states *states, rd_kafka_event_t *event, str
     const rd_kafka_ConfigResource_t **resources =
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
     for (size_t i = 0; i < count && code == 0; i++) {
-        struct topic_state *topic = find(states, rd_kafka_ConfigResource_name(resources[i]));
+        struct weir_topic_state *topic = find(states, rd_kafka_ConfigResource_name(resources[i]));
         if (topic != NULL)
             code = take_settings(topic, resources[i], err);
     }
@@ -124,22 +129,21 @@ static int take_answer(struct topic_states *states, rd_kafka_event_t *event, str
 }
 
 static rd_kafka_event_t *ask_settings(
-    struct weirctl *ctl, rd_kafka_ConfigResource_t **resources, size_t count)
+    rd_kafka_t *handle, int timeout_ms, rd_kafka_ConfigResource_t **resources, size_t count)
 {
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(ctl->kafka, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(ctl->kafka);
-    int left_ms = weirctl_left_ms(ctl);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
 
-    rd_kafka_AdminOptions_set_request_timeout(options, left_ms, NULL, 0);
-    rd_kafka_DescribeConfigs(ctl->kafka, resources, count, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left_ms + 1000);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+    rd_kafka_DescribeConfigs(handle, resources, count, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
     return event;
 }
 
-static int read_settings(struct weirctl *ctl, struct topic_states *states, struct weir_error *err)
+int weir_topic_states_read_settings(
+    rd_kafka_t *handle, int timeout_ms, struct weir_topic_states *states, struct weir_error *err)
 {
     rd_kafka_ConfigResource_t **resources = calloc(states->count + 1, sizeof(rd_kafka_ConfigResource_t *));
     size_t count = 0;
@@ -151,22 +155,12 @@ static int read_settings(struct weirctl *ctl, struct topic_states *states, struc
         resources[count] =
             rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, states->topics[count].plan->name);
     if (count > 0) {
-        rd_kafka_event_t *event = ask_settings(ctl, resources, count);
+        rd_kafka_event_t *event = ask_settings(handle, timeout_ms, resources, count);
         code = take_answer(states, event, err);
         if (event != NULL)
             rd_kafka_event_destroy(event);
     }
     rd_kafka_ConfigResource_destroy_array(resources, count);
     free(resources);
-    return code;
-}
-
-int topic_states_read(struct weirctl *ctl, struct topic_states *states, struct weir_error *err)
-{
-    for (size_t i = 0; i < states->count; i++)
-        forget(&states->topics[i]);
-    int code = read_partitions(ctl, states, err);
-    if (code == 0 && !ctl->deployment->kafka.dev)
-        code = read_settings(ctl, states, err);
     return code;
 }
