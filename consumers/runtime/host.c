@@ -1,6 +1,7 @@
 #include "consumers/runtime/host.h"
 
 #include "common/clock.h"
+#include "common/kafka_topic_id.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "consumers/runtime/bridge.h"
@@ -10,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAIT_STEP_MS = 200, METRIC_NAME_BYTES = 256 };
+enum { WAIT_STEP_MS = 200, METRIC_NAME_BYTES = 256, TOPIC_ID_MS = 2000 };
+
+_Static_assert((int)WEIR_TOPIC_ID_BYTES == (int)WEIR_KAFKA_TOPIC_ID_BYTES, "a topic id of Kafka fits");
 
 static char metric_prefix[64]; /* a process runs one plugin */
 
@@ -85,6 +88,15 @@ static const char *cluster_id(void *context)
     return ((const struct weir_runtime *)context)->cluster;
 }
 
+static int topic_id(void *context, const char *topic, char *id, struct weir_error *err)
+{
+    struct weir_runtime *runtime = context;
+    id[0] = '\0';
+    if (runtime->deployment->kafka.dev || runtime->watermark == NULL)
+        return 0;
+    return weir_kafka_topic_id(runtime->watermark, topic, TOPIC_ID_MS, id, err);
+}
+
 /* Any thread: the loop may sleep in the consumer's poll. */
 static void wake(void *context, uint64_t ticket)
 {
@@ -148,5 +160,6 @@ void weir_host_init(struct weir_runtime *runtime)
         .http_wake = weir_bridge_wake,
         .defer = weir_batch_defer,
         .wake = wake,
+        .topic_id = topic_id,
     };
 }

@@ -146,7 +146,7 @@ static bool host_stopping(void)
 static bool host_wait_ms(int64_t duration_ms)
 {
     (void)duration_ms;
-    return true;
+    return !the->ending;
 }
 
 static struct weir_metric *host_metric(const char *name, const char *labels, const char *help)
@@ -264,6 +264,13 @@ static const char *host_cluster_id(void *context)
     return the->cluster;
 }
 
+static int host_topic_id(void *context, const char *topic, char *id, struct weir_error *err)
+{
+    (void)context, (void)err;
+    snprintf(id, WEIR_TOPIC_ID_BYTES, "%s", strcmp(topic, "orders.changes") == 0 ? the->topic_id : "");
+    return 0;
+}
+
 static const char *const source_topics[] = {"orders", "products", NULL};
 
 static const struct weir_host host_table = {
@@ -301,6 +308,7 @@ static const struct weir_host host_table = {
     .reply_later = host_reply_later,
     .request_waited_ms = host_request_waited_ms,
     .http_wake = host_http_wake,
+    .topic_id = host_topic_id,
 };
 
 /* --- life --- */
@@ -354,6 +362,7 @@ struct fake *fake_new(void)
         (struct weir_store_settings){keep(fake, malloc(128)), 16 << 20, "127.0.0.1:8090", NULL, 0, NULL};
     snprintf(fake->settings.path, 128, "%s/db", fake->folder);
     fake->cluster = "cluster-a";
+    fake->topic_id = "id-a";
     fake->now_ms = 1795243240123;
     fake->event_bytes_max = 1 << 20;
     fake->batch = keep(fake, calloc(BATCH_MAX, sizeof(*fake->batch)));

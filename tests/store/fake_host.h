@@ -47,13 +47,13 @@ struct fake {
     struct weir_collection collections[2];
     struct weir_service service;
     struct weir_store_settings settings;
-    const char *cluster;
+    const char *cluster, *topic_id; /* of orders.changes */
     int64_t now_ms, waited_ms;
     size_t wakes;
     size_t event_bytes_max;
     struct weir_host host;
     void *instance;
-    bool opened;
+    bool opened, ending; /* ending: nothing waits any more */
 
     struct fake_entry *batch; /* commands put, then handled */
     size_t batch_count, batch_next;

@@ -107,6 +107,20 @@ static void little_room_stops_the_line(void **state)
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 200);
 }
 
+/* RocksDB would end the process if it were opened. */
+static void nothing_is_opened_without_room(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_error err;
+
+    fake_close(fake);
+    fake->settings.free_min_bytes = INT64_MAX;
+    fake->ending = true;
+    assert_int_equal(fake_open(fake, &err), WEIR_E_DISK);
+    assert_non_null(strstr(fake->log_text, "store.waiting"));
+    assert_non_null(strstr(fake->log_text, "bytes free"));
+}
+
 /* A write that fails: the partition serves no reads, is taken again, and has what was committed. */
 static void failed_apply_is_repaired_from_the_log(void **state)
 {
@@ -178,6 +192,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(damage_comes_with_advice, start, stop),
     cmocka_unit_test_setup_teardown(impossible_folder_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(little_room_stops_the_line, start, stop),
+    cmocka_unit_test_setup_teardown(nothing_is_opened_without_room, start, stop),
     cmocka_unit_test_setup_teardown(failed_apply_is_repaired_from_the_log, start, stop),
     cmocka_unit_test_setup_teardown(lost_tail_is_caught_up, start, stop),
 };

@@ -266,6 +266,8 @@ static void shorter_topic_is_noticed(void **state)
     log->next_offset = 0;
     assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, &err), WEIR_E_CONFIG);
     assert_non_null(strstr(err.text, "made anew"));
+    assert_non_null(strstr(err.text, "weirctl store republish"));
+    assert_non_null(strstr(err.text, "weirctl store reset"));
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 503);
 }
 
@@ -280,6 +282,24 @@ static void other_cluster_is_refused(void **state)
     assert_int_equal(fake_take(fake, FAKE_ORDERS, 0, &err), WEIR_E_CONFIG);
     assert_non_null(strstr(err.text, "cluster-a"));
     assert_non_null(strstr(err.text, "cluster-b"));
+}
+
+/* Also one that is longer than what was applied. */
+static void topic_made_again_is_refused(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_error err;
+
+    for (int known = 0; known < 2; known++) {
+        fake->topic_id = known ? "id-b" : "";
+        fake_close(fake);
+        assert_int_equal(fake_open(fake, &err), 0);
+        assert_int_equal(fake_take(fake, FAKE_ORDERS, 0, &err), known ? WEIR_E_CONFIG : 0);
+    }
+    assert_non_null(strstr(err.text, "id-a"));
+    assert_non_null(strstr(err.text, "id-b"));
+    assert_non_null(strstr(err.text, "weirctl store reset"));
+    assert_int_equal(fake_take(fake, FAKE_PRODUCTS, 0, &err), 0);
 }
 
 static void other_partition_count_is_refused(void **state)
@@ -334,6 +354,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(idle_partitions_stay_young, start, stop),
     cmocka_unit_test_setup_teardown(shorter_topic_is_noticed, start, stop),
     cmocka_unit_test_setup_teardown(other_cluster_is_refused, start, stop),
+    cmocka_unit_test_setup_teardown(topic_made_again_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(other_partition_count_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(dev_broker_leaves_nothing_behind, start, stop),
 };

@@ -116,6 +116,8 @@ enum weir_log_severity { WEIR_SAY_ERROR, WEIR_SAY_WARNING, WEIR_SAY_NOTICE, WEIR
 /* Answers one HTTP request: reads `request`, fills `reply`. Runs on several threads at once. */
 typedef void weir_http_answer(void *context, const struct weir_http_request *request, struct weir_http_reply *reply);
 
+enum { WEIR_TOPIC_ID_BYTES = 24 };
+
 /* What the host does for a plugin. Lives from `open` until `close` returned; the functions that take a batch may be
  * called with the batch of the callback that is running only. */
 struct weir_host {
@@ -212,6 +214,11 @@ struct weir_host {
     int (*defer)(struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket);
     /* `context` is the table's. A ticket that is not known (any more) is ignored. Any thread, until `close` returned. */
     void (*wake)(void *context, uint64_t ticket);
+
+    /* Into id, of WEIR_TOPIC_ID_BYTES: what the cluster calls a topic (name with prefix) beside its name, so that one that was deleted and made
+     * again is noticed; "" when that can't be known (librdkafka before 2.3, a broker before 2.8, the dev broker).
+     * `context` is the table's. 0, or WEIR_E_UNAVAILABLE: ask again later. Only in `assigned`. */
+    int (*topic_id)(void *context, const char *topic, char *id, struct weir_error *err);
 };
 
 /* Whether the host has the member: for plugins that run on hosts older than their header. */

@@ -52,6 +52,11 @@ int weir_db_fail(struct weir_db *db, const char *doing, char *rocks_error, struc
     return code;
 }
 
+static int64_t taken_bytes(int64_t memory_bytes)
+{
+    return memory_bytes > MEMORY_BYTES_MIN ? memory_bytes : MEMORY_BYTES_MIN;
+}
+
 static int64_t buffer_bytes(int64_t memory_bytes)
 {
     int64_t each = memory_bytes / 2 / BUFFERS;
@@ -150,8 +155,7 @@ static rocksdb_options_t *make_hour_options(rocksdb_options_t *documents, int64_
     return options;
 }
 
-/* mkdir -p; what exists is taken as it is. */
-static int make_folder(const char *path, struct weir_error *err)
+int weir_db_folder_make(const char *path, struct weir_error *err)
 {
     char part[PATH_MAX];
     size_t len = strlen(path);
@@ -165,7 +169,8 @@ static int make_folder(const char *path, struct weir_error *err)
             continue;
         part[i] = '\0';
         if (mkdir(part, 0700) < 0 && errno != EEXIST)
-            return weir_error_set(err, WEIR_E_CONFIG, "can't make folder %s: %s", part, strerror(errno));
+            return weir_error_set(err, errno == ENOSPC ? WEIR_E_DISK : WEIR_E_CONFIG,
+                "can't make folder %s: %s", part, strerror(errno));
         part[i] = path[i];
     }
     return 0;
@@ -184,10 +189,9 @@ static int open_rocks(struct weir_db *db, struct weir_error *err)
 
 int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_db, struct weir_error *err)
 {
-    int64_t memory_bytes =
-        settings->memory_bytes > MEMORY_BYTES_MIN ? settings->memory_bytes : MEMORY_BYTES_MIN;
+    int64_t memory_bytes = taken_bytes(settings->memory_bytes);
 
-    int r = make_folder(settings->path, err);
+    int r = weir_db_folder_make(settings->path, err);
     if (r < 0)
         return r;
     struct weir_db *db = calloc(1, sizeof(*db));
@@ -200,7 +204,6 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
     db->reads = rocksdb_readoptions_create();
     db->writes = rocksdb_writeoptions_create();
     db->batch = rocksdb_writebatch_create();
-    db->buffers_bytes = buffer_bytes(memory_bytes) * BUFFERS;
     r = open_rocks(db, err);
     if (r < 0) {
         weir_db_close(db);
@@ -258,18 +261,17 @@ int weir_db_destroy(const char *path, struct weir_error *err)
     return error != NULL ? weir_db_fail(&named, "can't remove", error, err) : 0;
 }
 
-int weir_db_free_bytes(const struct weir_db *db, int64_t *ret_bytes, struct weir_error *err)
+int weir_db_free_bytes(const char *path, int64_t *ret_bytes, struct weir_error *err)
 {
     struct statvfs disk;
 
-    if (statvfs(db->settings.path, &disk) < 0)
-        return weir_error_set(
-            err, WEIR_E_DISK, "can't ask for free space of %s: %s", db->settings.path, strerror(errno));
+    if (statvfs(path, &disk) < 0)
+        return weir_error_set(err, WEIR_E_DISK, "can't ask for free space of %s: %s", path, strerror(errno));
     *ret_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
     return 0;
 }
 
-int64_t weir_db_buffers_bytes(const struct weir_db *db)
+int64_t weir_db_buffers_bytes(int64_t memory_bytes)
 {
-    return db->buffers_bytes;
+    return buffer_bytes(taken_bytes(memory_bytes)) * BUFFERS;
 }

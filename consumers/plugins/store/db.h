@@ -36,9 +36,13 @@ bool weir_db_is_broken(const struct weir_db *db);
 /* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
 int weir_db_destroy(const char *path, struct weir_error *err);
 
-/* Room on the disk for this process's user, and what the write buffers may come to take of it. */
-int weir_db_free_bytes(const struct weir_db *db, int64_t *ret_bytes, struct weir_error *err);
-int64_t weir_db_buffers_bytes(const struct weir_db *db);
+/* mkdir -p, mode 0700; what exists is taken as it is. WEIR_E_CONFIG, or WEIR_E_DISK when the disk is full. */
+int weir_db_folder_make(const char *path, struct weir_error *err);
+
+/* Room on the disk of a folder for this process's user. */
+int weir_db_free_bytes(const char *path, int64_t *ret_bytes, struct weir_error *err);
+/* What the write buffers may come to take of it. */
+int64_t weir_db_buffers_bytes(int64_t memory_bytes);
 
 /* Replaces the content of out with the value of key. WEIR_E_NOT_FOUND without a text when there is none. */
 int weir_db_get(struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);

@@ -28,7 +28,6 @@ struct weir_db {
     rocksdb_writeoptions_t *writes;
     struct weir_overlay overlay, hour_overlay;
     rocksdb_writebatch_t *batch;
-    int64_t buffers_bytes;
     bool broken;
 };
 

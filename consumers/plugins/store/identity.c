@@ -5,6 +5,12 @@
 
 static const char format_now[] = "2";
 
+const char weir_store_two_ways[] = "stop all instances of the service, then either `weirctl store "
+                                   "republish`, which writes the documents that are "
+                                   "here to the change log, or `weirctl store reset`, which removes them, so "
+                                   "that they are built again from what the "
+                                   "change log holds";
+
 /* The value of meta entry `name`, made with `fallback` where there is none. */
 static int load_or_make(struct weir_store *store, const char *name, const char *fallback,
     struct weir_buffer *ret_value, struct weir_error *err)
@@ -93,8 +99,36 @@ int weir_store_check_cluster(struct weir_store *store, struct weir_error *err)
         return r;
     if (!weir_bytes_is(weir_buffer_bytes(&known), cluster))
         return weir_error_set(err, WEIR_E_CONFIG,
-            "%s holds documents of Kafka cluster %s, this is cluster %s; use another store.path", store->path,
-            known.data, cluster);
+            "%s holds documents of Kafka cluster %s, this is cluster %s; use another store.path, or %s",
+            store->path, known.data, cluster, weir_store_two_ways);
     store->cluster_checked = true;
     return 0;
+}
+
+static int check_topic(struct weir_store *store, const char *topic, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer name = {0}, known = {0};
+    char id[WEIR_TOPIC_ID_BYTES] = "";
+
+    int r = store->host->topic_id(store->host->context, topic, id, err);
+    if (r < 0 || id[0] == '\0')
+        return r;
+    weir_buffer_printf(&name, "topic/%s", topic);
+    if (name.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    r = load_or_make(store, name.data, id, &known, err);
+    if (r < 0 || weir_bytes_is(weir_buffer_bytes(&known), id))
+        return r;
+    return weir_error_set(err, WEIR_E_CONFIG,
+        "topic %s was deleted and made again since %s was filled (topic id %s, then %s): %s", topic,
+        store->path, known.data, id, weir_store_two_ways);
+}
+
+int weir_store_check_topics(
+    struct weir_store *store, const struct weir_source *source, struct weir_error *err)
+{
+    if (!WEIR_HOST_HAS(store->host, topic_id))
+        return 0;
+    int r = check_topic(store, source->changes_topic, err);
+    return r < 0 ? r : check_topic(store, source->topic, err);
 }

@@ -195,8 +195,8 @@ static int refuse_shorter_log(const struct weir_store *store, const char *topic,
 {
     return weir_error_set(err, WEIR_E_CONFIG,
         "%s has applied partition %" PRId32 " of %s up to offset %" PRId64 ", but the topic ends at %" PRId64
-        ": it was made anew or lost records; remove the folder to build it again from what is there",
-        store->path, partition, topic, checkpoint, end);
+        ": it was made anew or lost records; %s",
+        store->path, partition, topic, checkpoint, end, weir_store_two_ways);
 }
 
 int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_index, int32_t partition,

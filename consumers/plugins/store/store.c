@@ -124,6 +124,10 @@ static int open_db(struct weir_store *store, struct weir_error *err)
     int r = choose_path(store, err);
     if (r == 0)
         r = weir_scratch_folder_make(store->log_path, err);
+    if (r == 0)
+        r = weir_db_folder_make(store->path, err);
+    if (r == 0)
+        r = weir_store_await_space(store, err);
     if (r < 0)
         return r;
     struct weir_db_settings settings = {store->path, store->log_path, store->settings->memory_bytes};
@@ -212,7 +216,8 @@ int weir_store_assigned(void *instance, uint32_t source, int32_t partition, stru
         return WEIR_E_CONFIG;
     weir_partition_set_state(own, WEIR_PARTITION_RESTORING);
     weir_store_count_partitions(store);
-    return weir_store_check_cluster(store, err);
+    int r = weir_store_check_cluster(store, err);
+    return r < 0 ? r : weir_store_check_topics(store, &store->sources[source], err);
 }
 
 void weir_store_revoked(void *instance, uint32_t source, int32_t partition)

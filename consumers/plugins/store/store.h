@@ -124,6 +124,10 @@ int weir_store_check_format(struct weir_store *store, struct weir_error *err);
 /* Gives source->number; refuses another count of partitions than the folder's. */
 int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err);
 int weir_store_check_cluster(struct weir_store *store, struct weir_error *err);
+/* Refuses topics that were deleted and made again since the folder was filled. */
+int weir_store_check_topics(struct weir_store *store, const struct weir_source *source, struct weir_error *err);
+/* What an operator can do about a folder and a change log that do not belong together. */
+extern const char weir_store_two_ways[];
 
 /* checkpoint.c: how far a partition of a table is applied, and when that was last known to be recent. */
 struct weir_checkpoint {
@@ -152,8 +156,11 @@ void weir_reached_overlay(
  * caught up. */
 void weir_store_touch_checkpoints(struct weir_store *store);
 
-/* space.c: WEIR_E_DISK when the disk is too full to go on. */
+/* space.c */
+/* WEIR_E_DISK when the disk is too full to go on. */
 int weir_store_check_space(struct weir_store *store, struct weir_error *err);
+/* Before the folder is opened: until there is room. WEIR_E_DISK when the host ends meanwhile. */
+int weir_store_await_space(struct weir_store *store, struct weir_error *err);
 
 /* handle.c */
 int weir_store_handle(void *instance, struct weir_batch *batch, struct weir_error *err);
