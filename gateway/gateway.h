@@ -12,6 +12,7 @@
 struct weir_access;
 struct weir_keys;
 struct weir_tls;
+struct weir_rate;
 struct weir_schema;
 struct weir_pending;
 struct weir_produce;
@@ -36,6 +37,7 @@ struct weir_gateway {
     size_t collection_count;
     struct weir_keys *keys; /* NULL: nobody is asked for one */
     struct weir_tls *tls;   /* NULL: plain HTTP */
+    struct weir_rate *rate; /* NULL: callers may ask as often as they like */
     struct weir_access *access;
     struct weir_pending *pending;
     struct weir_produce *produce;

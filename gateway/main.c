@@ -15,6 +15,7 @@
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
+#include "gateway/rate.h"
 #include "gateway/read.h"
 #include "gateway/server.h"
 #include "gateway/tls.h"
@@ -131,6 +132,15 @@ static enum weir_log_format log_format(const struct weir_deployment *deployment)
     return choice == 0 ? weir_log_format_auto() : (enum weir_log_format)(choice - 1);
 }
 
+static bool make_rate(struct weir_gateway *gateway)
+{
+    int64_t limit = gateway->settings.rate_limit, burst = gateway->settings.rate_burst;
+    if (limit == 0)
+        return true;
+    gateway->rate = weir_rate_new(limit, burst > 0 ? burst : limit);
+    return gateway->rate != NULL;
+}
+
 static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
 {
     enum weir_log_format format = gateway->deployment->log.format == 0
@@ -138,7 +148,7 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
                                       : (enum weir_log_format)(gateway->deployment->log.format - 1);
     gateway->access = weir_access_new(gateway->settings.access_log, format);
     gateway->pending = weir_pending_new(gateway->settings.timeout_ms);
-    if (gateway->access == NULL || gateway->pending == NULL)
+    if (gateway->access == NULL || gateway->pending == NULL || !make_rate(gateway))
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     int rc = weir_produce_open(gateway, weir_command_reported, &gateway->produce, err);
     if (rc == 0)
@@ -158,6 +168,7 @@ static void close_parts(struct weir_gateway *gateway, int rc)
     weir_produce_close(gateway->produce);
     weir_pending_free(gateway->pending);
     weir_access_free(gateway->access);
+    weir_rate_free(gateway->rate);
 }
 
 static void tell_state(struct weir_gateway *gateway, bool *ready)

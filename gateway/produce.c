@@ -34,8 +34,10 @@ struct topic {
 struct weir_produce {
     const struct weir_deployment *deployment;
     weir_produce_report_fn *report;
-    pthread_rwlock_t lock; /* handle and topics[].handle: read to send, written to renew */
-    rd_kafka_t *handle;    /* NULL: being renewed */
+    int64_t queue_max;
+    _Atomic int64_t waiting; /* records without a report */
+    pthread_rwlock_t lock;   /* handle and topics[].handle: read to send, written to renew */
+    rd_kafka_t *handle;      /* NULL: being renewed */
     struct topic *topics;
     size_t topic_count;
     atomic_bool up;    /* a broker has answered since all were down */
@@ -60,6 +62,11 @@ static enum weir_delivery_end end_of(const rd_kafka_message_t *message)
     return status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? WEIR_DELIVERY_NOT_WRITTEN : WEIR_DELIVERY_UNKNOWN;
 }
 
+static void give_place(struct weir_produce *produce)
+{
+    atomic_fetch_sub_explicit(&produce->waiting, 1, memory_order_relaxed);
+}
+
 static void on_report(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
 {
     (void)handle;
@@ -76,6 +83,7 @@ static void on_report(rd_kafka_t *handle, const rd_kafka_message_t *message, voi
         [WEIR_DELIVERY_UNKNOWN] = produce->unknown,
     };
     weir_metric_add(counters[delivery.end], 1);
+    give_place(produce);
     produce->report(message->_private, &delivery);
 }
 
@@ -225,6 +233,7 @@ int weir_produce_open(const struct weir_gateway *gateway, weir_produce_report_fn
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     produce->deployment = gateway->deployment;
     produce->report = report;
+    produce->queue_max = gateway->settings.queue_max;
     produce->topics = calloc(gateway->collection_count + 1, sizeof(*produce->topics));
     produce->topic_count = produce->topics != NULL ? gateway->collection_count : 0;
     for (size_t i = 0; i < produce->topic_count; i++) {
@@ -289,6 +298,15 @@ static int check_sendable(struct weir_produce *produce, struct topic *topic, str
     return rc;
 }
 
+static int take_place(struct weir_produce *produce, struct weir_error *err)
+{
+    if (atomic_fetch_add_explicit(&produce->waiting, 1, memory_order_relaxed) < produce->queue_max)
+        return 0;
+    give_place(produce);
+    return weir_error_set(
+        err, WEIR_E_BUSY, "%" PRId64 " commands wait for Kafka already (queue.max)", produce->queue_max);
+}
+
 /* Headers go by copy: a handed-over list is freed twice by librdkafka when the partition does not exist. */
 static size_t fill(const struct weir_produce_record *record, const struct topic *topic, rd_kafka_vu_t *fields)
 {
@@ -315,12 +333,15 @@ static int send_locked(
     rd_kafka_vu_t fields[6 + WEIR_PRODUCE_HEADERS_MAX];
     struct topic *topic = &produce->topics[record->collection->index];
     int rc = check_sendable(produce, topic, err);
+    if (rc == 0)
+        rc = take_place(produce, err);
     if (rc < 0)
         return rc;
     rd_kafka_error_t *error = rd_kafka_produceva(produce->handle, fields, fill(record, topic, fields));
     fail_on_purpose(produce->handle);
     if (error == NULL)
         return 0;
+    give_place(produce);
     bool fatal = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__FATAL;
     if (fatal)
         atomic_store(&produce->fatal, true);

@@ -67,6 +67,23 @@ static void write_problem(const struct weir_request *request, struct weir_buffer
     weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
 }
 
+static void add_retry_after(const struct weir_request *request, struct MHD_Response *response)
+{
+    char seconds[24];
+    int64_t retry_s = request->rate.retry_s > 0 ? request->rate.retry_s : 1;
+    snprintf(seconds, sizeof(seconds), "%" PRId64, retry_s);
+    add_header(response, "Retry-After", seconds);
+}
+
+static void add_rate(const struct weir_request *request, struct MHD_Response *response)
+{
+    char state[80];
+    snprintf(state, sizeof(state), "\"requests\";r=%" PRId64 ";t=%" PRId64, request->rate.remaining,
+        request->rate.reset_s);
+    add_header(response, "RateLimit-Policy", weir_rate_policy(request->gateway->rate));
+    add_header(response, "RateLimit", state);
+}
+
 static void add_problem_headers(const struct weir_request *request, struct MHD_Response *response)
 {
     unsigned status = request->outcome.status;
@@ -74,8 +91,8 @@ static void add_problem_headers(const struct weir_request *request, struct MHD_R
         add_header(response, "Allow", weir_route_allow(&request->path));
     if (status == MHD_HTTP_UNAUTHORIZED)
         add_header(response, "WWW-Authenticate", "Bearer realm=\"weir\"");
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        add_header(response, "Retry-After", "1");
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS)
+        add_retry_after(request, response);
     if (status == MHD_HTTP_UNSUPPORTED_MEDIA_TYPE && request->route != NULL)
         add_header(response, strcmp(request->route->method, "PATCH") == 0 ? "Accept-Patch" : "Accept",
             request->route->media_type);
@@ -271,6 +288,8 @@ enum MHD_Result weir_reply_queue(struct weir_request *request)
     if (response == NULL)
         return MHD_NO; /* memory is out: the connection is closed without an answer, which claims nothing */
     add_header(response, "X-Request-Id", request->id);
+    if (request->rate.counted)
+        add_rate(request, response);
     if (outcome->close || atomic_load_explicit(&request->gateway->draining, memory_order_relaxed))
         add_header(response, "Connection", "close");
     enum MHD_Result queued = MHD_queue_response(request->connection, outcome->status, response);

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "gateway/access.h"
+#include "gateway/caller.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
 #include "gateway/list.h"
@@ -293,7 +294,7 @@ static enum weir_step find_route(struct weir_request *request)
                                   : find_collection(request->gateway, request->path.collection);
         request->route = weir_route_find(&request->path, request->method);
     }
-    if (check_access(request) == WEIR_STEP_ANSWER)
+    if (check_access(request) == WEIR_STEP_ANSWER || weir_caller_check(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;
     if (rc < 0)
         return weir_request_refuse(

@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/head.h"
 #include "gateway/keys.h"
+#include "gateway/rate.h"
 #include "gateway/route.h"
 
 #include <microhttpd.h>
@@ -98,6 +99,7 @@ struct weir_request {
     const char *raw_target; /* where libmicrohttpd has it; only its place counts */
     const char *method;     /* libmicrohttpd's, or "-" */
     char principal[WEIR_KEYS_NAME_BYTES];
+    struct weir_rate_state rate;
     const struct weir_route *route;
     const struct weir_gateway_collection *collection;
     struct weir_target path;

@@ -24,6 +24,7 @@ struct weir_gateway_settings {
     char *keys_file;
     int64_t threads;
     int64_t connections;
+    int64_t connections_per_address; /* 0: as many as connections */
     int64_t header_max_bytes;
     int64_t body_max_bytes;
     int64_t header_timeout_ms;
@@ -32,6 +33,9 @@ struct weir_gateway_settings {
     int64_t timeout_ms;
     int64_t read_wait_ms;
     int64_t drain_timeout_ms;
+    int64_t queue_max;  /* records */
+    int64_t rate_limit; /* requests a second; 0: none */
+    int64_t rate_burst; /* requests; 0: as many as rate_limit */
     bool access_log;
     char *tls_certificate; /* NULL: the listener speaks no TLS */
     char *tls_key;

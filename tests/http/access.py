@@ -20,8 +20,8 @@ KEYS = (
 )
 
 
-def stage_with(keys=KEYS):
-    stage = Stage()
+def stage_with(keys=KEYS, gateway=()):
+    stage = Stage(gateway)
     stage._lines["gateway"] += ["auth = keys", f"keys.file = {stage.folder}/keys"]
     (stage.folder / "keys").write_text(keys)
     stage.write_conf()

@@ -164,7 +164,7 @@ def case_stop_with_5000_suspended():
     count = 5000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
-    with Stage(["timeout = 60s", "drain.timeout = 10s", "connections = 6000"]).start() as stage:
+    with Stage(["timeout = 60s", "drain.timeout = 10s", "connections = 6000", "connections.per.address = 0"]).start() as stage:
         equal(stage.call("PUT", "/v1/orders/o-0", "{}").status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
         clients = []

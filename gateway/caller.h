@@ -1,0 +1,11 @@
+/* Holds a request against the rate of who sent it: the name of its key or certificate, else its address. */
+#ifndef WEIR_GATEWAY_CALLER_H
+#define WEIR_GATEWAY_CALLER_H
+
+#include "gateway/request.h"
+
+/* WEIR_STEP_SUSPENDED: go on. Else it is refused with 429. To be asked once for a request, when its principal
+ * is known. */
+enum weir_step weir_caller_check(struct weir_request *request);
+
+#endif
