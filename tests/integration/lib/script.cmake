@@ -1,9 +1,9 @@
-# weir_script_test(AREA FILE [SERIAL] [FULL] [PROCESSORS n] [TIMEOUT s] [ENVIRONMENT …]): FILE is test-NAME.sh; each of its
-# functions test_CASE becomes the ctest entry NAME.CASE, labelled AREA. SERIAL: nothing else runs beside it. FULL: only in
-# the full form. Exit code 77 is a skip.
+# weir_script_test(AREA FILE [SERIAL] [FULL case…] [PROCESSORS n] [TIMEOUT s] [ENVIRONMENT …]): FILE is test-NAME.sh; each of
+# its functions test_CASE becomes the ctest entry NAME.CASE, labelled AREA. SERIAL: nothing else runs beside it. FULL: these
+# cases (all: every one) only in the full form. Exit code 77 is a skip.
 include_guard(GLOBAL)
 function(weir_script_test area file)
-  cmake_parse_arguments(arg "SERIAL;FULL" "PROCESSORS;TIMEOUT" "ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "SERIAL" "PROCESSORS;TIMEOUT" "FULL;ENVIRONMENT" ${ARGN})
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
   file(STRINGS ${script} cases REGEX "^test_[a-z0-9_]+\\(\\)")
@@ -11,10 +11,6 @@ function(weir_script_test area file)
     message(FATAL_ERROR "${file} holds no function test_CASE()")
   endif()
   string(REGEX REPLACE "^test-(.*)\\.sh$" "\\1" name ${file})
-  set(labels ${area})
-  if(arg_FULL)
-    list(APPEND labels full)
-  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -23,6 +19,10 @@ function(weir_script_test area file)
   endif()
   foreach(line ${cases})
     string(REGEX REPLACE "^test_([a-z0-9_]+).*" "\\1" case "${line}")
+    set(labels ${area})
+    if(case IN_LIST arg_FULL OR arg_FULL STREQUAL all)
+      list(APPEND labels full)
+    endif()
     add_test(NAME ${name}.${case} COMMAND ${script} ${case})
     set_tests_properties(${name}.${case} PROPERTIES LABELS "${labels}" SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT}
       PROCESSORS ${arg_PROCESSORS} RUN_SERIAL "${arg_SERIAL}"
