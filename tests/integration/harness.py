@@ -221,7 +221,8 @@ class Kafka:
     def spread_leaders(self):
         """Gives each broker its share of leaders again."""
         tool = [ROOT / "tests/kafka/tool", "elect", "--bootstrap-server", self.bootstrap]
-        subprocess.run([*tool, "--election-type", "preferred", "--all-topic-partitions"], check=True, stdout=sys.stderr)
+        # Ends with 1 when a partition has its preferred leader already, or gets it while it is asked.
+        subprocess.run([*tool, "--election-type", "preferred", "--all-topic-partitions"], check=False, stdout=sys.stderr)
 
     def ports(self, number):
         """All ports that a broker listens on."""
