@@ -41,6 +41,13 @@ def run(*command, **options):
     return result.stdout
 
 
+def need_tools(**packages):
+    """command=package of Debian: what the full form uses beyond deploy/install-deps."""
+    missing = [package for command, package in packages.items() if shutil.which(command) is None]
+    if missing:
+        run("apt-get", "install", "-y", "--no-install-recommends", *missing, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
 def fresh_tree():
     """The tree that machines are copied from: made once, kept outside of the sources."""
     key = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
@@ -53,8 +60,7 @@ def fresh_tree():
             unfinished = tree.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
-                if shutil.which("mmdebstrap") is None:
-                    run("apt-get", "install", "-y", "--no-install-recommends", "mmdebstrap")
+                need_tools(mmdebstrap="mmdebstrap")
                 run("mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(PACKAGES), "bookworm", unfinished)
             except (OSError, RuntimeError) as error:
                 skip("Debian's packages are not to be had: %s" % error)
