@@ -50,6 +50,8 @@ struct weir_collection {
     char *key_field;      /* key = orderID */
     int64_t partitions;   /* of every topic of this collection; default 6, 1..1000; never changed later */
     int64_t changes_view; /* enum weir_changes_view */
+    int64_t body;         /* enum weir_body_mode */
+    char *body_member;    /* of a document that came as a text: holds it */
     char *schema;         /* path of its documents' JSON Schema, as it can be opened; NULL: none */
     char **aliases;       /* paths of the gateway that mean it, too: "/product"; NULL: none */
     char **tables;        /* further names of it in the gateway's dispatch: "lambda-apigateway"; NULL: none */

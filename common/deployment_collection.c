@@ -36,6 +36,21 @@ static const struct weir_option rows[] = {
         .max = 16,
         .offset = offsetof(struct weir_collection, tables),
         .help = "further names that mean this collection as the tableName of the dispatch (dispatch.paths)"},
+    {.key = "body",
+        .type = WEIR_OPTION_CHOICE,
+        .fallback = "json",
+        .choices = "json|opaque",
+        .offset = offsetof(struct weir_collection, body),
+        .help =
+            "json: bodies of commands are JSON objects; opaque: any text is taken as well, and stored as the "
+            "body.member of a document"},
+    {.key = "body.member",
+        .type = WEIR_OPTION_STRING,
+        .fallback = "order",
+        .min = 1,
+        .max = 64,
+        .offset = offsetof(struct weir_collection, body_member),
+        .help = "with body = opaque: the member of a document that holds a text"},
     {.key = "schema",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_collection, schema),
@@ -77,18 +92,35 @@ static int check_name(
 }
 
 /* A member name that stands in JSON, URLs and messages as it is. */
-static int check_key_field(const struct weir_deployment *deployment, const char *section,
-    const struct weir_collection *collection, struct weir_error *err)
+static int check_member(const struct weir_deployment *deployment, const char *section, const char *key,
+    const char *name, struct weir_error *err)
 {
     static const char digits[] = "0123456789-";
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-";
-    const char *key = collection->key_field;
 
-    if (strchr(digits, key[0]) == NULL && key[strspn(key, allowed)] == '\0')
+    if (strchr(digits, name[0]) == NULL && name[strspn(name, allowed)] == '\0')
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,
-        "%s: key = %s: a key field is named by a letter or _, then letters, digits, _ or -",
-        weir_config_where(deployment->config, section, "key"), key);
+        "%s: %s = %s: a member is named by a letter or _, then letters, digits, _ or -",
+        weir_config_where(deployment->config, section, key), key, name);
+}
+
+static int check_members(const struct weir_deployment *deployment, const char *section,
+    const struct weir_collection *collection, struct weir_error *err)
+{
+    int code = check_member(deployment, section, "key", collection->key_field, err);
+    if (code == 0)
+        code = check_member(deployment, section, "body.member", collection->body_member, err);
+    if (code < 0 || collection->body != WEIR_BODY_OPAQUE)
+        return code;
+    const char *where = weir_config_where(deployment->config, section, "body");
+    if (strcmp(collection->body_member, collection->key_field) == 0)
+        return weir_error_set(err, WEIR_E_CONFIG, "%s: body.member = %s is the key of the collection", where,
+            collection->body_member);
+    if (collection->schema != NULL)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: body = opaque: texts can't follow a schema; take one of the two out", where);
+    return 0;
 }
 
 enum { INDEXES_MAX = 16, INDEX_PATH_BYTES = 200 };
@@ -125,14 +157,15 @@ static int name_topics(
 }
 
 /* One path may not lead to two collections, nor to a document of another. */
-static int check_alias(const struct weir_deployment *deployment, const char *section, const char *alias,
-    struct weir_error *err)
+static int check_alias(
+    const struct weir_deployment *deployment, const char *section, const char *alias, struct weir_error *err)
 {
     const char *where = weir_config_where(deployment->config, section, "aliases");
 
     if (!weir_deployment_is_path(alias) || weir_deployment_path_begins(alias, "/v1"))
         return weir_error_set(err, WEIR_E_CONFIG,
-            "%s: aliases: %s is no path like /product: letters, digits, _ and - behind each slash, and not /v1",
+            "%s: aliases: %s is no path like /product: letters, digits, _ and - behind each slash, and not "
+            "/v1",
             where, alias);
     for (size_t i = 0; i < deployment->collection_count; i++) {
         const struct weir_collection *other = &deployment->collections[i];
@@ -154,8 +187,8 @@ static int check_aliases(const struct weir_deployment *deployment, const char *s
 }
 
 /* One name may not mean two collections. */
-static int check_table(const struct weir_deployment *deployment, const char *section, const char *table,
-    struct weir_error *err)
+static int check_table(
+    const struct weir_deployment *deployment, const char *section, const char *table, struct weir_error *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     const char *where = weir_config_where(deployment->config, section, "tables");
@@ -214,7 +247,7 @@ static int load_collection(const struct weir_deployment *deployment, const char 
         code = weir_config_bind(
             deployment->config, section, NULL, &weir_collection_options, NULL, NULL, collection, err);
     if (code == 0)
-        code = check_key_field(deployment, section, collection, err);
+        code = check_members(deployment, section, collection, err);
     if (code == 0)
         code = check_aliases(deployment, section, collection, err);
     if (code == 0)

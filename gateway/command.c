@@ -7,7 +7,9 @@
 #include "common/schema.h"
 #include "common/service.h"
 #include "common/topic.h"
+#include "gateway/form.h"
 #include "gateway/identity.h"
+#include "gateway/opaque.h"
 #include "gateway/pending.h"
 #include "gateway/read_request.h"
 #include "gateway/request.h"
@@ -105,6 +107,8 @@ static enum weir_step check_body(struct weir_request *request)
     struct weir_bytes member;
     if (request->media_type == NULL)
         return WEIR_STEP_SUSPENDED;
+    if (weir_opaque_is_text(request))
+        return weir_opaque_prepare(request);
     if (schema_of(request) != NULL || !weir_json_is_plain_object(weir_buffer_bytes(&request->body),
                                           request->collection->config->key_field, &member))
         return check_parsed_body(request);
@@ -213,7 +217,8 @@ static void end_written(struct weir_request *request, int32_t partition, int64_t
 
 enum weir_step weir_command_run(struct weir_request *request)
 {
-    if (weir_subscription_prepare(request) == WEIR_STEP_ANSWER ||
+    if (weir_form_unwrap(request) == WEIR_STEP_ANSWER ||
+        weir_subscription_prepare(request) == WEIR_STEP_ANSWER ||
         check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER ||
         identify(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;

@@ -5,7 +5,9 @@
 #include "gateway/caller.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
+#include "gateway/form.h"
 #include "gateway/list.h"
+#include "gateway/opaque.h"
 #include "gateway/prefer.h"
 #include "gateway/read_request.h"
 #include "gateway/reply.h"
@@ -199,12 +201,15 @@ static bool pass_gate(struct weir_request *request, const char *version)
     return true;
 }
 
-/* The dispatch takes JSON whatever it is called, as `curl -d` calls it a form. Not from a page of another
- * site, which may send any body under the names of a form or of plain text, and needs no leave for it. */
-static bool is_taken_as_json(const struct weir_request *request)
+/* What else than the route's own type is taken: the dispatch takes JSON whatever it is called, as `curl -d`
+ * calls it a form. Nothing from a page of another site, which may send any body under the names of a form or
+ * of plain text, and needs no leave for it. */
+static bool is_taken_too(const struct weir_request *request)
 {
-    return weir_target_is_dispatch(&request->path) &&
-           MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN) == NULL;
+    if (MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN) != NULL)
+        return false;
+    return weir_target_is_dispatch(&request->path) || weir_form_is_one(request) ||
+           weir_opaque_is_taken(request);
 }
 
 static enum weir_step check_body_head(struct weir_request *request)
@@ -217,7 +222,7 @@ static enum weir_step check_body_head(struct weir_request *request)
         return head->body_bytes == 0
                    ? WEIR_STEP_SUSPENDED
                    : weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "a %s has no body", request->method);
-    if (!weir_head_is_media_type(head->content_type, wanted) && !is_taken_as_json(request))
+    if (!weir_head_is_media_type(head->content_type, wanted) && !is_taken_too(request))
         return weir_request_refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
             "the body of a %s is %s; the Content-Type says %.*s", request->method, wanted,
             head->content_type.len > 0 ? (int)head->content_type.len : 7,

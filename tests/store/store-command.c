@@ -5,7 +5,7 @@
 
 static const struct weir_minimum minimums[] = {
     {"/stock", {0, 0}, false}, {"/credit/limit", {-10050, 2}, false}, {"/rest", {0, 0}, true}};
-static const struct weir_rules rules = {"orders", "orderID", 6, minimums, 3};
+static struct weir_rules rules = {"orders", "orderID", NULL, 6, minimums, 3};
 
 struct row {
     enum weir_operation operation;
@@ -74,6 +74,31 @@ static void create_keeps_the_bytes(void **state)
     };
     (void)state;
     CHECK(rows);
+}
+
+static void texts_become_documents_where_they_may(void **state)
+{
+    static const struct row texts[] = {
+        {CREATE, NULL, "Hello \"from\" SQS!\n", .kind = WEIR_EFFECT_CREATED,
+            .document = "{\"orderID\":\"o-1\",\"order\":\"Hello \\\"from\\\" SQS!\\n\"}"},
+        {CREATE, NULL, "", .kind = WEIR_EFFECT_CREATED, .document = "{\"orderID\":\"o-1\",\"order\":\"\"}"},
+        {REPLACE, "{\"orderID\":\"o-1\"}", "[1]", .kind = WEIR_EFFECT_UPDATED,
+            .document = "{\"orderID\":\"o-1\",\"order\":\"[1]\"}"},
+        {CREATE, NULL, "{\"total\":1}", .kind = WEIR_EFFECT_CREATED,
+            .document = "{\"orderID\":\"o-1\",\"total\":1}"},
+        {CREATE, "{\"orderID\":\"o-1\"}", "text", .kind = WEIR_EFFECT_REJECTED, .error = "already-exists"},
+        {CREATE, NULL, "caf\xe9", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/text"},
+        {CREATE, NULL, "{\"orderID\":\"o-2\"}", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/key"},
+        {MERGE, NULL, "text", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+        {ADJUST, "{\"orderID\":\"o-1\"}", "text", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"},
+    };
+    static const struct row elsewhere[] = {
+        {CREATE, NULL, "text", .kind = WEIR_EFFECT_REFUSED, .error = "invalid/json"}};
+    (void)state;
+    rules.text_member = "order";
+    CHECK(texts);
+    rules.text_member = NULL;
+    CHECK(elsewhere);
 }
 
 static void replace_is_an_upsert(void **state)
@@ -291,6 +316,7 @@ static void request_ids_fit_an_etag(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(create_keeps_the_bytes),
+    cmocka_unit_test(texts_become_documents_where_they_may),
     cmocka_unit_test(replace_is_an_upsert),
     cmocka_unit_test(merge_follows_rfc_7396),
     cmocka_unit_test(merge_keeps_what_it_leaves_alone),

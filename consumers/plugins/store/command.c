@@ -89,12 +89,41 @@ static int refuse_key(struct turn *turn)
     return refuse(turn->effect, "invalid", "key");
 }
 
+/* Whether a body that is no JSON object is a document all the same, of one text. */
+static bool takes_text(const struct turn *turn)
+{
+    enum weir_operation operation = turn->command->operation;
+    return turn->rules->text_member != NULL &&
+           (operation == WEIR_OPERATION_CREATE || operation == WEIR_OPERATION_REPLACE);
+}
+
+/* Makes the document {key field: key, text member: text} the body, in scratch. */
+static int wrap_text(struct turn *turn, bool *ret_has_key)
+{
+    struct weir_buffer *out = turn->scratch;
+
+    if (!weir_utf8_valid(turn->body) || memchr(turn->body.data, '\0', turn->body.len) != NULL) {
+        weir_error_set(&turn->effect->why, WEIR_E_INVALID, "the body is no UTF-8 text, or holds a NUL");
+        return refuse(turn->effect, "invalid", "text");
+    }
+    weir_buffer_printf(out, "{\"%s\":", turn->rules->key_field);
+    weir_buffer_append_json_string(out, turn->key);
+    weir_buffer_printf(out, ",\"%s\":", turn->rules->text_member);
+    weir_buffer_append_json_string(out, turn->body);
+    weir_buffer_append_str(out, "}");
+    turn->body = weir_buffer_bytes(out);
+    *ret_has_key = true;
+    return out->failed ? WEIR_E_INTERNAL : 0;
+}
+
 /* jansson's judgement, for bodies that a quick look can't settle. */
 static int parse_body(struct turn *turn, bool *ret_has_key)
 {
     WEIR_CLEANUP(json) json_t *object = NULL;
 
     int r = weir_json_parse_object(turn->body, &object, &turn->effect->why);
+    if (r == WEIR_E_INVALID && takes_text(turn))
+        return wrap_text(turn, ret_has_key);
     if (r < 0)
         return r == WEIR_E_INTERNAL ? r : refuse(turn->effect, "invalid", "json");
     const json_t *field = json_object_get(object, turn->rules->key_field);

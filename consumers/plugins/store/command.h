@@ -17,8 +17,9 @@
 
 /* What the collection says. */
 struct weir_rules {
-    const char *collection; /* "orders" */
-    const char *key_field;  /* "orderID" */
+    const char *collection;  /* "orders" */
+    const char *key_field;   /* "orderID" */
+    const char *text_member; /* that holds a body which is no JSON object; NULL: there are none */
     int32_t partitions;
     const struct weir_minimum *minimums;
     size_t minimum_count;
@@ -41,7 +42,7 @@ struct weir_effect {
     const char *error;          /* REJECTED: "already-exists", "precondition-failed", "not-found" (nothing to
                                    adjust), "minimum"; else NULL */
     const char *disposition;    /* REFUSED: "invalid", "wrong-partition" */
-    const char *error_type;     /* REFUSED: "json", "key", "command", "partition", "adjust" */
+    const char *error_type;     /* REFUSED: "json", "text", "key", "command", "partition", "adjust" */
     struct weir_error why;      /* REFUSED: for people */
 };
 

@@ -77,7 +77,8 @@ static int make_source(
     while (source->indexes != NULL && source->indexes[source->index_count] != NULL)
         source->index_count++;
     source->rules = (struct weir_rules){
-        collection->name, collection->key_field, (int32_t)collection->partitions, NULL, 0};
+        collection->name, collection->key_field,
+        collection->body == WEIR_BODY_OPAQUE ? collection->body_member : NULL, (int32_t)collection->partitions, NULL, 0};
     for (size_t i = WEIR_EFFECT_CREATED; i <= WEIR_EFFECT_DELETED; i++)
         snprintf(source->ce_types[i], sizeof(source->ce_types[i]), "weir.%s.%s", collection->name,
             weir_effect_name((enum weir_effect_kind)i));
