@@ -15,7 +15,7 @@ enum { WEIR_TOPIC_NAME_BYTES = 250 }; /* Kafka allows 249 */
 /* Partition of a key, 0 ≤ p < count: murmur2 with the sign bit cleared, as Kafka's Java client. Threads: any. */
 int32_t weir_topic_partition(struct weir_bytes key, int32_t count);
 
-/* "<source>.<service>.<suffix>", e.g. orders.store.dlq; suffix "retry", "dlq" or "outcomes".
+/* "<source>.<service>.<suffix>", e.g. orders.store.dlq; suffix "retry", "dlq", "outcomes" or "notifications".
  * Returns 0 or WEIR_E_CONFIG when the name is too long. */
 int weir_topic_of_service(const char *source_topic, const char *service, const char *suffix,
     char out[static WEIR_TOPIC_NAME_BYTES], struct weir_error *err);
@@ -26,6 +26,7 @@ enum weir_topic_role {
     WEIR_TOPIC_RETRY,
     WEIR_TOPIC_DEAD_LETTERS,
     WEIR_TOPIC_OUTCOMES,
+    WEIR_TOPIC_DELIVERIES,
 };
 
 /* One topic as it has to be. Configuration values are in Kafka's own words. */

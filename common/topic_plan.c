@@ -12,6 +12,7 @@ enum measure {
     RETRY_MS,    /* four windows, and never shorter than letters: it tells which of them were redriven */
     LETTERS_MS,  /* a fortnight, or the window if that is longer */
     OUTCOMES_MS, /* 48 h, or the window if that is longer */
+    LEDGER_MS,   /* notifier.ledger.keep of the service */
     COMMAND_BYTES,
     CHANGE_BYTES,
     LETTER_BYTES,
@@ -52,6 +53,11 @@ static const struct role roles[] = {
         {{"cleanup.policy", AS_WRITTEN, "delete"}, {"retention.ms", OUTCOMES_MS},
             {"max.message.bytes", COMMAND_BYTES}, {"message.timestamp.type", AS_WRITTEN, "LogAppendTime"},
             {"min.insync.replicas", MIN_INSYNC}}},
+    [WEIR_TOPIC_DELIVERIES] = {"notifications",
+        {{"cleanup.policy", AS_WRITTEN, "compact,delete"}, {"retention.ms", LEDGER_MS},
+            {"min.compaction.lag.ms", WINDOW_MS}, {"delete.retention.ms", WINDOW_MS},
+            {"max.message.bytes", COMMAND_BYTES}, {"message.timestamp.type", AS_WRITTEN, "LogAppendTime"},
+            {"min.insync.replicas", MIN_INSYNC}}},
 };
 
 /* What headers and framing take beside the document. */
@@ -75,9 +81,25 @@ static const struct weir_option limit_rows[] = {
 static const struct weir_option_table limit_table = {
     .section = "gateway", .rows = limit_rows, .count = 1, .settings_size = sizeof(struct limits)};
 
+/* Of a notifier. */
+struct ledger {
+    int64_t keep_ms;
+};
+
+static const struct weir_option ledger_rows[] = {
+    {.key = "ledger.keep",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "30d",
+        .offset = offsetof(struct ledger, keep_ms)},
+};
+
+static const struct weir_option_table ledger_table = {
+    .section = "service *", .rows = ledger_rows, .count = 1, .settings_size = sizeof(struct ledger)};
+
 struct planner {
     const struct weir_deployment *deployment;
     int64_t document_bytes;
+    int64_t ledger_ms; /* of the service at hand */
     struct weir_topic_plan *topics;
     size_t count, capacity;
     struct weir_error *err;
@@ -121,6 +143,8 @@ static int64_t measure_value(const struct planner *planner, enum measure measure
         return at_least(kafka->window_ms, LETTERS_LEAST_MS);
     case OUTCOMES_MS:
         return at_least(kafka->window_ms, OUTCOMES_LEAST_MS);
+    case LEDGER_MS:
+        return planner->ledger_ms;
     case COMMAND_BYTES:
         return planner->document_bytes + HEADER_BYTES;
     case CHANGE_BYTES: /* NEW_AND_OLD_IMAGES carries the document twice */
@@ -217,6 +241,28 @@ static bool makes_outcomes(
            strcmp(collection->command_topic, source_topic) == 0;
 }
 
+static bool is_notifier(const struct weir_service *service)
+{
+    const char *slash = strrchr(service->plugin, '/');
+    const char *name = slash != NULL ? slash + 1 : service->plugin;
+    return strcmp(name, "notifier") == 0 || strcmp(name, "notifier.so") == 0;
+}
+
+static int read_ledger_ms(struct planner *planner, const struct weir_service *service)
+{
+    struct ledger ledger = {0};
+    char section[128];
+
+    snprintf(section, sizeof(section), "service %s", service->name);
+    const struct weir_config *config = planner->deployment->config;
+    int code = config == NULL ? weir_option_defaults(&ledger_table, &ledger, planner->err)
+                              : weir_config_bind(config, section, "notifier.", &ledger_table, skip_key, NULL,
+                                    &ledger, planner->err);
+    planner->ledger_ms = ledger.keep_ms;
+    weir_option_free(&ledger_table, &ledger);
+    return code;
+}
+
 static int add_topic_of_service(struct planner *planner, enum weir_topic_role role, const char *source_topic,
     const struct weir_service *service, int32_t partitions)
 {
@@ -240,6 +286,10 @@ static int add_source(struct planner *planner, const struct weir_service *servic
         code = add_topic_of_service(planner, WEIR_TOPIC_DEAD_LETTERS, source_topic, service, partitions);
     if (code == 0 && makes_outcomes(planner->deployment, service, source_topic))
         code = add_topic_of_service(planner, WEIR_TOPIC_OUTCOMES, source_topic, service, partitions);
+    if (code == 0 && is_notifier(service))
+        code = read_ledger_ms(planner, service);
+    if (code == 0 && is_notifier(service))
+        code = add_topic_of_service(planner, WEIR_TOPIC_DELIVERIES, source_topic, service, partitions);
     return code;
 }
 

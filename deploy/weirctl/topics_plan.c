@@ -9,6 +9,7 @@ static const char *const role_names[] = {
     [WEIR_TOPIC_RETRY] = "retry",
     [WEIR_TOPIC_DEAD_LETTERS] = "dead letters",
     [WEIR_TOPIC_OUTCOMES] = "outcomes",
+    [WEIR_TOPIC_DELIVERIES] = "deliveries",
 };
 
 static void write_text(const struct weir_topic_plan *plan, struct weir_buffer *out)

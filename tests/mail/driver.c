@@ -7,11 +7,13 @@
  * first, and all else that it says; handle.timeout_ms=N and drain.timeout_ms=N are the service's. --deaf: no
  * connection can be shut down. SIGTERM is what it is to a host. A record is one line of JSON: {"key",
  * "value", "partition", "offset", "topic", "headers": {…}, "table": N}; key and value are strings or null;
- * with "table" it is a record of the plugin's table, applied before round N. A round calls handle as a host
- * does: again with what was not reached, until all have a verdict, one has RETRY or WAIT, or none came. The
- * next round begins, on each partition, with the first record that has not ended (DONE or REJECT). Each
- * record's verdict in a round is a line {"round", "offset", "verdict": "done|retry|reject|wait|none",
- * "disposition", "error_type", "text"}; the last line holds the totals. Exit 0, or that of the error.
+ * with "table" it is a record of the plugin's table of subscriptions, or with "ledger" of its other one,
+ * applied before round N. A round calls handle as a host does: again with what was not reached, until all
+ * have a verdict, one has RETRY or WAIT, or none came. The next round begins, on each partition, with the
+ * first record that has not ended (DONE or REJECT). Each record's verdict in a round is a line {"round",
+ * "offset", "verdict": "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line
+ * holds the totals and, as "log", the values of what was committed to the ledger's log. The ledger lies in a
+ * folder of its own unless ledger.path says another. Exit 0, or that of the error.
  */
 #include "mail/fake_host.h"
 
@@ -20,6 +22,7 @@
 #include "common/json.h"
 
 #include <dlfcn.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +43,7 @@ __attribute__((visibility("default"))) int shutdown(int fd, int how)
 struct input {
     struct weir_record *records;
     int *rounds; /* of a table's record: before which it is applied; 0 of the others */
+    uint32_t *tables;
     size_t count, capacity;
     json_t *lines; /* what the records point into */
 };
@@ -51,6 +55,7 @@ static void input_done(struct input *input, struct weir_record *all, size_t coun
     free(all);
     free(input->records);
     free(input->rounds);
+    free(input->tables);
     json_decref(input->lines);
 }
 
@@ -92,8 +97,11 @@ static int take_record(struct input *input, const char *line, struct weir_error 
         input->capacity = input->capacity * 2 + 64;
         input->records = reallocarray(input->records, input->capacity, sizeof(*input->records));
         input->rounds = reallocarray(input->rounds, input->capacity, sizeof(*input->rounds));
+        input->tables = reallocarray(input->tables, input->capacity, sizeof(*input->tables));
     }
-    input->rounds[input->count] = (int)json_integer_value(json_object_get(object, "table"));
+    input->tables[input->count] = json_object_get(object, "ledger") != NULL;
+    input->rounds[input->count] = (int)json_integer_value(
+        json_object_get(object, input->tables[input->count] == 0 ? "table" : "ledger"));
     struct weir_record *record = &input->records[input->count++];
     json_array_append_new(input->lines, object);
     const char *topic = text_of(object, "topic").data;
@@ -128,7 +136,7 @@ static int apply_tables(const struct weir_plugin *plugin, void *instance, const 
 
     for (size_t i = 0; i < input->count && code == 0; i++)
         if (input->rounds[i] == round)
-            code = plugin->table_apply(instance, 0, &input->records[i], 1, err);
+            code = plugin->table_apply(instance, input->tables[i], &input->records[i], 1, err);
     return code;
 }
 
@@ -173,6 +181,7 @@ static size_t rewind_batch(const struct fake_verdict *verdicts, struct weir_reco
 
     for (size_t i = 0; i < count; i++) {
         struct weir_record record = records[i];
+        record.executions += verdicts[i].given && verdicts[i].verdict == WEIR_RETRY;
         stopped[record.partition] |= !has_ended(&verdicts[i]);
         if (stopped[record.partition])
             records[left++] = record;
@@ -190,7 +199,46 @@ struct round {
 
 struct totals {
     int64_t handles, longest_ms;
+    json_t *log; /* values */
+    size_t seen; /* of them */
 };
+
+/* Ends what handle or tick began, as a host does: what was emitted for records that did not end is dropped.
+ */
+static int commit(const struct weir_plugin *plugin, void *instance, struct weir_batch *batch,
+    struct totals *totals, struct weir_error *err)
+{
+    struct weir_output *outputs = calloc(fake_host_output_count() + 1, sizeof(*outputs));
+    struct weir_result result = {.outputs = outputs};
+
+    for (size_t i = 0; i < fake_host_output_count(); i++) {
+        const struct fake_output *output = fake_host_output(i);
+        if (output->output.cause != WEIR_NO_RECORD && !has_ended(&batch->verdicts[output->output.cause]))
+            continue;
+        outputs[result.output_count++] = output->output;
+        json_array_append_new(totals->log, json_string(output->value));
+    }
+    int code = plugin->committed(instance, batch, &result, err);
+    free(outputs);
+    fake_host_forget();
+    return code;
+}
+
+static void bury(const struct weir_plugin *plugin, void *instance, struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->verdicts[i].given && batch->verdicts[i].verdict == WEIR_REJECT)
+            plugin->dead_letter(instance, batch, &batch->records[i], "", NULL);
+}
+
+/* Whether mails of records without a verdict went out: the rest of them is due. */
+static bool has_moved(struct totals *totals)
+{
+    size_t before = totals->seen;
+
+    totals->seen = json_array_size(totals->log);
+    return totals->seen > before;
+}
 
 /* One call of handle with the records that have no verdict. *ret_again: it gave some, and all of them ended.
  */
@@ -203,9 +251,19 @@ static int call_handle(const struct weir_plugin *plugin, void *instance, struct 
     int64_t began_ms = weir_clock_ms();
     size_t left = 0;
 
-    for (size_t i = 0; i < batch.count; i++)
+    for (size_t i = 0; i < batch.count; i++) {
         records[i] = round->records[round->open[i]];
+        records[i].index = (uint32_t)i;
+    }
     int code = plugin->handle(instance, &batch, err);
+    if (code == 0) {
+        bury(plugin, instance, &batch);
+        code = commit(plugin, instance, &batch, totals, err);
+    }
+    if (code == 0) {
+        plugin->tick(instance, &batch);
+        code = commit(plugin, instance, &batch, totals, err);
+    }
     *ret_again = true;
     for (size_t i = 0; i < batch.count; i++) {
         round->verdicts[round->open[i]] = verdicts[i];
@@ -213,7 +271,7 @@ static int call_handle(const struct weir_plugin *plugin, void *instance, struct 
         if (!verdicts[i].given)
             round->open[left++] = round->open[i];
     }
-    *ret_again = *ret_again && left > 0 && left < batch.count;
+    *ret_again = *ret_again && left > 0 && (left < batch.count || has_moved(totals));
     round->open_count = left;
     totals->handles++;
     if (weir_clock_ms() - began_ms > totals->longest_ms)
@@ -247,14 +305,16 @@ static int run_round(const struct weir_plugin *plugin, void *instance, struct in
 static void tell_totals(const struct weir_plugin *plugin, void *instance, const struct totals *totals)
 {
     struct weir_buffer detail = {0};
+    char *log = json_dumps(totals->log, JSON_COMPACT | JSON_ENSURE_ASCII);
     bool healthy = plugin->health(instance, &detail);
 
     printf("{\"mails\":%lld,\"unknown\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,"
-           "\"healthy\":%s,\"detail\":"
+           "\"healthy\":%s,\"log\":%s,\"detail\":"
            "{%s}}\n",
         (long long)fake_host_counter("mails_total"), (long long)fake_host_counter("mails_unknown_total"),
         (long long)fake_host_counter("sessions_total"), (long long)totals->handles,
-        (long long)totals->longest_ms, healthy ? "true" : "false", detail.data);
+        (long long)totals->longest_ms, healthy ? "true" : "false", log, detail.data);
+    free(log);
     weir_buffer_done(&detail);
 }
 
@@ -293,7 +353,9 @@ static int run(const struct weir_plugin *plugin, const void *settings,
     handed_out.count = leave_out_tables(&input, handed_out.records);
     if (code == 0)
         code = plugin->open(fake_host(deployment), settings, &instance, err);
-    struct totals totals = {0};
+    struct totals totals = {.log = json_array()};
+    for (int32_t p = 0; code == 0 && p < FAKE_PARTITIONS; p++)
+        code = plugin->table_caught_up(instance, 1, 0, p, 0, err);
     for (int round = 1; code == 0 && round <= rounds; round++) {
         struct weir_error refused;
         code = apply_tables(plugin, instance, &input, round, err);
@@ -307,6 +369,7 @@ static int run(const struct weir_plugin *plugin, const void *settings,
         tell_totals(plugin, instance, &totals);
         plugin->close(instance);
     }
+    json_decref(totals.log);
     free(handed_out.records);
     input_done(&input, all, count);
     return code;
@@ -355,6 +418,27 @@ static int read_settings(const struct weir_option_table *table, struct weir_depl
     return code;
 }
 
+/* A ledger that is removed at the end, unless one was named. */
+static int choose_ledger(
+    const struct weir_option_table *table, void *settings, char *folder, struct weir_error *err)
+{
+    const struct weir_option *row = weir_option_find(table, "ledger.path");
+
+    if (*(char **)((char *)settings + row->offset) != NULL) {
+        *folder = '\0';
+        return 0;
+    }
+    if (mkdtemp(folder) == NULL)
+        return weir_error_set(err, WEIR_E_DISK, "no folder can be made");
+    return weir_option_set(row, settings, folder, err);
+}
+
+static int remove_one(const char *path, const struct stat *entry, int type, struct FTW *walk)
+{
+    (void)entry, (void)type, (void)walk;
+    return remove(path);
+}
+
 static int drive(const struct weir_plugin *plugin, struct weir_deployment *deployment,
     const struct arguments *arguments, int argc, char **argv, struct weir_error *err)
 {
@@ -364,11 +448,16 @@ static int drive(const struct weir_plugin *plugin, struct weir_deployment *deplo
         .settings_size = plugin->settings_size};
     void *settings = calloc(1, plugin->settings_size);
 
+    char ledger[] = "/tmp/weir-ledger-XXXXXX";
     int code = read_settings(&table, deployment, arguments, argc, argv, settings, err);
+    if (code == 0)
+        code = choose_ledger(&table, settings, ledger, err);
     if (code == 0)
         code = plugin->check(settings, deployment, "notifier", err);
     if (code == 0 && !arguments->check_only)
         code = run(plugin, settings, deployment, arguments->rounds, err);
+    if (ledger[0] != '\0')
+        nftw(ledger, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     weir_option_free(&table, settings);
     free(settings);
     return code;

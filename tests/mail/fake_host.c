@@ -1,5 +1,7 @@
 #include "mail/fake_host.h"
 
+#include "common/deployment.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +80,58 @@ static int64_t now_ms(void)
     return (int64_t)time(NULL) * 1000;
 }
 
+static struct fake_output *outputs;
+static size_t output_count;
+static int64_t next_offset;
+
+/* Offsets rise over all topics: enough for who looks at their order only. */
+static int keep(
+    uint32_t cause, int32_t partition, const char *topic, struct weir_bytes key, struct weir_bytes value)
+{
+    outputs = reallocarray(outputs, output_count + 1, sizeof(*outputs));
+    outputs[output_count++] = (struct fake_output){.output = {cause, topic, partition, next_offset++},
+        .key = strndup(key.data, key.len),
+        .value = value.data != NULL ? strndup(value.data, value.len) : NULL};
+    return 0;
+}
+
+static int emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    (void)headers, (void)header_count, (void)err;
+    return keep((uint32_t)(cause - batch->records), cause->partition, topic, key, value);
+}
+
+static int emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    (void)batch, (void)source, (void)headers, (void)header_count, (void)err;
+    return keep(WEIR_NO_RECORD, partition, topic, key, value);
+}
+
+size_t fake_host_output_count(void)
+{
+    return output_count;
+}
+
+const struct fake_output *fake_host_output(size_t i)
+{
+    return &outputs[i];
+}
+
+void fake_host_forget(void)
+{
+    for (size_t i = 0; i < output_count; i++) {
+        free(outputs[i].key);
+        free(outputs[i].value);
+    }
+    free(outputs);
+    outputs = NULL;
+    output_count = 0;
+}
+
 static volatile sig_atomic_t stop;
 
 void fake_host_stop(void)
@@ -127,11 +181,18 @@ int64_t fake_host_counter(const char *name)
 const struct weir_host *fake_host(const struct weir_deployment *deployment)
 {
     static struct weir_host host;
+    static const char *const plain[] = {"orders.changes", NULL};
+    const struct weir_service *service =
+        deployment != NULL ? weir_deployment_service(deployment, "notifier") : NULL;
+    char **topics = service != NULL ? service->source_topics : NULL;
 
     host = (struct weir_host){.abi = WEIR_PLUGIN_ABI,
         .struct_size = sizeof(struct weir_host),
         .service = "notifier",
         .instance = "test",
+        .topics = topics != NULL ? (const char *const *)topics : plain,
+        .emit = emit,
+        .emit_at = emit_at,
         .deployment = deployment,
         .next = next,
         .done = done,

@@ -19,12 +19,22 @@ struct weir_batch {
     bool stopped[FAKE_PARTITIONS]; /* by partition */
 };
 
-/* The host table; its log goes to stderr. `deployment` may be NULL. */
+/* The host table; its log goes to stderr. `deployment` may be NULL; the source topics are those of its
+ * service notifier, or orders.changes. */
 const struct weir_host *fake_host(const struct weir_deployment *deployment);
 
 /* From here on the process has been asked to end. May be called by a signal handler. */
 void fake_host_stop(void);
 bool fake_host_stopping(void);
+
+/* What was emitted since the last call of fake_host_forget, in order. */
+struct fake_output {
+    struct weir_output output; /* its offset counts the outputs of its topic and partition */
+    char *key, *value;
+};
+size_t fake_host_output_count(void);
+const struct fake_output *fake_host_output(size_t i);
+void fake_host_forget(void);
 
 /* The total of a counter that the plugin registered, over its label sets; 0 for an unknown one. */
 int64_t fake_host_counter(const char *name);

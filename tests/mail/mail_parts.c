@@ -6,7 +6,6 @@
 #include "consumers/plugins/notifier/mime.h"
 #include "consumers/plugins/notifier/pretty.h"
 #include "consumers/plugins/notifier/reply.h"
-#include "consumers/plugins/notifier/sent.h"
 #include "consumers/plugins/notifier/transcript.h"
 
 #include "common/cleanup.h"
@@ -294,25 +293,6 @@ static void transcript_knows_authentication(void **state)
     assert_int_equal(transcript.refused, 0);
 }
 
-static void sent_is_remembered(void **state)
-{
-    struct weir_sent *sent = weir_sent_new();
-    char id[40];
-    (void)state;
-    assert_non_null(sent);
-    for (int i = 0; i < 600000; i++) {
-        snprintf(id, sizeof(id), "event-%d.0123@host", i);
-        assert_false(weir_sent_has(sent, id));
-        weir_sent_add(sent, id);
-        weir_sent_add(sent, id);
-        assert_true(weir_sent_has(sent, id));
-        snprintf(id, sizeof(id), "event-%d.0123@host", i > 500000 ? i - 500000 : i);
-        assert_true(weir_sent_has(sent, id));
-    }
-    weir_sent_free(sent);
-    weir_sent_free(NULL);
-}
-
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(mailboxes),
     cmocka_unit_test(mailbox_lengths),
@@ -330,7 +310,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(transcript_hides_chunking),
     cmocka_unit_test(transcript_sees_injection),
     cmocka_unit_test(transcript_knows_authentication),
-    cmocka_unit_test(sent_is_remembered),
 };
 
 WEIR_TEST_MAIN(tests)

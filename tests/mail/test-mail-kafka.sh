@@ -196,6 +196,31 @@ test_a_kill_loses_nothing() {
   stop_notifier
 }
 
+deliveries() { kcat -C -b "$KAFKA" -t orders.changes.notifier.notifications -e -q -f '%k %s\n'; }
+
+# Another machine takes over while records wait for one of their two recipients: only the topic tells it that the other one has had theirs.
+test_another_machine_knows_who_got_mails() {
+  begin
+  sed -i 's/^notifier.to = .*/notifier.to = team@example.org, late@example.org/' "$WORK/weir.conf"
+  sed -i -e 's/^retry.backoff = .*/retry.backoff = 3s/' -e 's/^retry.backoff.max = .*/retry.backoff.max = 4s/' "$WORK/weir.conf"
+  "$WEIR_SOURCE/tests/mail/refusing-server" "$SMTP" "451 4.7.1 come again" 20 late@ >"$WORK/address" &
+  at_exit "kill $! 2>/dev/null"
+  eventually 20 test -s "$WORK/address"
+  events 0 20 c | produce
+  start_notifier
+  eventually 60 eval '(($(deliveries | grep -c deferred) == 20))'
+  kill -9 "$NOTIFIER"
+  { wait "$NOTIFIER" || :; } 2>/dev/null
+  rm -r "$WORK/notifier"
+  mkdir "$WORK/notifier"
+  start_notifier
+  eventually 60 eval '(($(grep -c "^to: .*late" "$WORK/address") == 20))'
+  eventually 30 lag_is_zero
+  equals "mails of who was not refused" 20 "$(grep -c "^to: .*team" "$WORK/address")"
+  eventually 30 eval '(($(deliveries | grep -c sent) == 40))'
+  stop_notifier
+}
+
 # subscription STATUS VERSION ENDPOINT: a change of subscription s-ENDPOINT, as the store would write it.
 subscription() {
   printf 's-%s\t{"op":"u","collection":"subscriptions","key":"s-%s","version":%d,"ts_ms":1795243220123,"after":{"subscriptionID":"s-%s","status":"%s","endpoint":"%s@example.org","collection":"orders"}}\n' \

@@ -78,7 +78,8 @@ static void plans_each_topic_once_commands_first(void **state)
     (void)state;
     static const char *const names[] = {"orders", "carts", "orders.changes", "carts.changes",
         "orders.store.retry", "orders.store.dlq", "orders.store.outcomes", "orders.changes.notifier.retry",
-        "orders.changes.notifier.dlq", "carts.changes.notifier.retry", "carts.changes.notifier.dlq"};
+        "orders.changes.notifier.dlq", "orders.changes.notifier.notifications",
+        "carts.changes.notifier.retry", "carts.changes.notifier.dlq", "carts.changes.notifier.notifications"};
     struct planned planned = plan(whole);
 
     assert_int_equal(planned.count, sizeof(names) / sizeof(names[0]));
@@ -114,6 +115,8 @@ static void settings_follow_the_window(void **state)
     setting_is(topic(&planned, "orders.store.retry"), "retention.ms", "2419200000");
     setting_is(topic(&planned, "orders.store.dlq"), "retention.ms", "1209600000"); /* a fortnight at least */
     setting_is(topic(&planned, "orders.store.outcomes"), "retention.ms", "604800000");
+    setting_is(topic(&planned, "orders.changes.notifier.notifications"), "cleanup.policy", "compact,delete");
+    setting_is(topic(&planned, "orders.changes.notifier.notifications"), "retention.ms", "2592000000");
     done(&planned);
 }
 

@@ -107,10 +107,36 @@ static bool is_plain_id(struct weir_bytes id)
     return true;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A dead letter that came back stands on the retry topic, and says where it stood first. */
+void weir_event_id(const struct weir_record *record, const char *cluster, char out[static WEIR_ID_BYTES])
+{
+    struct weir_bytes origin = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ORIGIN);
+    char topic[WEIR_POSITION_BYTES];
+    int32_t partition;
+    int64_t offset;
+
+    if (ends_with(record->topic, ".retry") && origin.data != NULL &&
+        weir_position_read(origin, topic, sizeof(topic), &partition, &offset, NULL) == 0)
+        weir_id_of_record(cluster, topic, partition, offset, out);
+    else
+        weir_id_of_record(cluster, record->topic, record->partition, record->offset, out);
+}
+
 /* A ce_id is the producer's: it may stand in several records, and hold anything. */
 static void name_event(const struct weir_record *record, const char *cluster, struct weir_event *event)
 {
-    weir_id_of_record(cluster, record->topic, record->partition, record->offset, event->id);
+    struct weir_bytes redrives =
+        weir_header_find(record->headers, record->header_count, WEIR_HEADER_REDRIVE_COUNT);
+
+    int64_t count = redrives.data != NULL ? weir_header_number(redrives, INT32_MAX) : 0;
+    event->redrives = count > 0 ? count : 0;
+    weir_event_id(record, cluster, event->id);
     struct weir_bytes given = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ID);
     if (!is_plain_id(given))
         given = weir_bytes_str(event->request);
@@ -122,7 +148,10 @@ int weir_event_read(const struct weir_record *record, const char *cluster, struc
     struct weir_error *err)
 {
     struct weir_event *event = ret_event;
-    *event = (struct weir_event){.text = record->value};
+    *event = (struct weir_event){.text = record->value,
+        .source = record->source,
+        .partition = record->partition,
+        .executions = record->executions};
     int code = weir_json_parse_event(record->value, &event->root, err);
     if (code == 0)
         code = read_operation(event, err);

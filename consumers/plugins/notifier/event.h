@@ -25,7 +25,12 @@ struct weir_event {
     struct weir_bytes text; /* the event's JSON: the record's bytes */
     struct weir_bytes
         document;           /* JSON text after the change, in the record's bytes; data NULL for a delete */
-    char id[WEIR_ID_BYTES]; /* names this event, by its position: no two events share it */
+    char id[WEIR_ID_BYTES]; /* names this event, by its position: no two events share it; a dead letter that
+                               came back keeps it */
+    uint32_t source;
+    int32_t partition;
+    int32_t executions; /* of the record before this one, and how often it came back from the dead letters */
+    int64_t redrives;
     char given[WEIR_EVENT_GIVEN_BYTES]; /* the id in its ce_id or request, which several events may share:
                                            letters, digits and hyphens only; "" if there is none */
     json_t *root;                       /* owns the texts above */
@@ -37,6 +42,9 @@ struct weir_event {
 int weir_event_read(const struct weir_record *record, const char *cluster, struct weir_event *ret_event,
     struct weir_error *err);
 void weir_event_done(struct weir_event *event);
+
+/* event->id of a record, whatever its value. Threads: any. */
+void weir_event_id(const struct weir_record *record, const char *cluster, char out[static WEIR_ID_BYTES]);
 
 /* "created", "updated", "deleted". */
 const char *weir_event_verb(enum weir_event_operation operation);

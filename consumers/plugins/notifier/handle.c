@@ -19,22 +19,20 @@ struct pending {
     struct weir_outcome outcome;
     struct weir_outcome fault; /* if `faulty`: what it is rejected for when its mails are done */
     bool faulty;
-    const struct weir_session *session; /* that holds its mails */
-    size_t first, count;
+    struct weir_mailing_result mailing;
+    size_t first, count; /* of its mails in the round */
 };
 
-/* The records of the sessions that run at once, in the order in which the host gave them. A key occurs once:
- * were its first mail refused for now, the second must not go out before it. */
-struct round {
+/* The records whose mails go out together, in the order in which the host gave them. A key occurs once: were
+ * its first mail refused for now, the second must not go out before it. */
+struct turn {
     struct weir_notifier *notifier;
     struct weir_batch *batch;
-    struct weir_smtp *smtp;
-    struct weir_session *sessions[WEIR_NOTIFIER_SESSIONS_MAX];
-    size_t session_count;
+    struct weir_round round;
     struct pending *pending;
     size_t count, capacity;
-    const struct weir_record *ahead; /* asked for, but of a key that the round holds already */
-    size_t mails;                    /* of all rounds so far */
+    const struct weir_record *ahead; /* asked for, but of a key that the turn holds already */
+    size_t mails;                    /* of all turns so far */
     bool blocked;
 };
 
@@ -60,21 +58,21 @@ static void reject(struct weir_outcome *outcome, const struct weir_error *err)
 }
 
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
-static int prepare(
-    struct round *round, struct pending *pending, struct weir_session *session, struct weir_error *err)
+static int prepare(struct turn *turn, struct pending *pending, struct weir_error *err)
 {
-    const struct weir_host *host = round->notifier->host;
+    const struct weir_host *host = turn->notifier->host;
     struct weir_event event = {0};
     struct weir_error fault = {0};
     int code = 0;
 
-    pending->session = session;
-    pending->first = weir_session_count(session);
+    pending->first = turn->round.count;
     if (pending->record->value.data == NULL)
         return 0;
-    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0)
-        code = weir_mailing_add(round->notifier, session, &event, &fault, err);
-    pending->count = weir_session_count(session) - pending->first;
+    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0) {
+        code = weir_mailing_add(turn->notifier, &turn->round, &event, &pending->mailing, err);
+        fault = pending->mailing.fault;
+    }
+    pending->count = turn->round.count - pending->first;
     pending->faulty = fault.code < 0;
     if (pending->faulty)
         reject(&pending->fault, &fault);
@@ -87,97 +85,103 @@ static bool is_same_key(const struct weir_record *a, const struct weir_record *b
     return a->partition == b->partition && a->source == b->source && weir_bytes_equal(a->key, b->key);
 }
 
-static bool holds_key(const struct round *round, const struct weir_record *record)
+static bool holds_key(const struct turn *turn, const struct weir_record *record)
 {
-    for (size_t i = 0; i < round->count; i++)
-        if (round->pending[i].count > 0 && is_same_key(round->pending[i].record, record))
+    for (size_t i = 0; i < turn->count; i++)
+        if (turn->pending[i].count > 0 && is_same_key(turn->pending[i].record, record))
             return true;
     return false;
 }
 
-static struct pending *add_pending(struct round *round, const struct weir_record *record)
+static struct pending *add_pending(struct turn *turn, const struct weir_record *record)
 {
-    if (round->count == round->capacity) {
-        size_t capacity = round->capacity > 0 ? 2 * round->capacity : 128;
-        struct pending *pending = reallocarray(round->pending, capacity, sizeof(*pending));
+    if (turn->count == turn->capacity) {
+        size_t capacity = turn->capacity > 0 ? 2 * turn->capacity : 128;
+        struct pending *pending = reallocarray(turn->pending, capacity, sizeof(*pending));
         if (pending == NULL)
             return NULL;
-        round->pending = pending;
-        round->capacity = capacity;
+        turn->pending = pending;
+        turn->capacity = capacity;
     }
-    struct pending *pending = &round->pending[round->count++];
+    struct pending *pending = &turn->pending[turn->count++];
     *pending = (struct pending){.record = record};
     return pending;
 }
 
-static size_t count_mails(const struct round *round)
+static const struct weir_record *take_next(struct turn *turn)
 {
-    size_t count = 0;
+    const struct weir_record *record = turn->ahead;
 
-    for (size_t i = 0; i < round->session_count; i++)
-        count += weir_session_count(round->sessions[i]);
-    return count;
-}
-
-/* The session for the next record: each gets its share of smtp.batch. */
-static struct weir_session *choose_session(struct round *round)
-{
-    const struct weir_notifier *notifier = round->notifier;
-    size_t most = (size_t)notifier->settings->sessions;
-    size_t share = ((size_t)notifier->settings->batch + most - 1) / most;
-    size_t last = round->session_count;
-
-    if (last > 0 && (last == most || weir_session_count(round->sessions[last - 1]) < share))
-        return round->sessions[last - 1];
-    struct weir_session *session = weir_session_new(round->smtp);
-    if (session != NULL)
-        round->sessions[round->session_count++] = session;
-    return session;
-}
-
-static const struct weir_record *take_next(struct round *round)
-{
-    const struct weir_record *record = round->ahead;
-
-    round->ahead = NULL;
-    return record != NULL ? record : round->notifier->host->next(round->batch);
+    turn->ahead = NULL;
+    return record != NULL ? record : turn->notifier->host->next(turn->batch);
 }
 
 /* Records without mails (tombstones, invalid ones) are bounded too, by as many. */
-static int collect(struct round *round, struct weir_error *err)
+static int collect(struct turn *turn, struct weir_error *err)
 {
-    size_t most = (size_t)round->notifier->settings->batch;
     int code = 0;
 
-    while (code == 0 && round->count < most && count_mails(round) < most) {
-        const struct weir_record *record = take_next(round);
+    while (code == 0 && turn->count < turn->round.most && !weir_round_is_full(&turn->round)) {
+        const struct weir_record *record = take_next(turn);
         if (record == NULL)
             break;
-        if (record->value.data != NULL && holds_key(round, record)) {
-            round->ahead = record;
+        if (record->value.data != NULL && holds_key(turn, record)) {
+            turn->ahead = record;
             break;
         }
-        struct pending *pending = add_pending(round, record);
-        struct weir_session *session = choose_session(round);
-        if (pending == NULL || session == NULL)
+        struct pending *pending = add_pending(turn, record);
+        if (pending == NULL)
             return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-        code = prepare(round, pending, session, err);
+        code = prepare(turn, pending, err);
     }
     return code;
 }
 
-static void remember(struct round *round, const struct pending *pending)
+/* On the session's thread: what the server has taken is on record at once. */
+static void note_taken(void *context, const struct weir_mail *mail)
 {
-    struct weir_notifier *notifier = round->notifier;
+    struct weir_notifier *notifier = context;
+    weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_SENT, mail->code, mail->reply);
+}
+
+/* What was not noted yet. An outage says nothing of a mail. */
+static void note_result(struct weir_notifier *notifier, const struct weir_mail *mail)
+{
+    if (mail->result == WEIR_MAIL_SENT && !mail->told)
+        note_taken(notifier, mail);
+    else if (mail->result == WEIR_MAIL_TEMPORARY || mail->result == WEIR_MAIL_PERMANENT)
+        weir_ledger_note(notifier->ledger, &mail->delivery,
+            mail->result == WEIR_MAIL_TEMPORARY ? WEIR_DELIVERY_DEFERRED : WEIR_DELIVERY_FAILED, mail->code,
+            mail->reply);
+    else if (mail->unknown)
+        weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_UNKNOWN, 0, "");
+}
+
+static void note_results(struct turn *turn, const struct pending *pending)
+{
+    struct weir_notifier *notifier = turn->notifier;
 
     for (size_t i = 0; i < pending->count; i++) {
-        const struct weir_mail *mail = weir_session_mail(pending->session, pending->first + i);
+        const struct weir_mail *mail = weir_mail_at(turn->round.mails[pending->first + i]);
+        note_result(notifier, mail);
         if (mail->unknown)
             notifier->host->metric_add(notifier->metrics.unknown, 1);
-        if (mail->result != WEIR_MAIL_SENT)
-            continue;
-        weir_sent_add(notifier->sent, mail->id);
-        notifier->host->metric_add(notifier->metrics.sent, 1);
+        if (mail->result == WEIR_MAIL_SENT)
+            notifier->host->metric_add(notifier->metrics.sent, 1);
+    }
+}
+
+/* Into the transaction that finishes the record, or else into one of its own. */
+static void carry_results(struct turn *turn, const struct pending *pending, bool done)
+{
+    struct weir_ledger *ledger = turn->notifier->ledger;
+
+    for (size_t i = 0; i < pending->count; i++) {
+        const struct weir_mail *mail = weir_mail_at(turn->round.mails[pending->first + i]);
+        if (done)
+            weir_ledger_carry(ledger, turn->batch, pending->record, &mail->delivery);
+        else if (mail->result > WEIR_MAIL_UNTRIED && (mail->result != WEIR_MAIL_BLOCKED || mail->unknown))
+            weir_ledger_leave(ledger, &mail->delivery);
     }
 }
 
@@ -189,48 +193,62 @@ static void count_verdict(const struct weir_notifier *notifier, enum weir_verdic
         notifier->host->metric_add(notifier->metrics.rejected, 1);
 }
 
-static void give_verdict(struct round *round, const struct pending *pending)
+static void give_verdict(struct turn *turn, const struct pending *pending)
 {
-    const struct weir_host *host = round->notifier->host;
+    const struct weir_host *host = turn->notifier->host;
     const struct weir_outcome *outcome = &pending->outcome;
 
+    carry_results(turn, pending, outcome->reached && outcome->verdict == WEIR_DONE);
     if (!outcome->reached)
         return;
     if (outcome->verdict == WEIR_DONE) {
-        host->done(round->batch, pending->record);
+        host->done(turn->batch, pending->record);
         return;
     }
     const struct weir_reason why = {
         .disposition = outcome->disposition, .error_type = outcome->error_type, .text = outcome->text};
-    host->fail(round->batch, pending->record, outcome->verdict, &why);
-    count_verdict(round->notifier, outcome->verdict);
+    host->fail(turn->batch, pending->record, outcome->verdict, &why);
+    count_verdict(turn->notifier, outcome->verdict);
 }
 
 /* What comes behind a failed record of its key, or behind one of its partition that waits or was not reached,
  * the host will hand out again. */
-static void leave_ahead(struct round *round, const struct weir_record *failed, bool key_only)
+static void leave_ahead(struct turn *turn, const struct weir_record *failed, bool key_only)
 {
-    const struct weir_record *ahead = round->ahead;
+    const struct weir_record *ahead = turn->ahead;
 
     if (ahead != NULL && ahead->partition == failed->partition && ahead->source == failed->source &&
         (!key_only || is_same_key(ahead, failed)))
-        round->ahead = NULL;
+        turn->ahead = NULL;
 }
 
-static void settle(struct round *round)
+/* A record with mails that have not had their turn has no verdict yet, unless it waits. */
+static void decide(const struct turn *turn, struct pending *pending)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct pending *pending = &round->pending[i];
-        struct weir_outcome *outcome = &pending->outcome;
-        weir_outcome_decide(pending->session, pending->first, pending->count, outcome);
-        if (pending->faulty && outcome->reached && outcome->verdict == WEIR_DONE)
-            *outcome = pending->fault;
-        remember(round, pending);
-        give_verdict(round, pending);
+    struct weir_outcome *outcome = &pending->outcome;
+
+    weir_outcome_decide(turn->round.mails + pending->first, pending->count, outcome);
+    if (outcome->reached && outcome->verdict == WEIR_WAIT)
+        return;
+    outcome->reached = outcome->reached && !pending->mailing.rest;
+    if (pending->mailing.refused)
+        weir_outcome_join(outcome, &pending->mailing.refusal);
+    if (pending->faulty && outcome->reached && outcome->verdict == WEIR_DONE)
+        *outcome = pending->fault;
+}
+
+static void settle(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->count; i++) {
+        struct pending *pending = &turn->pending[i];
+        const struct weir_outcome *outcome = &pending->outcome;
+        decide(turn, pending);
+        note_results(turn, pending);
+        give_verdict(turn, pending);
         bool stops = !outcome->reached || outcome->verdict == WEIR_WAIT;
         if (stops || outcome->verdict == WEIR_RETRY)
-            leave_ahead(round, pending->record, !stops);
-        round->blocked |= stops;
+            leave_ahead(turn, pending->record, !stops);
+        turn->blocked |= stops;
     }
 }
 
@@ -247,101 +265,78 @@ static void note_trouble(struct weir_notifier *notifier, const char *trouble)
 }
 
 /* The reason of the first record that has to wait, "" if none has. */
-static const char *find_trouble(const struct round *round)
+static const char *find_trouble(const struct turn *turn)
 {
-    for (size_t i = 0; i < round->count; i++)
-        if (round->pending[i].outcome.reached && round->pending[i].outcome.verdict == WEIR_WAIT)
-            return round->pending[i].outcome.text;
+    for (size_t i = 0; i < turn->count; i++)
+        if (turn->pending[i].outcome.reached && turn->pending[i].outcome.verdict == WEIR_WAIT)
+            return turn->pending[i].outcome.text;
     return "";
 }
 
-/* One session of a round. */
-struct transmission {
-    struct weir_session *session;
-    bool (*stopping)(void);
-    int64_t duration_us;
-    pthread_t thread;
-    bool threaded;
-};
-
-static void *run_transmission(void *argument)
+static void count_session(void *context, int64_t duration_us)
 {
-    struct transmission *transmission = argument;
-    int64_t began_us = weir_clock_us();
+    const struct weir_notifier *notifier = context;
 
-    if (weir_session_count(transmission->session) > 0)
-        weir_session_run(transmission->session, transmission->stopping);
-    transmission->duration_us = weir_clock_us() - began_us;
-    return NULL;
-}
-
-static void end_transmission(const struct weir_notifier *notifier, const struct transmission *transmission)
-{
-    if (transmission->threaded)
-        pthread_join(transmission->thread, NULL);
-    if (weir_session_count(transmission->session) == 0)
-        return;
     notifier->host->metric_add(notifier->metrics.sessions, 1);
-    notifier->host->metric_observe_us(notifier->metrics.session_time, transmission->duration_us);
+    notifier->host->metric_observe_us(notifier->metrics.session_time, duration_us);
 }
 
-/* All but the first on threads of their own; where none can be had, one after the other. */
-static void run_sessions(const struct round *round)
+static int transmit(struct turn *turn, struct weir_error *err)
 {
-    struct transmission transmissions[WEIR_NOTIFIER_SESSIONS_MAX];
-
-    for (size_t i = round->session_count; i-- > 0;) {
-        struct transmission *transmission = &transmissions[i];
-        *transmission =
-            (struct transmission){.session = round->sessions[i], .stopping = round->notifier->host->stopping};
-        transmission->threaded =
-            i > 0 && pthread_create(&transmission->thread, NULL, run_transmission, transmission) == 0;
-        if (!transmission->threaded)
-            run_transmission(transmission);
-    }
-    for (size_t i = 0; i < round->session_count; i++)
-        end_transmission(round->notifier, &transmissions[i]);
-}
-
-static void transmit(struct round *round)
-{
-    bool any = count_mails(round) > 0;
+    struct weir_notifier *notifier = turn->notifier;
+    bool any = turn->round.count > 0;
 
     if (any)
-        run_sessions(round);
-    settle(round);
+        weir_round_run(&turn->round, notifier->host->stopping, count_session);
+    settle(turn);
     if (!any)
-        return;
-    const char *trouble = find_trouble(round);
-    note_trouble(round->notifier, trouble);
+        return 0;
+    const char *trouble = find_trouble(turn);
+    note_trouble(notifier, trouble);
     if (trouble[0] != '\0')
-        weir_relays_failed(&round->notifier->relays, weir_clock_ms());
+        weir_relays_failed(&notifier->relays, weir_clock_ms());
+    return weir_ledger_sync(notifier->ledger, err);
 }
 
-static int run_round(struct round *round, struct weir_error *err)
+static int run_turn(struct turn *turn, struct weir_error *err)
 {
-    round->count = round->session_count = 0;
-    round->smtp = weir_relays_current(&round->notifier->relays, weir_clock_ms());
-    int code = collect(round, err);
-    if (code == 0 && round->count > 0)
-        transmit(round);
-    round->mails += count_mails(round);
-    for (size_t i = 0; i < round->session_count; i++)
-        weir_session_unref(round->sessions[i]);
+    turn->count = 0;
+    weir_round_begin(&turn->round, weir_relays_current(&turn->notifier->relays, weir_clock_ms()));
+    int code = collect(turn, err);
+    if (code == 0 && turn->count > 0)
+        code = transmit(turn, err);
+    turn->mails += turn->round.count;
     return code;
 }
 
 int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err)
 {
-    struct round round = {.notifier = notifier, .batch = batch};
+    struct turn turn = {.notifier = notifier,
+        .batch = batch,
+        .round = {.most = (size_t)notifier->settings->batch,
+            .sessions_most = (size_t)notifier->settings->sessions,
+            .taken = note_taken,
+            .context = notifier}};
     int64_t end_ms = weir_clock_ms() + COMMIT_MS;
-    int code = 0;
 
+    int code = weir_ledger_mend(notifier->ledger, err);
+    if (code < 0)
+        return code;
     do
-        code = run_round(&round, err);
-    while (code == 0 && round.count > 0 && !round.blocked &&
-           round.mails < (size_t)notifier->settings->batch && weir_clock_ms() < end_ms &&
-           !notifier->host->stopping());
-    free(round.pending);
+        code = run_turn(&turn, err);
+    while (code == 0 && turn.count > 0 && !turn.blocked && turn.mails < turn.round.most &&
+           weir_clock_ms() < end_ms && !notifier->host->stopping());
+    weir_round_done(&turn.round);
+    free(turn.pending);
     return code;
+}
+
+void weir_notifier_bury(
+    struct weir_notifier *notifier, struct weir_batch *batch, const struct weir_record *record)
+{
+    const struct weir_host *host = notifier->host;
+    char event[WEIR_ID_BYTES];
+
+    weir_event_id(record, host->cluster_id(host->context), event);
+    weir_ledger_carry_event(notifier->ledger, batch, record, event);
 }

@@ -2,10 +2,10 @@
 #ifndef WEIR_NOTIFIER_HANDLE_H
 #define WEIR_NOTIFIER_HANDLE_H
 
+#include "consumers/plugins/notifier/ledger.h"
 #include "consumers/plugins/notifier/plan.h"
 #include "consumers/plugins/notifier/relays.h"
-#include "consumers/plugins/notifier/sent.h"
-#include "consumers/plugins/notifier/session.h"
+#include "consumers/plugins/notifier/round.h"
 #include "consumers/plugins/notifier/settings.h"
 #include "consumers/plugins/notifier/subscriptions.h"
 #include "consumers/plugins/notifier/verdict.h"
@@ -25,7 +25,7 @@ struct weir_notifier {
     struct weir_plan plan;
     struct weir_subscriptions *subscriptions; /* NULL: the configuration has none */
     struct weir_relays relays;
-    struct weir_sent *sent;
+    struct weir_ledger *ledger;
     struct weir_notifier_metrics metrics;
     pthread_mutex_t health_lock;
     char trouble[WEIR_OUTCOME_TEXT_BYTES]; /* why the last session got nothing through; "" when it did. Under
@@ -33,8 +33,12 @@ struct weir_notifier {
 };
 
 /* Asks for records, sends their mails in rounds of smtp.sessions at once, one of smtp.batch mails or several
- * for a second (a key occurs once in a round), and gives the verdicts in order. The rest is not reached: what
- * was sent is committed first. */
+ * for a second (a key occurs once in a round), and gives the verdicts in order. The rest, also of a record's
+ * mails, is not reached: what was sent is committed first. */
 int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batch, struct weir_error *err);
+
+/* The plugin's dead_letter: what is on record of its mails goes along. */
+void weir_notifier_bury(
+    struct weir_notifier *notifier, struct weir_batch *batch, const struct weir_record *record);
 
 #endif

@@ -11,42 +11,79 @@
 /* Where the mails of one event go. */
 struct mailing {
     const struct weir_notifier *notifier;
-    struct weir_session *session;
-    size_t first; /* of its mails in the session */
+    struct weir_round *round;
+    size_t first; /* of its mails in the round */
     const struct weir_event *event;
     struct weir_bytes words;
     const struct weir_rule *rule;
-    struct weir_error *fault;
+    struct weir_mailing_result *result;
 };
 
-static bool is_under_way(const struct mailing *mailing, const char *id)
+static bool is_under_way(const struct mailing *mailing, const char *key)
 {
-    for (size_t i = mailing->first; i < weir_session_count(mailing->session); i++)
-        if (strcmp(weir_session_mail(mailing->session, i)->id, id) == 0)
+    for (size_t i = mailing->first; i < mailing->round->count; i++)
+        if (strcmp(weir_mail_at(mailing->round->mails[i])->delivery.key, key) == 0)
             return true;
     return false;
 }
 
-static int add_letter(
-    const struct mailing *mailing, const struct weir_letter *letter, const char *id, struct weir_error *err)
+/* A refusal of this execution stands until the record's next one. */
+static bool was_refused(const struct mailing *mailing, const struct weir_delivery_record *record)
 {
-    struct weir_mail *mail = weir_session_add(mailing->session, letter->recipient, id);
-    if (mail == NULL)
+    struct weir_mailing_result *result = mailing->result;
+
+    if ((record->status != WEIR_DELIVERY_DEFERRED && record->status != WEIR_DELIVERY_FAILED) ||
+        record->execution != mailing->event->executions || record->redrive != mailing->event->redrives)
+        return false;
+    if (!result->refused || record->status == WEIR_DELIVERY_DEFERRED)
+        result->refusal = *record;
+    result->refused = true;
+    return true;
+}
+
+static bool has_ended(const struct mailing *mailing, const char *key)
+{
+    struct weir_delivery_record record;
+
+    return weir_ledger_find(mailing->notifier->ledger, key, mailing->event->time_ms, &record) &&
+           (record.status == WEIR_DELIVERY_SENT || was_refused(mailing, &record));
+}
+
+/* Takes the delivery. */
+static int fill_round(const struct mailing *mailing, const struct weir_letter *letter,
+    struct weir_delivery *delivery, struct weir_error *err)
+{
+    struct weir_mail *mail = weir_round_add(mailing->round, letter->recipient);
+    if (mail == NULL) {
+        weir_delivery_done(delivery);
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    }
+    mail->delivery = *delivery;
     int code = weir_message_build(
         mailing->event, mailing->words, &mailing->notifier->plan.sender, letter, &mail->message, err);
     if (code < 0)
-        weir_session_take_back(mailing->session);
+        weir_round_take_back(mailing->round);
     return code;
 }
 
-static bool was_sent(
-    const struct mailing *mailing, const struct weir_letter *letter, char id[static WEIR_MESSAGE_ID_BYTES])
+static int add_letter(const struct mailing *mailing, enum weir_delivery_kind kind,
+    const struct weir_letter *letter, struct weir_error *err)
 {
-    const struct weir_notifier *notifier = mailing->notifier;
+    char id[WEIR_MESSAGE_ID_BYTES];
+    struct weir_delivery delivery;
 
-    weir_message_id(mailing->event->id, letter, notifier->plan.sender.domain, id);
-    return weir_sent_has(notifier->sent, id);
+    if (mailing->result->rest)
+        return 0;
+    weir_message_id(mailing->event->id, letter, mailing->notifier->plan.sender.domain, id);
+    int code =
+        weir_delivery_make(&delivery, kind, mailing->event, letter->subscription, letter->recipient, id, err);
+    bool ended = code < 0 || has_ended(mailing, delivery.key) ||
+                 (kind == WEIR_DELIVERY_RULE && is_under_way(mailing, delivery.key));
+    mailing->result->rest = !ended && weir_round_is_full(mailing->round);
+    if (!ended && !mailing->result->rest)
+        return fill_round(mailing, letter, &delivery, err);
+    weir_delivery_done(&delivery);
+    return code;
 }
 
 static int add_rule_mail(void *context, const char *recipient, struct weir_error *err)
@@ -57,11 +94,8 @@ static int add_rule_mail(void *context, const char *recipient, struct weir_error
         .subscription = rule->name,
         .list = rule->name[0] != '\0' ? rule->name : mailing->notifier->plan.sender.service,
         .template = rule->template};
-    char id[WEIR_MESSAGE_ID_BYTES];
 
-    if (was_sent(mailing, &letter, id) || is_under_way(mailing, id))
-        return 0;
-    return add_letter(mailing, &letter, id, err);
+    return add_letter(mailing, WEIR_DELIVERY_RULE, &letter, err);
 }
 
 /* What is wrong with one recipient keeps the mail from no other: it is told when they have theirs. */
@@ -70,8 +104,8 @@ static int note_fault(
 {
     if (code == WEIR_E_INTERNAL)
         return weir_error_set(err, code, "%s", fault->text);
-    if (code < 0 && mailing->fault->code == 0)
-        *mailing->fault = *fault;
+    if (code < 0 && mailing->result->fault.code == 0)
+        mailing->result->fault = *fault;
     return 0;
 }
 
@@ -96,20 +130,18 @@ static int add_subscriber(
 {
     const struct weir_notifier *notifier = mailing->notifier;
     const char *template = subscription->rule.template;
-    char link[WEIR_LINK_BYTES], id[WEIR_MESSAGE_ID_BYTES];
+    char link[WEIR_LINK_BYTES];
     struct weir_letter letter = {.recipient = subscription->endpoint,
         .subscription = subscription->id,
         .list = subscription->rule.collection,
         .unsubscribe = link};
     struct weir_error fault;
 
-    if (was_sent(mailing, &letter, id))
-        return 0;
     weir_link_write(notifier->host->deployment->subscriptions, subscription->id, "unsubscribe", "",
         mailing->event->time_ms + WEIR_TOKEN_UNSUBSCRIBE_MS, link);
     letter.template =
         weir_templates_check(notifier->plan.templates, template, NULL) == 0 ? template : WEIR_TEMPLATE_CHANGE;
-    return note_fault(mailing, add_letter(mailing, &letter, id, &fault), &fault, err);
+    return note_fault(mailing, add_letter(mailing, WEIR_DELIVERY_SUBSCRIBER, &letter, &fault), &fault, err);
 }
 
 static int add_subscribers(struct mailing *mailing, struct weir_error *err)
@@ -118,7 +150,7 @@ static int add_subscribers(struct mailing *mailing, struct weir_error *err)
     size_t count = subscriptions != NULL ? weir_subscriptions_count(subscriptions) : 0;
     int code = 0;
 
-    for (size_t i = 0; i < count && code == 0; i++) {
+    for (size_t i = 0; i < count && code == 0 && !mailing->result->rest; i++) {
         const struct weir_subscription *subscription = weir_subscriptions_at(subscriptions, i);
         if (weir_rule_wants(&subscription->rule, mailing->event))
             code = add_subscriber(mailing, subscription, err);
@@ -145,12 +177,10 @@ static int add_confirmation(void *context, const char *recipient, struct weir_er
     const struct mailing *mailing = context;
     const struct weir_event *event = mailing->event;
     WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
-    char link[WEIR_LINK_BYTES], id[WEIR_MESSAGE_ID_BYTES];
+    char link[WEIR_LINK_BYTES];
     struct weir_letter letter = {
         .recipient = recipient, .subscription = "confirm", .template = WEIR_TEMPLATE_CONFIRM};
 
-    if (was_sent(mailing, &letter, id))
-        return 0;
     weir_link_write(mailing->notifier->host->deployment->subscriptions, event->key, "confirm", event->request,
         event->time_ms + WEIR_TOKEN_CONFIRM_MS, link);
     weir_buffer_printf(
@@ -158,7 +188,7 @@ static int add_confirmation(void *context, const char *recipient, struct weir_er
     if (words.failed)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     letter.words = weir_buffer_bytes(&words);
-    return add_letter(mailing, &letter, id, err);
+    return add_letter(mailing, WEIR_DELIVERY_CONFIRMATION, &letter, err);
 }
 
 static int add_confirmations(struct mailing *mailing, struct weir_error *err)
@@ -182,15 +212,12 @@ static int add_mails(struct mailing *mailing, struct weir_error *err)
     return code < 0 ? code : add_subscribers(mailing, err);
 }
 
-int weir_mailing_add(const struct weir_notifier *notifier, struct weir_session *session,
-    const struct weir_event *event, struct weir_error *fault, struct weir_error *err)
+int weir_mailing_add(const struct weir_notifier *notifier, struct weir_round *round,
+    const struct weir_event *event, struct weir_mailing_result *ret_result, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
-    struct mailing mailing = {.notifier = notifier,
-        .session = session,
-        .first = weir_session_count(session),
-        .event = event,
-        .fault = fault};
+    struct mailing mailing = {
+        .notifier = notifier, .round = round, .first = round->count, .event = event, .result = ret_result};
 
     int code = weir_message_words(event, &notifier->plan.sender, &words, err);
     if (code < 0)

@@ -5,10 +5,17 @@
 
 #include "consumers/plugins/notifier/handle.h"
 
-/* Adds to the session the mails about the event that were not sent yet. What is wrong with one of them keeps
- * back no other: the first such error is in *fault, whose code is 0 when there is none. WEIR_E_INTERNAL:
- * memory. */
-int weir_mailing_add(const struct weir_notifier *notifier, struct weir_session *session,
-    const struct weir_event *event, struct weir_error *fault, struct weir_error *err);
+/* What is to be known of an event's mails beside those that were added. */
+struct weir_mailing_result {
+    struct weir_error fault; /* what is wrong with one of them keeps back no other; the first, code 0: none */
+    bool rest;               /* the round is full, and there are more */
+    bool refused;            /* some were refused in this execution already, */
+    struct weir_delivery_record refusal; /* the strongest of these */
+};
+
+/* Adds to the round the mails about the event that are not in the ledger: neither sent, nor refused in this
+ * execution. WEIR_E_INTERNAL: memory. */
+int weir_mailing_add(const struct weir_notifier *notifier, struct weir_round *round,
+    const struct weir_event *event, struct weir_mailing_result *ret_result, struct weir_error *err);
 
 #endif

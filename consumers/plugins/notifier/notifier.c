@@ -5,7 +5,10 @@
 
 #include <weir/plugin.h>
 
+#include <limits.h>
 #include <stdlib.h>
+
+enum { TABLE_SUBSCRIPTIONS, TABLE_LEDGER };
 
 static int check(const void *settings, const struct weir_deployment *deployment, const char *service,
     struct weir_error *err)
@@ -38,7 +41,7 @@ static void close_notifier(void *instance)
     weir_plan_done(&notifier->plan);
     weir_subscriptions_free(notifier->subscriptions);
     weir_relays_done(&notifier->relays);
-    weir_sent_free(notifier->sent);
+    weir_ledger_close(notifier->ledger);
     pthread_mutex_destroy(&notifier->health_lock);
     free(notifier);
 }
@@ -53,6 +56,19 @@ static int open_subscriptions(struct weir_notifier *notifier, struct weir_error 
     return notifier->subscriptions != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
+static int open_ledger(struct weir_notifier *notifier, struct weir_error *err)
+{
+    const struct weir_host *host = notifier->host;
+    char path[PATH_MAX];
+    struct weir_ledger_options options = {.host = host,
+        .path = path,
+        .temporary = host->deployment != NULL && host->deployment->kafka.dev,
+        .keep_ms = notifier->settings->ledger_keep_ms};
+
+    int code = weir_notifier_ledger_path(notifier->settings, host->deployment, host->service, path, err);
+    return code < 0 ? code : weir_ledger_open(&options, &notifier->ledger, err);
+}
+
 static int open_notifier(
     const struct weir_host *host, const void *settings, void **ret_instance, struct weir_error *err)
 {
@@ -62,15 +78,14 @@ static int open_notifier(
     pthread_mutex_init(&notifier->health_lock, NULL);
     notifier->host = host;
     notifier->settings = settings;
-    notifier->sent = weir_sent_new();
-    int code = notifier->sent != NULL
-                   ? weir_relays_open(settings, weir_notifier_drain_ms(host->deployment, host->service),
-                         &notifier->relays, err)
-                   : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int code = weir_relays_open(
+        settings, weir_notifier_drain_ms(host->deployment, host->service), &notifier->relays, err);
     if (code == 0)
         code = weir_plan_open(host, settings, &notifier->plan, err);
     if (code == 0)
         code = open_subscriptions(notifier, err);
+    if (code == 0)
+        code = open_ledger(notifier, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;
@@ -87,18 +102,76 @@ static int handle(void *instance, struct weir_batch *batch, struct weir_error *e
 
 /* Every instance knows every subscription: whose event a mail is about does not tell whom it goes to. */
 static int apply_subscriptions(
-    void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err)
+    struct weir_notifier *notifier, const struct weir_record *records, size_t count, struct weir_error *err)
 {
-    struct weir_notifier *notifier = instance;
     int code = 0;
 
-    (void)table;
     for (size_t i = 0; i < count && code == 0 && notifier->subscriptions != NULL; i++)
         code = weir_subscriptions_apply(notifier->subscriptions, records[i].key, records[i].value, err);
     if (notifier->subscriptions != NULL)
         notifier->host->metric_set(
             notifier->metrics.subscriptions, (int64_t)weir_subscriptions_count(notifier->subscriptions));
     return code;
+}
+
+static int apply(
+    void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err)
+{
+    struct weir_notifier *notifier = instance;
+
+    return table == TABLE_SUBSCRIPTIONS ? apply_subscriptions(notifier, records, count, err)
+                                        : weir_ledger_apply(notifier->ledger, records, count, err);
+}
+
+static int position(void *instance, uint32_t table, uint32_t source, int32_t partition, int64_t *ret_offset,
+    struct weir_error *err)
+{
+    struct weir_notifier *notifier = instance;
+
+    *ret_offset = 0;
+    return table == TABLE_SUBSCRIPTIONS
+               ? 0
+               : weir_ledger_position(notifier->ledger, source, partition, ret_offset, err);
+}
+
+static int caught_up(void *instance, uint32_t table, uint32_t source, int32_t partition, int64_t offset,
+    struct weir_error *err)
+{
+    struct weir_notifier *notifier = instance;
+
+    return table == TABLE_SUBSCRIPTIONS
+               ? 0
+               : weir_ledger_caught_up(notifier->ledger, source, partition, offset, err);
+}
+
+static void revoked(void *instance, uint32_t source, int32_t partition)
+{
+    weir_ledger_revoked(((struct weir_notifier *)instance)->ledger, source, partition);
+}
+
+static void dead_letter(void *instance, struct weir_batch *batch, const struct weir_record *record,
+    const char *disposition, const struct weir_reason *why)
+{
+    (void)disposition, (void)why;
+    weir_notifier_bury(instance, batch, record);
+}
+
+static void tick(void *instance, struct weir_batch *batch)
+{
+    weir_ledger_tick(((struct weir_notifier *)instance)->ledger, batch);
+}
+
+static int committed(
+    void *instance, struct weir_batch *batch, const struct weir_result *result, struct weir_error *err)
+{
+    (void)batch;
+    return weir_ledger_committed(((struct weir_notifier *)instance)->ledger, result, err);
+}
+
+static void aborted(void *instance, struct weir_batch *batch)
+{
+    (void)batch;
+    weir_ledger_aborted(((struct weir_notifier *)instance)->ledger);
 }
 
 static int reload(void *instance, const void *settings, struct weir_error *err)
@@ -130,7 +203,11 @@ static bool health(void *instance, struct weir_buffer *detail)
 }
 
 static const struct weir_table tables[] = {
-    {.topic = WEIR_SUBSCRIPTIONS ".changes", .mode = WEIR_TABLE_ALL, .optional = true}};
+    [TABLE_SUBSCRIPTIONS] = {.topic = WEIR_SUBSCRIPTIONS ".changes",
+        .mode = WEIR_TABLE_ALL,
+        .optional = true},
+    [TABLE_LEDGER] = {.topic = "{source}.{service}.notifications", .mode = WEIR_TABLE_OWNED},
+};
 
 WEIR_PLUGIN = {
     .abi = WEIR_PLUGIN_ABI,
@@ -148,6 +225,13 @@ WEIR_PLUGIN = {
     .handle = handle,
     .health = health,
     .close = close_notifier,
-    .table_apply = apply_subscriptions,
+    .revoked = revoked,
+    .dead_letter = dead_letter,
+    .committed = committed,
+    .aborted = aborted,
+    .tick = tick,
+    .table_position = position,
+    .table_apply = apply,
+    .table_caught_up = caught_up,
     .reload = reload,
 };

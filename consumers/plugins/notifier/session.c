@@ -26,6 +26,8 @@ struct weir_session {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ended, abandoned;
+    weir_session_taken *taken;
+    void *taken_context;
     struct weir_mail *left; /* of an abandoned one: the results; texts borrowed from the attempt */
     struct weir_session_failure failure; /* the caller's, final after the run */
 };
@@ -98,14 +100,31 @@ void weir_smtp_unref(struct weir_smtp *smtp)
         smtp_free(smtp);
 }
 
-struct weir_session *weir_session_new(struct weir_smtp *smtp)
+/* One that was left behind tells nobody. */
+static void tell_taken(void *context, struct weir_mail *mail)
+{
+    struct weir_session *session = context;
+
+    pthread_mutex_lock(&session->lock);
+    if (!session->abandoned && session->taken != NULL) {
+        session->taken(session->taken_context, mail);
+        mail->told = true;
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+struct weir_session *weir_session_new(struct weir_smtp *smtp, weir_session_taken *taken, void *context)
 {
     struct weir_session *session = calloc(1, sizeof(*session));
     if (session == NULL)
         return NULL;
     atomic_init(&session->references, 1);
     atomic_fetch_add(&smtp->references, 1);
+    session->taken = taken;
+    session->taken_context = context;
     session->attempt.smtp = smtp;
+    session->attempt.taken = tell_taken;
+    session->attempt.taken_context = session;
     weir_socket_init(&session->attempt.socket);
     pthread_mutex_init(&session->lock, NULL);
     init_monotonic(&session->changed);
@@ -115,7 +134,7 @@ struct weir_session *weir_session_new(struct weir_smtp *smtp)
 static void mail_done(struct weir_mail *mail)
 {
     free((char *)mail->recipient);
-    free((char *)mail->id);
+    weir_delivery_done(&mail->delivery);
     weir_buffer_done(&mail->message);
 }
 
@@ -145,16 +164,15 @@ static bool grow(struct weir_session *session)
     return true;
 }
 
-struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient, const char *id)
+struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient)
 {
-    char *own = strdup(recipient), *own_id = strdup(id);
-    if (own == NULL || own_id == NULL || (session->attempt.count == session->capacity && !grow(session))) {
+    char *own = strdup(recipient);
+    if (own == NULL || (session->attempt.count == session->capacity && !grow(session))) {
         free(own);
-        free(own_id);
         return NULL;
     }
     struct weir_mail *mail = &session->attempt.mails[session->attempt.count++];
-    *mail = (struct weir_mail){.recipient = own, .id = own_id};
+    *mail = (struct weir_mail){.recipient = own};
     return mail;
 }
 
@@ -237,7 +255,8 @@ static void note_acknowledged(struct weir_session *session)
     for (size_t i = 0; i < session->attempt.count; i++) {
         const struct weir_mail *mail = &session->attempt.mails[i];
         session->left[i] = (struct weir_mail){.recipient = mail->recipient,
-            .id = mail->id,
+            .delivery = mail->delivery,
+            .told = mail->told,
             .result = atomic_load(&mail->acknowledged) ? WEIR_MAIL_SENT : WEIR_MAIL_BLOCKED};
     }
 }
@@ -247,13 +266,14 @@ static void abandon(struct weir_session *session)
 {
     pthread_mutex_lock(&session->lock);
     session->abandoned = !session->ended;
-    if (session->abandoned)
+    if (session->abandoned) {
         atomic_fetch_add(&session->attempt.smtp->abandoned, 1);
+        note_acknowledged(session);
+    }
     pthread_mutex_unlock(&session->lock);
     if (!session->abandoned)
         return;
     weir_smtp_release(session->attempt.smtp, &session->attempt);
-    note_acknowledged(session);
 }
 
 static void fail(struct weir_session *session, const char *type, const char *text)

@@ -3,8 +3,8 @@
  * always gets its thread back in time: the socket is shut down at the deadline, and a thread that has no
  * socket yet is left behind, which can no longer send.
  *
- *     struct weir_session *session = weir_session_new(smtp);
- *     struct weir_mail *mail = weir_session_add(session, "team@example.com", id);
+ *     struct weir_session *session = weir_session_new(smtp, NULL, NULL);
+ *     struct weir_mail *mail = weir_session_add(session, "team@example.com");
  *     weir_message_build(…, &mail->message, &err);
  *     weir_session_run(session, host->stopping);
  *     … mail->result …
@@ -13,6 +13,7 @@
 #ifndef WEIR_NOTIFIER_SESSION_H
 #define WEIR_NOTIFIER_SESSION_H
 
+#include "consumers/plugins/notifier/delivery.h"
 #include "consumers/plugins/notifier/reply.h"
 #include "consumers/plugins/notifier/transcript.h"
 
@@ -46,10 +47,12 @@ int weir_smtp_new(
 void weir_smtp_unref(struct weir_smtp *smtp);
 
 struct weir_mail {
-    const char *recipient, *id; /* copied; what the caller knows it by */
-    struct weir_buffer message; /* owned */
+    const char *recipient;         /* copied */
+    struct weir_delivery delivery; /* owned */
+    struct weir_buffer message;    /* owned */
     enum weir_mail_result result;
     atomic_bool acknowledged;     /* the server has taken it; the session may still be under way */
+    bool told;                    /* `taken` was called with it */
     int code;                     /* the reply that decided it; 0: none */
     bool unknown;                 /* its text was sent and no reply came: it may have arrived */
     char reply[WEIR_REPLY_BYTES]; /* its text, one line of printable ASCII */
@@ -65,12 +68,16 @@ struct weir_session_failure {
 
 struct weir_session;
 
-/* NULL when memory is out. */
-struct weir_session *weir_session_new(struct weir_smtp *smtp);
+/* Called on the session's thread as soon as the server has taken a mail; never after the run has ended. */
+typedef void weir_session_taken(void *context, const struct weir_mail *mail);
+
+/* NULL when memory is out. `taken` may be NULL. */
+struct weir_session *weir_session_new(struct weir_smtp *smtp, weir_session_taken *taken, void *context);
 void weir_session_unref(struct weir_session *session);
 
-/* Adds a mail without its message. The pointer is good until the next call; NULL when memory is out. */
-struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient, const char *id);
+/* Adds a mail without its message and its delivery. The pointer is good until the next call; NULL when memory
+ * is out. */
+struct weir_mail *weir_session_add(struct weir_session *session, const char *recipient);
 /* Takes the last one added back. */
 void weir_session_take_back(struct weir_session *session);
 
@@ -81,5 +88,16 @@ void weir_session_run(struct weir_session *session, bool (*stopping)(void));
 size_t weir_session_count(const struct weir_session *session);
 const struct weir_mail *weir_session_mail(const struct weir_session *session, size_t index);
 const struct weir_session_failure *weir_session_failure(const struct weir_session *session);
+
+/* One of the mails of several sessions. */
+struct weir_mail_place {
+    const struct weir_session *session;
+    size_t index;
+};
+
+static inline const struct weir_mail *weir_mail_at(struct weir_mail_place place)
+{
+    return weir_session_mail(place.session, place.index);
+}
 
 #endif

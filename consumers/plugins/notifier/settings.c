@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,19 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
         .min = 1,
         .max = 255,
         .help = "password of smtp.user"},
+    {.key = "ledger.path",
+        .type = WEIR_OPTION_PATH,
+        .offset = MEMBER(ledger_path),
+        .help =
+            "folder of the ledger, which says what became of each mail; one process has it open; default: "
+            "ledger in state.dir; on the dev broker PATH.dev, fresh at each start"},
+    {.key = "ledger.keep",
+        .type = WEIR_OPTION_DURATION,
+        .fallback = "30d",
+        .offset = MEMBER(ledger_keep_ms),
+        .min = 3600000,
+        .max = 31536000000,
+        .help = "how long the ledger and its topics remember a mail; longer than any event may come again"},
 };
 
 const char *weir_notifier_domain(const struct weir_notifier_settings *settings)
@@ -230,6 +244,21 @@ static int check_security(const struct weir_notifier_settings *settings, struct 
         return weir_error_set(err, WEIR_E_CONFIG, "notifier.smtp.%s: more than 255 bytes",
             strlen(settings->user) > 255 ? "user" : "password");
     return 0;
+}
+
+int weir_notifier_ledger_path(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, char *out, struct weir_error *err)
+{
+    const struct weir_service *found = find_service(deployment, service);
+    const char *folder = found != NULL && found->state_dir != NULL ? found->state_dir : "/var/lib/weir";
+    bool dev = deployment != NULL && deployment->kafka.dev;
+
+    int len = settings->ledger_path != NULL
+                  ? snprintf(out, PATH_MAX, "%s%s", settings->ledger_path, dev ? ".dev" : "")
+                  : snprintf(out, PATH_MAX, "%s/ledger%s", folder, dev ? ".dev" : "");
+    return len < PATH_MAX ? 0
+                          : weir_error_set(err, WEIR_E_CONFIG, "notifier.ledger.path: longer than %d bytes",
+                                PATH_MAX - 1);
 }
 
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service)

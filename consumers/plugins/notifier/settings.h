@@ -28,9 +28,11 @@ struct weir_notifier_settings {
     char *ca;           /* NULL: the system's authorities */
     char *user;         /* NULL: no authentication */
     char *password;
+    char *ledger_path; /* NULL: in the service's state.dir */
+    int64_t ledger_keep_ms;
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 14, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 16, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */
@@ -46,6 +48,11 @@ bool weir_notifier_takes(
 
 /* The service's drain.timeout, or its default. */
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service);
+
+/* The folder of the ledger; on the dev broker, which forgets all, one of its own. out has PATH_MAX bytes.
+ * WEIR_E_CONFIG: too long. */
+int weir_notifier_ledger_path(const struct weir_notifier_settings *settings,
+    const struct weir_deployment *deployment, const char *service, char *out, struct weir_error *err);
 
 /* Whether STARTTLS is required of that server (of settings->smtp): always but on loopback. */
 bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings, const char *server);

@@ -279,8 +279,10 @@ static void acknowledge(va_list arguments)
     const struct transfer *transfer = smtp_message_get_application_data(va_arg(arguments, smtp_message_t));
 
     take_result(transfer);
-    if (transfer->mail->result == WEIR_MAIL_SENT)
-        atomic_store(&transfer->mail->acknowledged, true);
+    if (transfer->mail->result != WEIR_MAIL_SENT)
+        return;
+    atomic_store(&transfer->mail->acknowledged, true);
+    transfer->attempt->taken(transfer->attempt->taken_context, transfer->mail);
 }
 
 static void explain(struct weir_attempt *attempt, const char *type, const char *text)

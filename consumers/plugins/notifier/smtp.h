@@ -35,7 +35,9 @@ struct weir_attempt {
     atomic_bool stop; /* no further mail is to begin */
     struct weir_transcript transcript;
     bool connected, encrypted, starttls_missing, socket_lost;
-    bool stopped; /* a mail was withheld for `stop` */
+    bool stopped;                                         /* a mail was withheld for `stop` */
+    void (*taken)(void *context, struct weir_mail *mail); /* the server has it */
+    void *taken_context;
     struct weir_session_failure failure;
 };
 

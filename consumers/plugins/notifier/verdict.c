@@ -1,6 +1,7 @@
 #include "consumers/plugins/notifier/verdict.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The weakest first. */
 static const enum weir_mail_result strength[] = {
@@ -15,15 +16,13 @@ static size_t strength_of(enum weir_mail_result result)
     return i;
 }
 
-static const struct weir_mail *strongest(const struct weir_session *session, size_t first, size_t count)
+static size_t find_strongest(const struct weir_mail_place *mails, size_t count)
 {
-    const struct weir_mail *found = weir_session_mail(session, first);
+    size_t found = 0;
 
-    for (size_t i = 1; i < count; i++) {
-        const struct weir_mail *mail = weir_session_mail(session, first + i);
-        if (strength_of(mail->result) > strength_of(found->result))
-            found = mail;
-    }
+    for (size_t i = 1; i < count; i++)
+        if (strength_of(weir_mail_at(mails[i])->result) > strength_of(weir_mail_at(mails[found])->result))
+            found = i;
     return found;
 }
 
@@ -47,15 +46,15 @@ static void explain_blocked(
     snprintf(outcome->text, sizeof(outcome->text), "%s", failure->text);
 }
 
-void weir_outcome_decide(
-    const struct weir_session *session, size_t first, size_t count, struct weir_outcome *ret_outcome)
+void weir_outcome_decide(const struct weir_mail_place *mails, size_t count, struct weir_outcome *ret_outcome)
 {
     struct weir_outcome *outcome = ret_outcome;
 
     *outcome = (struct weir_outcome){.reached = true, .verdict = WEIR_DONE};
     if (count == 0)
         return;
-    const struct weir_mail *mail = strongest(session, first, count);
+    size_t strongest = find_strongest(mails, count);
+    const struct weir_mail *mail = weir_mail_at(mails[strongest]);
     switch (mail->result) {
     case WEIR_MAIL_SENT:
         return;
@@ -64,7 +63,7 @@ void weir_outcome_decide(
         return;
     case WEIR_MAIL_BLOCKED:
         outcome->verdict = WEIR_WAIT;
-        explain_blocked(session, mail, outcome);
+        explain_blocked(mails[strongest].session, mail, outcome);
         return;
     case WEIR_MAIL_TEMPORARY:
         outcome->verdict = WEIR_RETRY;
@@ -76,4 +75,19 @@ void weir_outcome_decide(
         explain_reply(mail, outcome);
         return;
     }
+}
+
+void weir_outcome_join(struct weir_outcome *outcome, const struct weir_delivery_record *refused)
+{
+    bool deferred = refused->status == WEIR_DELIVERY_DEFERRED;
+    bool stronger = outcome->verdict == WEIR_DONE || (deferred && outcome->verdict == WEIR_REJECT);
+
+    if (!outcome->reached || !stronger)
+        return;
+    *outcome = (struct weir_outcome){
+        .reached = true, .verdict = deferred ? WEIR_RETRY : WEIR_REJECT, .disposition = "invalid"};
+    snprintf(outcome->error_type, sizeof(outcome->error_type), "smtp-%.3s", refused->reply);
+    if (strncmp(refused->reply, "552", 3) == 0)
+        outcome->disposition = "too-large";
+    snprintf(outcome->text, sizeof(outcome->text), "<%.254s>: %.300s", refused->recipient, refused->reply);
 }

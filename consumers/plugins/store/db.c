@@ -1,10 +1,10 @@
 #include "consumers/plugins/store/db.h"
 #include "consumers/plugins/store/db_handle.h"
 
+#include "common/folder.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 enum {
@@ -155,27 +155,6 @@ static rocksdb_options_t *make_hour_options(rocksdb_options_t *documents, int64_
     return options;
 }
 
-int weir_db_folder_make(const char *path, struct weir_error *err)
-{
-    char part[PATH_MAX];
-    size_t len = strlen(path);
-
-    if (len == 0 || len >= sizeof(part))
-        return weir_error_set(
-            err, WEIR_E_CONFIG, "a folder of %zu bytes: 1 to %zu are possible", len, sizeof(part) - 1);
-    memcpy(part, path, len + 1);
-    for (size_t i = 1; i <= len; i++) {
-        if (part[i] != '/' && part[i] != '\0')
-            continue;
-        part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST)
-            return weir_error_set(err, errno == ENOSPC ? WEIR_E_DISK : WEIR_E_CONFIG,
-                "can't make folder %s: %s", part, strerror(errno));
-        part[i] = path[i];
-    }
-    return 0;
-}
-
 static int open_rocks(struct weir_db *db, struct weir_error *err)
 {
     char *error = NULL;
@@ -191,7 +170,7 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
 {
     int64_t memory_bytes = taken_bytes(settings->memory_bytes);
 
-    int r = weir_db_folder_make(settings->path, err);
+    int r = weir_folder_make(settings->path, err);
     if (r < 0)
         return r;
     struct weir_db *db = calloc(1, sizeof(*db));

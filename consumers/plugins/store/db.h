@@ -36,9 +36,6 @@ bool weir_db_is_broken(const struct weir_db *db);
 /* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
 int weir_db_destroy(const char *path, struct weir_error *err);
 
-/* mkdir -p, mode 0700; what exists is taken as it is. WEIR_E_CONFIG, or WEIR_E_DISK when the disk is full. */
-int weir_db_folder_make(const char *path, struct weir_error *err);
-
 /* Room on the disk of a folder for this process's user. */
 int weir_db_free_bytes(const char *path, int64_t *ret_bytes, struct weir_error *err);
 /* What the write buffers may come to take of it. */

@@ -2,7 +2,8 @@
 
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
-#include "consumers/plugins/store/scratch_folder.h"
+
+#include "common/folder.h"
 
 #include <inttypes.h>
 
@@ -126,7 +127,7 @@ static int open_db(struct weir_store *store, struct weir_error *err)
     if (r == 0)
         r = weir_scratch_folder_make(store->log_path, err);
     if (r == 0)
-        r = weir_db_folder_make(store->path, err);
+        r = weir_folder_make(store->path, err);
     if (r == 0)
         r = weir_store_await_space(store, err);
     if (r < 0)

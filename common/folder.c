@@ -1,5 +1,6 @@
-#include "consumers/plugins/store/scratch_folder.h"
+#include "common/folder.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,4 +33,25 @@ int weir_scratch_folder_make(char out[static PATH_MAX], struct weir_error *err)
             return 0;
     }
     return weir_error_set(err, WEIR_E_DISK, "no folder of our own can be made in /dev/shm or /tmp");
+}
+
+int weir_folder_make(const char *path, struct weir_error *err)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof(part))
+        return weir_error_set(
+            err, WEIR_E_CONFIG, "a folder of %zu bytes: 1 to %zu are possible", len, sizeof(part) - 1);
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return weir_error_set(err, errno == ENOSPC ? WEIR_E_DISK : WEIR_E_CONFIG,
+                "can't make folder %s: %s", part, strerror(errno));
+        part[i] = path[i];
+    }
+    return 0;
 }

@@ -1,0 +1,48 @@
+#include "consumers/plugins/notifier/ledger_parts.h"
+
+#include <stdio.h>
+
+struct reading {
+    struct weir_ledger *ledger;
+    weir_ledger_take *take;
+    void *context;
+};
+
+static bool take_row(void *context, struct weir_bytes key, struct weir_bytes value)
+{
+    const struct reading *reading = context;
+    return reading->take(reading->context, weir_bytes(key.data + 1, key.len - 1), value);
+}
+
+int weir_ledger_of_event(struct weir_ledger *ledger, const char *event_id, weir_ledger_take *take,
+    void *context, struct weir_error *err)
+{
+    char prefix[WEIR_LEDGER_KEY_BYTES];
+    struct reading reading = {ledger, take, context};
+
+    return weir_ledger_db_each(ledger->db, weir_ledger_row_key(prefix, event_id), take_row, &reading, err);
+}
+
+static bool take_request(void *context, struct weir_bytes entry, struct weir_bytes none)
+{
+    const struct reading *reading = context;
+    WEIR_CLEANUP(buffer) struct weir_buffer value = {0};
+    char text[WEIR_LEDGER_KEY_BYTES], row[WEIR_LEDGER_KEY_BYTES];
+    struct weir_bytes key = weir_ledger_key_of_request(entry);
+
+    (void)none;
+    snprintf(text, sizeof(text), "%.*s", (int)key.len, key.data);
+    if (weir_ledger_db_get(reading->ledger->db, weir_ledger_row_key(row, text), &value, NULL) < 0)
+        return true;
+    return reading->take(reading->context, key, weir_buffer_bytes(&value));
+}
+
+int weir_ledger_of_request(struct weir_ledger *ledger, const char *request, weir_ledger_take *take,
+    void *context, struct weir_error *err)
+{
+    char prefix[WEIR_LEDGER_KEY_BYTES];
+    struct reading reading = {ledger, take, context};
+
+    return weir_ledger_db_each(
+        ledger->db, weir_ledger_request_key(prefix, request, ""), take_request, &reading, err);
+}
