@@ -214,7 +214,7 @@ test_another_machine_knows_who_got_mails() {
   rm -r "$WORK/notifier"
   mkdir "$WORK/notifier"
   start_notifier
-  eventually 60 eval '(($(grep -c "^to: .*late" "$WORK/address") == 20))'
+  eventually 150 eval '(($(grep -c "^to: .*late" "$WORK/address") == 20))'
   eventually 30 lag_is_zero
   equals "mails of who was not refused" 20 "$(grep -c "^to: .*team" "$WORK/address")"
   eventually 30 eval '(($(deliveries | grep -c sent) == 40))'
