@@ -162,10 +162,11 @@ static int check_alias(
 {
     const char *where = weir_config_where(deployment->config, section, "aliases");
 
-    if (!weir_deployment_is_path(alias) || weir_deployment_path_begins(alias, "/v1"))
+    if (!weir_deployment_is_path(alias) || weir_deployment_path_begins(alias, "/v1") ||
+        weir_deployment_path_begins(alias, "/portal"))
         return weir_error_set(err, WEIR_E_CONFIG,
             "%s: aliases: %s is no path like /product: letters, digits, _ and - behind each slash, and not "
-            "/v1",
+            "/v1 or /portal",
             where, alias);
     for (size_t i = 0; i < deployment->collection_count; i++) {
         const struct weir_collection *other = &deployment->collections[i];

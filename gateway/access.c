@@ -15,8 +15,8 @@ enum { ROUTES_MAX = 64, FLUSH_BYTES = 60000 };
 
 /* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
  */
-static const unsigned statuses[] = {0, 200, 201, 202, 204, 207, 304, 400, 401, 403, 404, 405, 406, 409, 410,
-    412, 413, 415, 422, 428, 429, 500, 503, 504};
+static const unsigned statuses[] = {0, 200, 201, 202, 204, 207, 304, 308, 400, 401, 403, 404, 405, 406, 409,
+    410, 412, 413, 415, 422, 428, 429, 500, 503, 504};
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 struct weir_access {

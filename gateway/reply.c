@@ -2,6 +2,7 @@
 
 #include "common/http.h"
 #include "gateway/list.h"
+#include "gateway/portal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -257,6 +258,7 @@ static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_DOCUMENT] = document_response,
     [WEIR_OUTCOME_PAGE] = page_response,
     [WEIR_OUTCOME_METHODS] = methods_response,
+    [WEIR_OUTCOME_PORTAL] = weir_portal_response,
 };
 
 /* A command's end as another interface tells it. NULL: as usual. */

@@ -8,6 +8,7 @@
 #include "gateway/form.h"
 #include "gateway/list.h"
 #include "gateway/opaque.h"
+#include "gateway/portal.h"
 #include "gateway/prefer.h"
 #include "gateway/read_request.h"
 #include "gateway/reply.h"
@@ -241,10 +242,12 @@ static const char *verb_of(const struct weir_route *route)
     return route->run == weir_command_run ? weir_operation_name(route->operation) : "read";
 }
 
-/* Links in mails, whose token is the credential. */
-static bool is_link(const struct weir_route *route)
+/* Links in mails, whose token is the credential, and the portal: its files tell nothing, and it asks by
+ * itself who wants to know what there is. */
+static bool is_open(const struct weir_route *route)
 {
-    return route != NULL && (route->run == weir_subscription_show || route->run == weir_subscription_act);
+    return route != NULL && (route->run == weir_subscription_show || route->run == weir_subscription_act ||
+                                route->run == weir_portal_run || route->run == weir_portal_session);
 }
 
 enum weir_step weir_request_check_access(
@@ -273,7 +276,7 @@ enum weir_step weir_request_check_access(
 static enum weir_step check_access(struct weir_request *request)
 {
     const struct weir_gateway_collection *collection = request->collection;
-    if (is_link(request->route))
+    if (is_open(request->route))
         return WEIR_STEP_SUSPENDED;
     /* What a key may do by the dispatch is asked once its body is read. */
     if (weir_target_is_dispatch(&request->path))
@@ -285,7 +288,7 @@ static enum weir_step check_access(struct weir_request *request)
 /* Whether the path says which collection is meant. */
 static bool names_collection(const struct weir_target *path)
 {
-    return !weir_target_is_request(path) && !weir_target_is_dispatch(path);
+    return !weir_target_is_request(path) && !weir_target_is_dispatch(path) && !weir_target_is_portal(path);
 }
 
 /* Finds the route. */

@@ -24,6 +24,7 @@
 
 struct weir_connection;
 struct weir_list;
+struct weir_portal_file;
 
 /* Who asks, where nobody is asked for credentials or none are known. */
 #define WEIR_REQUEST_ANONYMOUS "anonymous"
@@ -42,6 +43,7 @@ enum weir_outcome_kind {
     WEIR_OUTCOME_DOCUMENT,
     WEIR_OUTCOME_PAGE,
     WEIR_OUTCOME_METHODS, /* that a path takes */
+    WEIR_OUTCOME_PORTAL,
 };
 
 /* Where a command stands on its topic. */
@@ -72,6 +74,7 @@ struct weir_outcome {
     char etag[WEIR_REQUEST_TAG_BYTES];
     char last_modified[40];
     char version[24];
+    const struct weir_portal_file *file; /* PORTAL; NULL: the way to /portal/ */
 };
 
 /* How another interface tells of a command that was accepted or ended: sets outcome.status, appends the body

@@ -3,6 +3,7 @@
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
 #include "gateway/list.h"
+#include "gateway/portal.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
 #include "gateway/request.h"
@@ -17,6 +18,8 @@
 #define ITEM "/v1/{collection}/{key}"
 #define REQUEST "/v1/requests/{request}"
 #define DISPATCH "{dispatch}"
+#define PORTAL "/portal/{file}"
+#define PORTAL_SESSION "/portal/session"
 
 static enum weir_step tell_methods(struct weir_request *request)
 {
@@ -47,6 +50,10 @@ const struct weir_route weir_routes[] = {
     {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
     {DISPATCH, "POST", false, 0, JSON, WEIR_ROUTE_DISPATCH, false, weir_dispatch_run},
     {DISPATCH, "OPTIONS", false, 0, NULL, WEIR_ROUTE_DISPATCH, false, tell_methods},
+    {PORTAL, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run},
+    {PORTAL, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run},
+    {PORTAL_SESSION, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session},
+    {PORTAL_SESSION, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session},
 };
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
@@ -215,6 +222,8 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
 {
     const char *path = behind(target, gateway->settings.base_path);
     *ret_target = (struct weir_target){.item = false};
+    if (path != NULL && weir_portal_target(gateway, path, ret_target))
+        return 0;
     if (path != NULL && is_dispatch(gateway, path)) {
         ret_target->action = WEIR_ROUTE_DISPATCH;
         return 0;
@@ -251,6 +260,12 @@ bool weir_target_is_request(const struct weir_target *target)
 bool weir_target_is_dispatch(const struct weir_target *target)
 {
     return target->action != NULL && strcmp(target->action, WEIR_ROUTE_DISPATCH) == 0;
+}
+
+bool weir_target_is_portal(const struct weir_target *target)
+{
+    return target->action != NULL && (strcmp(target->action, WEIR_ROUTE_PORTAL) == 0 ||
+                                         strcmp(target->action, WEIR_ROUTE_PORTAL_SESSION) == 0);
 }
 
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
@@ -296,8 +311,9 @@ const struct weir_route *weir_route_find(const struct weir_target *target, const
 
 const char *weir_route_allow(const struct weir_target *target)
 {
-    static const char *const actions_allow[][2] = {
-        {WEIR_ROUTE_REQUEST, "GET, HEAD"}, {WEIR_ROUTE_DISPATCH, "POST, OPTIONS"}, {"adjust", "POST"}};
+    static const char *const actions_allow[][2] = {{WEIR_ROUTE_REQUEST, "GET, HEAD"},
+        {WEIR_ROUTE_PORTAL, "GET, HEAD"}, {WEIR_ROUTE_PORTAL_SESSION, "GET, HEAD"},
+        {WEIR_ROUTE_DISPATCH, "POST, OPTIONS"}, {"adjust", "POST"}};
     for (size_t i = 0; target->action != NULL && i < sizeof(actions_allow) / sizeof(actions_allow[0]); i++) {
         if (strcmp(actions_allow[i][0], target->action) == 0)
             return actions_allow[i][1];

@@ -22,6 +22,9 @@ enum weir_step {
 #define WEIR_ROUTE_REQUEST "request"
 /* The same of the paths of dispatch.paths, whose collection the body names. */
 #define WEIR_ROUTE_DISPATCH "dispatch"
+/* The same for the portal. */
+#define WEIR_ROUTE_PORTAL "portal"
+#define WEIR_ROUTE_PORTAL_SESSION "portal-session"
 
 struct weir_route {
     const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
@@ -58,6 +61,7 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
 
 bool weir_target_is_request(const struct weir_target *target);
 bool weir_target_is_dispatch(const struct weir_target *target);
+bool weir_target_is_portal(const struct weir_target *target);
 
 /* Decodes a piece of a checked target; false when it does not fit. */
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size);

@@ -149,6 +149,13 @@ static const struct weir_option rows[] = {
         .fallback = "on",
         .offset = offsetof(struct weir_gateway_settings, access_log),
         .help = "one line for each request"},
+    {.key = "portal",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "on",
+        .offset = offsetof(struct weir_gateway_settings, portal),
+        .help =
+            "whether /portal/ is there, the order portal: a page that anybody who reaches the listener may "
+            "load, and that can do what its user's key may"},
     {.key = "tls.certificate",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_gateway_settings, tls_certificate),

@@ -37,6 +37,7 @@ struct weir_gateway_settings {
     int64_t rate_limit; /* requests a second; 0: none */
     int64_t rate_burst; /* requests; 0: as many as rate_limit */
     bool access_log;
+    bool portal;
     char *tls_certificate; /* NULL: the listener speaks no TLS */
     char *tls_key;
     char *tls_client_ca; /* NULL: no certificates of clients */

@@ -1,0 +1,25 @@
+# cmake -DOUT=FILE -DFILES=LIST -P portal.cmake: writes the portal's files as a table of C.
+set(type_html "text/html; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_js "text/javascript; charset=utf-8")
+set(type_svg "image/svg+xml")
+
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  get_filename_component(extension ${file} LAST_EXT)
+  string(SUBSTRING ${extension} 1 -1 extension)
+  string(REPLACE "index.html" "" path "/${name}")
+  file(READ ${file} bytes HEX)
+  file(SHA256 ${file} digest)
+  string(SUBSTRING ${digest} 0 32 digest)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  string(APPEND arrays "static const unsigned char file_${number}[] = {${bytes}};\n")
+  string(APPEND rows "    {\"${path}\", \"${type_${extension}}\", \"\\\"${digest}\\\"\", file_${number}, sizeof(file_${number})},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"gateway/portal_files.h\"\n\n${arrays}
+const struct weir_portal_file weir_portal_files[] = {\n${rows}};
+const size_t weir_portal_file_count = sizeof(weir_portal_files) / sizeof(weir_portal_files[0]);\n")
