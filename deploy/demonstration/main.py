@@ -12,6 +12,7 @@ Posted order {key} (request {request}). Try next, in another terminal:
   curl -s http://{gateway}/v1/orders/{key}
   curl -si http://{gateway}/v1/orders -H 'content-type: application/json' -d '{{"customerID":"ada","total":19.99}}'
   curl -si -X PATCH http://{gateway}/v1/orders/{key} -H 'content-type: application/merge-patch+json' -d '{{"status":"PAID"}}'
+  http://{gateway}/portal/   in a browser: place and find orders; on this machine no key is asked for
   kcat -b {kafka} -C -t orders.changes -e -q -f '%k %h\\n%s\\n\\n'
   curl -s http://{management}/metrics
   ls {maildir}/new
@@ -25,6 +26,7 @@ def interrupted(signum, frame):
 
 
 def serve(stack):
+    story.put_products(stack)
     key, request = story.post_one(stack)
     print(NEXT.format(key=key, request=request, gateway=stack.gateway, management=stack.management, kafka=stack.kafka,
                       maildir=stack.maildir, folder=stack.folder), flush=True)

@@ -1,6 +1,7 @@
 """Starts and stops what the demonstration needs, in one temporary folder: broker, gateway, store, notifier, mail sink."""
 import http.client
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,10 +21,23 @@ management.listen = {management}
 [collection orders]
 key = orderID
 partitions = 6
+indexes = customerID, status
+
+[collection products]
+key = productID
+partitions = 2
+
+[collection subscriptions]
+key = subscriptionID
+partitions = 2
+
+[subscriptions]
+url = http://{gateway}
+key = {secret}
 
 [service store]
 plugin = store
-topics = orders
+topics = orders, products, subscriptions
 management.listen = {store_management}
 state.dir = {folder}/store
 store.path = {folder}/store/db
@@ -31,7 +45,7 @@ store.listen = {store}
 {free}
 [service notifier]
 plugin = notifier
-topics = orders.changes
+topics = orders.changes, subscriptions.changes
 management.listen = {notifier_management}
 state.dir = {folder}/notifier
 notifier.smtp = {smtp}
@@ -151,11 +165,13 @@ class Stack:
             self.gateway, self.management = free_address(8080), free_address(8081)
             self.store = free_address(8090)
             self.store_management, self.notifier_management = free_address(), free_address()
+            self.secret = secrets.token_hex(32)
         # The store's free-space floor guards production disks; a demonstration of 100 orders does not need 1 GiB.
         with open(self.config, "w") as config:
+            os.chmod(self.config, 0o600)  # it holds the key of the links in mails
             config.write(CONFIG.format(
                 kafka=kafka, cluster=REAL if self.real_kafka else DEV, gateway=self.gateway,
-                management=self.management, folder=self.folder, store=self.store, smtp=self.smtp,
+                management=self.management, folder=self.folder, store=self.store, smtp=self.smtp, secret=self.secret,
                 store_management=self.store_management, notifier_management=self.notifier_management,
                 store_url="" if self.real_kafka else "store.url = http://%s\n" % self.store,
                 free="store.free.min = 64MiB\n"))

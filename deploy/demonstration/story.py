@@ -71,6 +71,20 @@ def kcat_write(stack, topic, key, value, partition):
         raise Failed("kcat could not write to %s: %s" % (topic, run.stderr.decode(errors="replace")[-300:]))
 
 
+PRODUCTS = (
+    ("SKU-1", "Field notebook", "7.50", 120),
+    ("SKU-2", "Fountain pen", "34.00", 12),
+    ("SKU-3", "Ink, blue-black", "9.90", 48),
+)
+PRODUCT = '{{"productID":"{sku}","name":"{name}","price":{price},"currency":"EUR","stock":{stock}}}'
+
+
+def put_products(stack):
+    """What the portal offers."""
+    for sku, name, price, stock in PRODUCTS:
+        accepted(stack, "PUT", "/v1/products/" + sku, PRODUCT.format(sku=sku, name=name, price=price, stock=stock))
+
+
 def post_one(stack):
     """For the demonstration without --check: one order, stored and readable before it says so."""
     headers, _ = accepted(stack, "POST", "/v1/orders",
