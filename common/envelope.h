@@ -24,6 +24,7 @@
 #define WEIR_HEADER_FINGERPRINT "weir-fingerprint"
 #define WEIR_HEADER_ORIGIN "weir-origin"
 #define WEIR_HEADER_REASON "weir-reason"
+#define WEIR_REASON_REPUBLISH "republish" /* its value where an operator wrote a document to its change log again */
 #define WEIR_HEADER_ATTEMPT "weir-attempt"
 #define WEIR_HEADER_NOT_BEFORE "weir-not-before"
 #define WEIR_HEADER_ERROR "weir-error"

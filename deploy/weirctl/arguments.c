@@ -115,12 +115,19 @@ static int read_flags(
     return 0;
 }
 
+/* *ret_words: how many of the words name it. */
 static const struct command *find_command(
-    const struct command *commands, size_t count, char **words, int word_count)
+    const struct command *commands, size_t count, char **words, int word_count, int *ret_words)
 {
-    for (size_t i = 0; i < count && word_count >= 2; i++)
-        if (strcmp(commands[i].group, words[0]) == 0 && strcmp(commands[i].verb, words[1]) == 0)
+    *ret_words = 0;
+    for (size_t i = 0; i < count && word_count > 0; i++) {
+        bool alone = commands[i].alone && strcmp(commands[i].verb, words[0]) == 0;
+        bool whole = word_count > 1 && strcmp(commands[i].group, words[0]) == 0 &&
+                     strcmp(commands[i].verb, words[1]) == 0;
+        *ret_words = alone ? 1 : 2;
+        if (alone || whole)
             return &commands[i];
+    }
     return NULL;
 }
 
@@ -200,6 +207,7 @@ int arguments_read(int argc, char **argv, const struct command *commands, size_t
     struct arguments *ret_arguments, struct weir_error *err)
 {
     struct reading reading = {.flag_count = COMMON_FLAGS};
+    int words = 0;
 
     *ret_arguments =
         (struct arguments){.config_path = weir_deployment_default_path(), .timeout_ms = DEFAULT_TIMEOUT_MS};
@@ -210,11 +218,11 @@ int arguments_read(int argc, char **argv, const struct command *commands, size_t
     int code = read_flags(&reading, argc, argv, ret_arguments, err);
     if (code < 0)
         return code;
-    ret_arguments->command = find_command(commands, count, argv + optind, argc - optind);
+    ret_arguments->command = find_command(commands, count, argv + optind, argc - optind, &words);
     if (ret_arguments->command == NULL)
         return argc == optind ? 0 : weir_error_set(err, WEIR_E_USAGE, "no such command: %s", argv[optind]);
-    ret_arguments->operands = argv + optind + 2;
-    ret_arguments->operand_count = argc - optind - 2;
+    ret_arguments->operands = argv + optind + words;
+    ret_arguments->operand_count = argc - optind - words;
     if (ret_arguments->operand_count > 0 && ret_arguments->command->operands[0] == '\0')
         return weir_error_set(err, WEIR_E_USAGE, "%s is too much", ret_arguments->operands[0]);
     return fill_settings(&reading, ret_arguments, err);

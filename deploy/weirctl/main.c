@@ -25,22 +25,33 @@ static const struct command commands[] = {
         "go on behind records that are lost; while no instance runs", &group_flags},
     {"group", "from-origin", group_from_origin_run, "",
         "go on behind the last record that left a trace, where the offset is lost", &group_flags},
+    {"store", "backup", store_backup_run, "", "copy a store's documents while it runs; only what is new",
+        &store_flags, true},
+    {"store", "restore", store_restore_run, "",
+        "put a backup in the place of the documents; the store is stopped", &store_flags, true},
+    {"store", "verify", store_verify_run, "", "compare documents, or a backup, with their change log (1)",
+        &store_flags, true},
+    {"store", "republish", store_republish_run, "",
+        "write the documents to a change log that has not all of them", &store_flags},
+    {"store", "reset", store_reset_run, "", "remove the documents; they are built again from the change log",
+        &store_flags},
 };
 
 enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void print_common_flags(FILE *to)
 {
-    fputs("\n"
-          "  --config FILE   the configuration; default $WEIR_CONFIG, then /etc/weir/weir.conf\n"
-          "  --timeout TIME  how long to wait for the brokers, e.g. 30s (default), 2m\n"
-          "  --json          print for programs\n"
-          "  --check-config  only read the configuration\n"
-          "  --help, --version\n\n"
-          "Exit status: 0 done; 1 check found a difference; 64 wrong command line; 65 apply found a "
-          "difference,\n"
-          "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
-          "redrive took over.\n",
+    fputs(
+        "\n"
+        "  --config FILE   the configuration; default $WEIR_CONFIG, then /etc/weir/weir.conf\n"
+        "  --timeout TIME  how long to wait for the brokers, e.g. 30s (default), 2m\n"
+        "  --json          print for programs\n"
+        "  --check-config  only read the configuration\n"
+        "  --help, --version\n\n"
+        "Exit status: 0 done; 1 check or verify found a difference; 64 wrong command line; 65 apply found a "
+        "difference,\n"
+        "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
+        "redrive took over.\n",
         to);
 }
 

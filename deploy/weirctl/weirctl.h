@@ -30,6 +30,7 @@ struct command {
     const char *operands; /* "" for none */
     const char *help;
     const struct flag_table *flags; /* beside those that every command takes; NULL: none */
+    bool alone;                     /* may be named by its verb alone */
 };
 
 /* What the command line asked for, before anything is opened. */
@@ -78,6 +79,13 @@ weirctl_command_fn group_show_run;
 weirctl_command_fn group_accept_loss_run;
 weirctl_command_fn group_from_origin_run;
 
+weirctl_command_fn store_backup_run;
+weirctl_command_fn store_restore_run;
+weirctl_command_fn store_verify_run;
+weirctl_command_fn store_republish_run;
+weirctl_command_fn store_reset_run;
+
+extern const struct flag_table store_flags;
 extern const struct flag_table dlq_flags, group_flags;
 
 #endif

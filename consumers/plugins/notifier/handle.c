@@ -3,6 +3,7 @@
 #include "consumers/plugins/notifier/mailing.h"
 
 #include "common/clock.h"
+#include "common/envelope.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +58,13 @@ static void reject(struct weir_outcome *outcome, const struct weir_error *err)
     snprintf(outcome->text, sizeof(outcome->text), "%s", err->text);
 }
 
+/* Something that had its mails long ago, written once more by an operator. */
+static bool is_republished(const struct weir_record *record)
+{
+    struct weir_bytes reason = weir_header_find(record->headers, record->header_count, WEIR_HEADER_REASON);
+    return weir_bytes_is(reason, WEIR_REASON_REPUBLISH);
+}
+
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
 static int prepare(struct turn *turn, struct pending *pending, struct weir_error *err)
 {
@@ -66,7 +74,7 @@ static int prepare(struct turn *turn, struct pending *pending, struct weir_error
     int code = 0;
 
     pending->first = turn->round.count;
-    if (pending->record->value.data == NULL)
+    if (pending->record->value.data == NULL || is_republished(pending->record))
         return 0;
     if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0) {
         code = weir_mailing_add(turn->notifier, &turn->round, &event, &pending->mailing, err);

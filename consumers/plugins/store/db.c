@@ -170,7 +170,7 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
 {
     int64_t memory_bytes = taken_bytes(settings->memory_bytes);
 
-    int r = weir_folder_make(settings->path, err);
+    int r = settings->read_only ? 0 : weir_folder_make(settings->path, err);
     if (r < 0)
         return r;
     struct weir_db *db = calloc(1, sizeof(*db));
@@ -222,6 +222,32 @@ int weir_db_reopen(struct weir_db *db, struct weir_error *err)
     int r = open_rocks(db, err);
     pthread_rwlock_unlock(&db->lock);
     return r;
+}
+
+int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *err)
+{
+    char *error = NULL;
+
+    pthread_rwlock_rdlock(&db->lock);
+    if (db->rocks == NULL) {
+        pthread_rwlock_unlock(&db->lock);
+        return weir_db_fail_closed(db, err);
+    }
+    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(db->rocks, &error);
+    if (error == NULL)
+        rocksdb_checkpoint_create(checkpoint, path, 0 /* flush first */, &error);
+    if (checkpoint != NULL)
+        rocksdb_checkpoint_object_destroy(checkpoint);
+    pthread_rwlock_unlock(&db->lock);
+    return error != NULL ? weir_db_fail(db, "can't make a checkpoint of", error, err) : 0;
+}
+
+bool weir_db_property(struct weir_db *db, const char *name, uint64_t *ret_number)
+{
+    pthread_rwlock_rdlock(&db->lock);
+    bool known = db->rocks != NULL && rocksdb_property_int(db->rocks, name, ret_number) == 0;
+    pthread_rwlock_unlock(&db->lock);
+    return known;
 }
 
 bool weir_db_is_broken(const struct weir_db *db)

@@ -1,8 +1,7 @@
 /* The materialized view on disk: one RocksDB directory, an overlay for the batch at hand, and batches of
  * writes. This and its .c files are all that knows RocksDB.
  *
- * Threads: weir_db_get and weir_db_hours_get may be called from any; everything else from one thread, the
- * loop's.
+ * Threads: what says so may be called from any; everything else from one thread, the loop's.
  */
 #ifndef WEIR_STORE_DB_H
 #define WEIR_STORE_DB_H
@@ -21,6 +20,7 @@ struct weir_db_settings {
     const char *log_path; /* folder for RocksDB's own log: on another disk, because a full one would abort the
                              process */
     int64_t memory_bytes; /* half for write buffers, half for the block cache; at least 8 MiB are taken */
+    bool read_only;       /* takes no lock and writes nothing: for a folder that no store has open */
 };
 
 /* WEIR_E_CONFIG: another process has the folder open, or it can't be made. WEIR_E_CORRUPT, WEIR_E_DISK: with
@@ -33,6 +33,14 @@ int weir_db_reopen(struct weir_db *db, struct weir_error *err);
 /* A write has failed since it was opened. */
 bool weir_db_is_broken(const struct weir_db *db);
 
+/* Everything as it is now under hard links at path, a folder that does not exist yet, on the same file
+ * system. Threads: any. */
+int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *err);
+
+/* A number that RocksDB tells about itself, by its name ("rocksdb.estimate-num-keys"); false without one.
+ * Threads: any. */
+bool weir_db_property(struct weir_db *db, const char *name, uint64_t *ret_number);
+
 /* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
 int weir_db_destroy(const char *path, struct weir_error *err);
 
@@ -41,7 +49,8 @@ int weir_db_free_bytes(const char *path, int64_t *ret_bytes, struct weir_error *
 /* What the write buffers may come to take of it. */
 int64_t weir_db_buffers_bytes(int64_t memory_bytes);
 
-/* Replaces the content of out with the value of key. WEIR_E_NOT_FOUND without a text when there is none. */
+/* Replaces the content of out with the value of key. WEIR_E_NOT_FOUND without a text when there is none.
+ * Threads: any. */
 int weir_db_get(struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
 
 /* A value that was read; weir_db_value_done gives it back. */
@@ -83,7 +92,8 @@ int weir_db_hour_make(struct weir_db *db, int64_t hour, struct weir_error *err);
 /* Into the next weir_db_batch_write. */
 int weir_db_hour_batch_put(
     struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value, struct weir_error *err);
-/* Replaces the content of out with the youngest value of key on disk. WEIR_E_NOT_FOUND without a text. */
+/* Replaces the content of out with the youngest value of key on disk. WEIR_E_NOT_FOUND without a text.
+ * Threads: any. */
 int weir_db_hours_get(
     struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
 /* Drops what is older than WEIR_DB_HOURS_KEPT at `now`, an hour. */

@@ -45,10 +45,13 @@ void weir_db_hours_open(struct weir_db *db, char **ret_error)
     char **names = rocksdb_list_column_families(db->options, db->settings.path, &count, &unlisted);
     for (size_t i = 0; unlisted == NULL && i < count; i++)
         add_column(db, &columns, names[i]);
-    db->rocks = rocksdb_open_column_families(db->options, db->settings.path, columns.count, columns.names,
-        columns.options, columns.handles, ret_error);
+    db->rocks = db->settings.read_only
+                    ? rocksdb_open_for_read_only_column_families(db->options, db->settings.path,
+                          columns.count, columns.names, columns.options, columns.handles, 0, ret_error)
+                    : rocksdb_open_column_families(db->options, db->settings.path, columns.count,
+                          columns.names, columns.options, columns.handles, ret_error);
     rocksdb_list_column_families_destroy(names, count); /* also of no names */
-    rocksdb_free(unlisted); /* a folder that is yet to be made has no list */
+    rocksdb_free(unlisted);                             /* a folder that is yet to be made has no list */
     if (*ret_error != NULL)
         return;
     db->documents = columns.handles[0];

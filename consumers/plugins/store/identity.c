@@ -1,3 +1,4 @@
+#include "consumers/plugins/store/folder.h"
 #include "consumers/plugins/store/keys.h"
 #include "consumers/plugins/store/store.h"
 
@@ -28,13 +29,31 @@ static int load_or_make(struct weir_store *store, const char *name, const char *
     return weir_db_batch_write(store->db, err);
 }
 
+static int check_republished(struct weir_store *store, struct weir_error *err)
+{
+    static const char key[] = "m" WEIR_FOLDER_REPUBLISHING;
+    WEIR_CLEANUP(buffer) struct weir_buffer value = {0};
+
+    int r = weir_db_get(store->db, weir_bytes_str(key), &value, err);
+    if (r == WEIR_E_NOT_FOUND)
+        return 0;
+    return r < 0 ? r
+                 : weir_error_set(err, WEIR_E_CONFIG,
+                       "%s: `weirctl store republish` has not come to its end; give it again, or `weirctl "
+                       "store "
+                       "reset`",
+                       store->path);
+}
+
 int weir_store_check_format(struct weir_store *store, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer format = {0};
 
     int r = load_or_make(store, "format", format_now, &format, err);
-    if (r < 0 || weir_bytes_is(weir_buffer_bytes(&format), format_now))
+    if (r < 0)
         return r;
+    if (weir_bytes_is(weir_buffer_bytes(&format), format_now))
+        return check_republished(store, err);
     return weir_error_set(err, WEIR_E_CONFIG,
         "%s has format %s, this store writes %s; use another store.path: it is filled from the change topics",
         store->path, format.data, format_now);
@@ -48,8 +67,7 @@ static bool count_entry(void *context, struct weir_bytes key, struct weir_bytes 
     return true;
 }
 
-/* "NUMBER PARTITIONS" of a collection's entry. */
-static bool read_numbers(const char *text, unsigned long *ret_number, unsigned long *ret_partitions)
+bool weir_store_read_numbers(const char *text, unsigned long *ret_number, unsigned long *ret_partitions)
 {
     char *end = NULL;
 
@@ -76,7 +94,7 @@ int weir_store_number_source(struct weir_store *store, struct weir_source *sourc
     r = load_or_make(store, name.data, fallback, &known, err);
     if (r < 0)
         return r;
-    if (!read_numbers(known.data, &number, &partitions))
+    if (!weir_store_read_numbers(known.data, &number, &partitions))
         return weir_error_set(err, WEIR_E_CORRUPT, "%s: the entry of %s is damaged", store->path, name.data);
     if (partitions != (unsigned long)source->partition_count)
         return weir_error_set(err, WEIR_E_CONFIG,

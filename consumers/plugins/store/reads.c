@@ -2,6 +2,7 @@
 #include "consumers/plugins/store/reads.h"
 
 #include "consumers/plugins/store/keys.h"
+#include "consumers/plugins/store/snapshot.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -223,6 +224,11 @@ static const struct {
 } routes[] = {{"/documents/", answer_document}, {"/requests/", weir_read_answer_request},
     {"/lists/", weir_read_answer_list}, {"/positions", answer_positions}};
 
+static bool is_snapshot(const struct weir_store *store, const struct weir_http_request *request)
+{
+    return strcmp(store->host->request_path(request), "/snapshot") == 0;
+}
+
 static void answer_route(const struct weir_read *read, const char *path)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
@@ -238,6 +244,8 @@ void weir_store_answer(void *context, const struct weir_http_request *request, s
 
     if (!may_read(store, request)) {
         store->host->reply_problem(reply, 403, "the header Weir-Peer is missing or wrong");
+    } else if (is_snapshot(store, request) && strcmp(method, "POST") == 0) {
+        weir_snapshot_answer(&(struct weir_read){store, request, reply});
     } else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         store->host->reply_problem(reply, 405, "the store's documents are changed by commands only");
         store->host->reply_header(reply, "Allow", "GET, HEAD");

@@ -2,6 +2,7 @@
 
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
+#include "consumers/plugins/store/snapshot.h"
 
 #include "common/folder.h"
 
@@ -132,8 +133,10 @@ static int open_db(struct weir_store *store, struct weir_error *err)
         r = weir_store_await_space(store, err);
     if (r < 0)
         return r;
-    struct weir_db_settings settings = {store->path, store->log_path, store->settings->memory_bytes};
-    r = weir_db_open(&settings, &store->db, err);
+    struct weir_db_settings settings = {store->path, store->log_path, store->settings->memory_bytes, false};
+    r = weir_snapshot_remove(store->path, err);
+    if (r == 0)
+        r = weir_db_open(&settings, &store->db, err);
     return r < 0 ? r : weir_store_check_format(store, err);
 }
 

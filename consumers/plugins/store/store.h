@@ -77,6 +77,7 @@ struct weir_store {
     int64_t free_looked_ms, checkpoints_touched_ms;
     _Atomic int64_t free_bytes; /* health too */
     _Atomic bool starved;       /* health too: too little free disk */
+    _Atomic bool snapshotting;  /* reads only */
     struct weir_store_metrics metrics;
 
     /* The batch at hand. */
@@ -121,11 +122,14 @@ void weir_store_count_partitions(const struct weir_store *store);
 
 /* identity.c: whose data the folder holds. */
 int weir_store_check_format(struct weir_store *store, struct weir_error *err);
+/* "NUMBER PARTITIONS" of a collection's entry. */
+bool weir_store_read_numbers(const char *text, unsigned long *ret_number, unsigned long *ret_partitions);
 /* Gives source->number; refuses another count of partitions than the folder's. */
 int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err);
 int weir_store_check_cluster(struct weir_store *store, struct weir_error *err);
 /* Refuses topics that were deleted and made again since the folder was filled. */
-int weir_store_check_topics(struct weir_store *store, const struct weir_source *source, struct weir_error *err);
+int weir_store_check_topics(
+    struct weir_store *store, const struct weir_source *source, struct weir_error *err);
 /* What an operator can do about a folder and a change log that do not belong together. */
 extern const char weir_store_two_ways[];
 

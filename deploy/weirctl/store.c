@@ -1,0 +1,161 @@
+#include "deploy/weirctl/store.h"
+
+#include "common/config.h"
+
+#include <string.h>
+
+#define ALL "backup restore verify republish reset"
+
+static const struct weir_option rows[] = {
+    {.key = "--service",
+        .type = WEIR_OPTION_STRING,
+        .offset = offsetof(struct store_flags, service),
+        .help = "NAME: whose documents; needed where several services keep some"},
+    {.key = "--to",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct store_flags, to),
+        .help = "DIR: where backups are kept, each in a folder of its own"},
+    {.key = "--from",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct store_flags, from),
+        .help = "DIR: one backup, or where they are kept: then the newest"},
+    {.key = "--keep",
+        .type = WEIR_OPTION_INTEGER,
+        .offset = offsetof(struct store_flags, keep),
+        .fallback = "0",
+        .min = 0,
+        .max = 10000,
+        .help = "NUMBER: remove all backups but the newest so many; 0 keeps all"},
+    {.key = "--yes",
+        .type = WEIR_OPTION_BOOL,
+        .offset = offsetof(struct store_flags, yes),
+        .help = "do it; without it, only say what would be done (64)"},
+};
+
+static const char *const verbs[] = {ALL, "backup", "restore verify", "backup", "restore republish reset"};
+
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(verbs) / sizeof(verbs[0]), "a row has its verbs");
+
+const struct flag_table store_flags = {
+    rows, verbs, sizeof(rows) / sizeof(rows[0]), sizeof(struct store_flags)};
+
+static const struct weir_option_table options = {.section = "service *",
+    .rows = weir_store_options,
+    .count = WEIR_STORE_OPTION_COUNT,
+    .settings_size = sizeof(struct weir_store_settings)};
+
+/* By name, or by a path to the plugin. */
+static bool is_store(const struct weir_service *service)
+{
+    const char *slash = strrchr(service->plugin, '/'), *name = slash != NULL ? slash + 1 : service->plugin;
+    return strcmp(name, "store") == 0 || strcmp(name, "store.so") == 0;
+}
+
+static int find_service(struct store *store, struct weir_error *err)
+{
+    const struct weir_deployment *deployment = store->ctl->deployment;
+    const char *wanted = store->flags->service;
+
+    for (size_t i = 0; i < deployment->service_count; i++) {
+        const struct weir_service *service = &deployment->services[i];
+        if (!is_store(service) || (wanted != NULL && strcmp(service->name, wanted) != 0))
+            continue;
+        if (store->service != NULL)
+            return weir_error_set(err, WEIR_E_USAGE,
+                "services %s and %s keep documents: say which, --service NAME", store->service->name,
+                service->name);
+        store->service = service;
+    }
+    if (store->service != NULL)
+        return 0;
+    return weir_error_set(err, WEIR_E_USAGE, "the configuration has no [service %s] with plugin = store",
+        wanted != NULL ? wanted : "NAME");
+}
+
+static int read_settings(struct store *store, struct weir_error *err)
+{
+    char section[300];
+
+    snprintf(section, sizeof(section), "service %s", store->service->name);
+    return weir_config_bind(
+        store->ctl->deployment->config, section, "store.", &options, NULL, NULL, &store->settings, err);
+}
+
+int store_open(struct weirctl *ctl, struct store *ret_store, struct weir_error *err)
+{
+    struct store *store = ret_store;
+
+    *store = (struct store){.ctl = ctl, .flags = ctl->arguments->settings};
+    progress_begin(&store->progress);
+    if (ctl->deployment->kafka.dev)
+        return weir_error_set(err, WEIR_E_UNSUPPORTED,
+            "the dev broker forgets everything when it ends, and its store with it: nothing to %s",
+            ctl->arguments->command->verb);
+    int code = find_service(store, err);
+    return code < 0 ? code : read_settings(store, err);
+}
+
+void store_close(struct store *store)
+{
+    progress_end(&store->progress);
+    weir_kafka_scan_close(store->scan);
+    weir_option_free(&options, &store->settings);
+}
+
+static void show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+{
+    if (offset >= 0)
+        progress_show(context, "reading %s/%d, offset %lld of %lld", range->topic, (int)range->partition,
+            (long long)offset, (long long)end);
+}
+
+int store_connect(struct store *store, struct weir_error *err)
+{
+    int code = weirctl_connect(store->ctl, err);
+
+    if (code == 0)
+        code = weir_kafka_scan_open(
+            store->ctl->deployment, "weirctl", (int)store->ctl->arguments->timeout_ms, &store->scan, err);
+    if (code == 0)
+        weir_kafka_scan_on_tick(store->scan, show_progress, &store->progress);
+    return code;
+}
+
+static int count_members(
+    struct store *store, rd_kafka_event_t *event, size_t *ret_count, struct weir_error *err)
+{
+    size_t count = 0;
+
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return weir_error_set(err, WEIR_E_UNAVAILABLE, "group %s: %s", store->service->group,
+            event != NULL ? rd_kafka_event_error_string(event) : "no answer in time");
+    const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
+        rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+    *ret_count = count == 1 ? rd_kafka_ConsumerGroupDescription_member_count(groups[0]) : 0;
+    return 0;
+}
+
+int store_check_stopped(struct store *store, struct weir_error *err)
+{
+    rd_kafka_t *kafka = store->ctl->kafka;
+    const char *group = store->service->group;
+    rd_kafka_AdminOptions_t *asking =
+        rd_kafka_AdminOptions_new(kafka, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
+    size_t members = 0;
+
+    rd_kafka_AdminOptions_set_request_timeout(asking, weirctl_left_ms(store->ctl), NULL, 0);
+    rd_kafka_DescribeConsumerGroups(kafka, &group, 1, asking, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, weirctl_left_ms(store->ctl) + 1000);
+    int code = count_members(store, event, &members, err);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(asking);
+    if (code == 0 && members > 0)
+        return weir_error_set(err, WEIR_E_BUSY,
+            "%zu instances of service %s run, or were killed less than session.timeout.ms ago: stop all of "
+            "them first",
+            members, store->service->name);
+    return code;
+}

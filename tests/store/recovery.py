@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+"""Backups, and documents whose change log is not theirs any more, on real Kafka; `recovery.py CASE` runs one."""
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+import confluent_kafka as ck  # noqa: E402
+from confluent_kafka.admin import AdminClient  # noqa: E402
+from harness import Failed, Http, Stage, find_program, main, newest_librdkafka, source, surroundings, wait_for  # noqa: E402
+
+PARTITIONS = 3
+CHANGES = "orders.changes"
+
+
+class Scene:
+    """A store without a gateway: commands are put on its topic."""
+
+    def __init__(self, stage):
+        self.kafka = stage.kafka()
+        self.weir = stage.weir(self.kafka, partitions=PARTITIONS, sections={"kafka.consumer": ["session.timeout.ms = 6000"]})
+        self.store = self.weir.program("store")
+        self.backups = stage.folder / "backups"
+        self.documents = {}
+
+    def put(self, first, count, word):
+        """Replaces documents number `first` and on; each tenth is deleted."""
+        producer = ck.Producer({"bootstrap.servers": self.kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all"})
+        for i in range(first, first + count):
+            key, text = f"o-{i}", json.dumps({"orderID": f"o-{i}", "word": word, "total": i})
+            gone = i % 10 == 0 and word != "first"
+            self.documents[key] = None if gone else text
+            producer.produce("orders", key=key, value=None if gone else text)
+        if producer.flush(30):
+            raise Failed("commands were not written")
+
+    def settle(self):
+        wait_for("all commands handled", 60, self.is_settled, [self.store])
+
+    def is_settled(self):
+        try:
+            return source.lag(self.kafka.bootstrap, "store", "orders") == 0
+        except ck.KafkaException:
+            return False
+
+    def start(self):
+        self.store.start().wait_ready()
+        self.settle()
+
+    def ctl(self, wanted, *arguments):
+        """weirctl; its answer, after its exit status was as wanted."""
+        argv = [find_program("weirctl"), "--config", self.weir.conf, *arguments]
+        done = subprocess.run(argv, env={**surroundings()}, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != wanted:
+            raise Failed(f"weirctl {' '.join(map(str, arguments))}: exit {done.returncode}, not {wanted}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def backup(self):
+        return json.loads(self.ctl(0, "backup", "--to", self.backups, "--json"))
+
+    def verify(self, wanted=0, *arguments):
+        """The documents that were compared."""
+        told = json.loads(self.ctl(wanted, "verify", "--json", *arguments).splitlines()[-1])
+        return sum(part["documents"] for part in told["partitions"])
+
+    def check_documents(self):
+        """Each document as it was put last."""
+        http = Http(f"http://{self.weir.address['store']}", timeout_s=5)
+        for key, text in self.documents.items():
+            status, _, body = http.get(f"/documents/orders/{key}")
+            if (status, body.decode() if status == 200 else None) != ((404, None) if text is None else (200, text)):
+                raise Failed(f"{key}: {status} {body}")
+        http.close()
+
+    def alive(self):
+        return sum(text is not None for text in self.documents.values())
+
+
+def test_a_backup_takes_what_is_new_and_is_caught_up():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.put(0, 600, "first")
+        scene.start()
+        first = scene.backup()
+        scene.put(300, 100, "second")
+        scene.settle()
+        if scene.verify() != scene.alive() or (scene.weir.store_path.parent / "db.snapshot").exists():
+            raise Failed("not all documents were compared, or the snapshot was left")
+        second = scene.backup()
+        if not 0 < second["copied_bytes"] < second["bytes"] or first["copied_bytes"] != first["bytes"]:
+            raise Failed(f"copied {first} and {second}")
+        if scene.verify(0, "--from", first["path"]) != 600 or scene.verify(0, "--from", scene.backups) != scene.alive():
+            raise Failed("a backup holds other documents")
+        scene.put(500, 100, "third")
+        scene.settle()
+        scene.ctl(78, "restore", "--from", first["path"], "--yes")  # it runs
+        scene.store.stop()
+        told = scene.ctl(64, "restore", "--from", first["path"])
+        if "say --yes" not in told:
+            raise Failed(told)
+        shutil.rmtree(scene.weir.store_path)
+        scene.ctl(0, "restore", "--from", scene.backups)
+        scene.start()
+        if scene.store.metric("weir_store_events_restored_total") > 150:
+            raise Failed("the backup was not used: all events were restored")
+        scene.check_documents()
+        if scene.verify() != scene.alive():
+            raise Failed("not all documents were compared")
+        third = json.loads(scene.ctl(0, "backup", "--to", scene.backups, "--keep", "1", "--json"))
+        if [str(path) for path in scene.backups.iterdir()] != [third["path"]]:
+            raise Failed(f"kept: {list(scene.backups.iterdir())}")
+
+
+def renew(scene):
+    """Deletes the change topic and makes it again, empty."""
+    admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
+    admin.delete_topics([CHANGES])[CHANGES].result(30)
+    wait_for("the topic is gone", 30, lambda: CHANGES not in admin.list_topics(timeout=10).topics)
+    scene.weir.run("weirctl", "topics", "apply")
+
+
+def refuse(scene, what):
+    """Starts the store, which has to stand still and to say why and what can be done; stops it."""
+
+    def refused():
+        scene.store.is_ready()
+        told = scene.store.log.read_text().rpartition("--- start")[2]
+        return told.count(what) >= PARTITIONS and "weirctl store republish" in told and "weirctl store reset" in told
+
+    scene.store.start()
+    wait_for("it says what happened", 30, refused, [scene.store])
+    scene.ctl(78, "store", "republish", "--yes")  # it runs
+    scene.store.stop()
+
+
+def test_documents_outlive_their_change_log():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.put(0, 200, "first")
+        scene.put(100, 50, "second")
+        scene.start()
+        scene.store.stop()
+        renew(scene)
+        refuse(scene, "the topic ends at")
+        scene.verify(1)
+        told = scene.ctl(64, "store", "republish")
+        if "nothing was written" not in told or len(source.read(scene.kafka.bootstrap, {CHANGES: PARTITIONS})[CHANGES]) > 0:
+            raise Failed(told)
+        scene.ctl(0, "store", "republish", "--yes")
+        scene.start()
+        scene.check_documents()
+        if scene.verify() != scene.alive():
+            raise Failed("not all documents were republished")
+        scene.store.stop()
+        told = scene.ctl(0, "store", "republish", "--yes")
+        if told.count(", 0 changes written") != PARTITIONS:
+            raise Failed(f"written twice: {told}")
+        if "say --yes" not in scene.ctl(64, "store", "reset"):
+            raise Failed("it does not say what would be removed")
+        scene.ctl(0, "store", "reset", "--yes")
+        scene.start()
+        scene.check_documents()
+
+
+def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.store.environment["LD_LIBRARY_PATH"] = newest_librdkafka()
+        scene.put(0, 50, "first")
+        scene.start()
+        scene.store.stop()
+        renew(scene)
+        producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap, "acks": "all"})
+        for i in range(1000):
+            producer.produce(CHANGES, key=f"x-{i}", value=None, partition=i % PARTITIONS)
+        producer.flush(30)
+        refuse(scene, "was deleted and made again")
+
+
+if __name__ == "__main__":
+    case = globals().get("test_" + (sys.argv[1] if len(sys.argv) > 1 else ""))
+    if case is None:
+        sys.exit(f"{sys.argv[0]}: no case named {sys.argv[1:]}")
+    main(case)
