@@ -208,7 +208,9 @@ class Stack:
 
     def write_env(self, path):
         """Shell variables for scripts; written whole or not at all. KEY is empty: on loopback no key is asked for."""
-        lines = ["GATEWAY=http://" + self.gateway, "MANAGEMENT=http://" + self.management, "KAFKA=" + self.kafka,
+        lines = ["GATEWAY=http://" + self.gateway, "MANAGEMENT=http://" + self.management,
+                 "MANAGEMENT_STORE=http://" + self.store_management, "MANAGEMENT_NOTIFIER=http://" + self.notifier_management,
+                 "KAFKA=" + self.kafka,
                  "MAILDIR='%s'" % self.maildir, "KEY=",
                  "WEIRCTL='%s --config %s'" % (self.program("weirctl"), self.config)]
         lines += ["PID_%s=%d" % (name.upper().replace("-", "_"), process.pid) for name, process in self.processes.items()]
