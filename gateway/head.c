@@ -30,6 +30,8 @@ static const struct field fields[] = {
     FIELD("Content-Encoding", content_encoding, true),
     FIELD("Prefer", prefer, false),
     FIELD("Weir-Position", position, true),
+    FIELD("Origin", origin, true),
+    FIELD("Access-Control-Request-Method", request_method, true),
 };
 
 struct walk {

@@ -1,6 +1,7 @@
 #include "gateway/reply.h"
 
 #include "common/http.h"
+#include "gateway/cors.h"
 #include "gateway/list.h"
 #include "gateway/portal.h"
 
@@ -239,9 +240,14 @@ static struct MHD_Response *page_response(struct weir_request *request)
     return response;
 }
 
+static struct MHD_Response *empty_response(struct weir_request *request)
+{
+    return response_copy(request, weir_bytes("", 0));
+}
+
 static struct MHD_Response *methods_response(struct weir_request *request)
 {
-    struct MHD_Response *response = response_copy(request, weir_bytes("", 0));
+    struct MHD_Response *response = empty_response(request);
     if (response == NULL)
         return NULL;
     add_header(response, "Allow", weir_route_allow(&request->path));
@@ -259,6 +265,7 @@ static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PAGE] = page_response,
     [WEIR_OUTCOME_METHODS] = methods_response,
     [WEIR_OUTCOME_PORTAL] = weir_portal_response,
+    [WEIR_OUTCOME_PREFLIGHT] = empty_response,
 };
 
 /* A command's end as another interface tells it. NULL: as usual. */
@@ -292,6 +299,7 @@ enum MHD_Result weir_reply_queue(struct weir_request *request)
     add_header(response, "X-Request-Id", request->id);
     if (request->rate.counted)
         add_rate(request, response);
+    weir_cors_add_headers(request, response);
     if (outcome->close || atomic_load_explicit(&request->gateway->draining, memory_order_relaxed))
         add_header(response, "Connection", "close");
     enum MHD_Result queued = MHD_queue_response(request->connection, outcome->status, response);

@@ -5,6 +5,7 @@
 #include "gateway/caller.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
+#include "gateway/cors.h"
 #include "gateway/form.h"
 #include "gateway/list.h"
 #include "gateway/opaque.h"
@@ -291,10 +292,19 @@ static bool names_collection(const struct weir_target *path)
     return !weir_target_is_request(path) && !weir_target_is_dispatch(path) && !weir_target_is_portal(path);
 }
 
+static enum weir_step answer_preflight(struct weir_request *request)
+{
+    request->outcome.kind = WEIR_OUTCOME_PREFLIGHT;
+    request->outcome.status = MHD_HTTP_NO_CONTENT;
+    return WEIR_STEP_ANSWER;
+}
+
 /* Finds the route. */
 static enum weir_step find_route(struct weir_request *request)
 {
     struct weir_error err;
+    if (weir_cors_is_preflight(request))
+        return answer_preflight(request);
     int rc = weir_target_read(request->gateway, request->target, &request->path, &err);
     if (rc == 0) {
         request->collection = weir_target_is_request(&request->path)

@@ -44,6 +44,7 @@ enum weir_outcome_kind {
     WEIR_OUTCOME_PAGE,
     WEIR_OUTCOME_METHODS, /* that a path takes */
     WEIR_OUTCOME_PORTAL,
+    WEIR_OUTCOME_PREFLIGHT,
 };
 
 /* Where a command stands on its topic. */

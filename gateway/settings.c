@@ -4,6 +4,7 @@
 #include "common/http.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const struct weir_option rows[] = {
     {.key = "listen",
@@ -156,6 +157,11 @@ static const struct weir_option rows[] = {
         .help =
             "whether /portal/ is there, the order portal: a page that anybody who reaches the listener may "
             "load, and that can do what its user's key may"},
+    {.key = "cors.origins",
+        .type = WEIR_OPTION_LIST,
+        .offset = offsetof(struct weir_gateway_settings, cors_origins),
+        .help = "origins whose pages may call from a browser, e.g. https://shop.example.org, or * for all; "
+                "without it none may"},
     {.key = "tls.certificate",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_gateway_settings, tls_certificate),
@@ -228,6 +234,31 @@ static int refuse_half(
 {
     return weir_error_set(err, WEIR_E_CONFIG, "%s: %s is nothing without %s",
         weir_config_where(deployment->config, "gateway", set), set, missing);
+}
+
+/* As browsers write it, whose word is compared. */
+static bool is_origin(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-:[]";
+    const char *host = strstr(text, "://");
+    if (host == NULL || (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0))
+        return false;
+    host += 3;
+    return host[0] != '\0' && host[strspn(host, allowed)] == '\0';
+}
+
+static int check_origins(const struct weir_deployment *deployment,
+    const struct weir_gateway_settings *settings, struct weir_error *err)
+{
+    for (char **origin = settings->cors_origins; origin != NULL && *origin != NULL; origin++) {
+        if (strcmp(*origin, "*") != 0 && !is_origin(*origin))
+            return weir_error_set(err, WEIR_E_CONFIG,
+                "%s: cors.origins: %s is no origin like https://shop.example.org: scheme and host in lower "
+                "case, "
+                "a port where it is not the usual one, no path; or * for all",
+                weir_config_where(deployment->config, "gateway", "cors.origins"), *origin);
+    }
+    return 0;
 }
 
 static int check_tls(const struct weir_deployment *deployment, const struct weir_gateway_settings *settings,
@@ -310,6 +341,8 @@ int weir_gateway_settings_load(
         rc = check_keys(deployment, settings, err);
     if (rc == 0)
         rc = check_tls(deployment, settings, err);
+    if (rc == 0)
+        rc = check_origins(deployment, settings, err);
     if (rc == 0)
         rc = check_base_path(deployment, settings, err);
     if (rc == 0)

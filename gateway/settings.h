@@ -38,6 +38,7 @@ struct weir_gateway_settings {
     int64_t rate_burst; /* requests; 0: as many as rate_limit */
     bool access_log;
     bool portal;
+    char **cors_origins;   /* ended by NULL; NULL: none */
     char *tls_certificate; /* NULL: the listener speaks no TLS */
     char *tls_key;
     char *tls_client_ca; /* NULL: no certificates of clients */
