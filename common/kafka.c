@@ -152,6 +152,7 @@ int weir_kafka_conf(const struct weir_deployment *deployment, enum weir_kafka_ro
     WEIR_CLEANUP(kafka_conf) rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     int64_t batch_bytes = 0;
+    rd_kafka_conf_set_stats_cb(conf, weir_kafka_statistics);
     bool produces = (ROLE(role) & PRODUCERS) != 0;
 
     int code = set_role(conf, role, err);
@@ -192,7 +193,6 @@ int weir_kafka_new_take(
     char text[ERROR_BYTES];
 
     rd_kafka_conf_set_log_cb(conf, weir_kafka_log);
-    rd_kafka_conf_set_stats_cb(conf, weir_kafka_statistics);
     rd_kafka_t *handle = rd_kafka_new(type, conf, text, sizeof(text));
     if (handle == NULL) {
         rd_kafka_conf_destroy(conf);

@@ -264,8 +264,7 @@ static void end_reported(struct weir_request *request, const struct weir_deliver
 static bool awaits(struct weir_request *request, const struct weir_delivery *delivery)
 {
     const struct weir_request_position position = {delivery->partition, delivery->offset};
-    return delivery->end == WEIR_DELIVERY_WRITTEN && delivery->offset >= 0 &&
-           weir_read_request_await(request, position);
+    return delivery->end == WEIR_DELIVERY_WRITTEN && weir_read_request_await(request, position);
 }
 
 void weir_command_reported(void *opaque, const struct weir_delivery *delivery)

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/kafka.h"
+#include "common/kafka_statistics.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
@@ -18,11 +19,15 @@ enum {
     CHECK_PAUSE_MS = 60000, /* between looks at topics that were as they should be */
     RETRY_PAUSE_MS = 3000,  /* … at topics that were not */
     LOG_PAUSE_MS = 10000,
+    STATISTICS_MS = 200,  /* librdkafka tells its own state by nothing else */
+    STATISTICS_EACH = 50, /* … of which so many make one reading of the metrics */
     FATAL_FLUSH_MS = 1000,
     PURGE_FLUSH_MS = 1000,
     DESTROY_MS = 3000,
     PROBLEM_BYTES = 1024,
 };
+
+#define UNIDENTIFIED "Kafka has not given this gateway a producer id yet"
 
 struct topic {
     const struct weir_collection *collection;
@@ -40,13 +45,15 @@ struct weir_produce {
     rd_kafka_t *handle;      /* NULL: being renewed */
     struct topic *topics;
     size_t topic_count;
-    atomic_bool up;    /* a broker has answered since all were down */
-    atomic_bool fatal; /* the handle is beyond repair */
+    atomic_bool up;         /* a broker has answered since all were down */
+    atomic_bool fatal;      /* the handle is beyond repair */
+    atomic_bool identified; /* Kafka has given the handle a producer id: it can send */
+    unsigned statistics;    /* told since the handle was made; the poller's own */
     atomic_bool poller_stops;
     pthread_t poller;
     bool poller_runs;
     bool dev_checked;
-    int64_t next_check_ms, next_log_ms;
+    int64_t made_ms, next_check_ms, next_log_ms;
     pthread_mutex_t text_lock;
     struct weir_metric *written, *not_written, *unknown, *refused, *queued, *reachable, *renewals;
 };
@@ -97,6 +104,18 @@ static void on_error(rd_kafka_t *handle, int error, const char *reason, void *op
         atomic_store(&produce->fatal, true);
 }
 
+/* Without a producer id records wait in librdkafka, and nobody could say after a while that they were not
+ * sent. */
+static int on_statistics(rd_kafka_t *handle, char *text, size_t len, void *opaque)
+{
+    static const char assigned[] = "\"idemp_state\": \"Assigned\"";
+    struct weir_produce *produce = opaque;
+    if (!atomic_load(&produce->identified) && memmem(text, len, assigned, sizeof(assigned) - 1) != NULL)
+        atomic_store(&produce->identified, true);
+    return produce->statistics++ % STATISTICS_EACH == 0 ? weir_kafka_statistics(handle, text, len, opaque)
+                                                        : 0;
+}
+
 static void *poll_reports(void *context)
 {
     struct weir_produce *produce = context;
@@ -107,6 +126,15 @@ static void *poll_reports(void *context)
 
 /* ---- making and unmaking the handle ---- */
 
+static int set_statistics(rd_kafka_conf_t *conf, struct weir_error *err)
+{
+    char interval[16], text[256];
+    snprintf(interval, sizeof(interval), "%d", STATISTICS_MS);
+    if (rd_kafka_conf_set(conf, "statistics.interval.ms", interval, text, sizeof(text)) == RD_KAFKA_CONF_OK)
+        return 0;
+    return weir_error_set(err, WEIR_E_INTERNAL, "%s", text);
+}
+
 static int make_handle(struct weir_produce *produce, rd_kafka_t **ret_handle, struct weir_error *err)
 {
     rd_kafka_conf_t *conf = NULL;
@@ -116,6 +144,12 @@ static int make_handle(struct weir_produce *produce, rd_kafka_t **ret_handle, st
     rd_kafka_conf_set_opaque(conf, produce);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_stats_cb(conf, on_statistics);
+    rc = set_statistics(conf, err);
+    if (rc < 0) {
+        rd_kafka_conf_destroy(conf);
+        return rc;
+    }
     return weir_kafka_new_take(RD_KAFKA_PRODUCER, conf, ret_handle, err);
 }
 
@@ -167,6 +201,7 @@ static int open_handle(struct weir_produce *produce, struct weir_error *err)
     pthread_rwlock_wrlock(&produce->lock);
     rc = make_topics(produce, handle, err);
     produce->handle = handle;
+    produce->made_ms = weir_clock_ms();
     pthread_rwlock_unlock(&produce->lock);
     return rc < 0 ? rc : start_poller(produce, err);
 }
@@ -204,6 +239,7 @@ static int renew(struct weir_produce *produce, struct weir_error *err)
     atomic_store(&produce->up, false);
     close_handle(produce, FATAL_FLUSH_MS);
     atomic_store(&produce->fatal, false);
+    atomic_store(&produce->identified, false);
     produce->next_check_ms = 0;
     return open_handle(produce, err);
 }
@@ -290,6 +326,8 @@ static int check_sendable(struct weir_produce *produce, struct topic *topic, str
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "the connection to Kafka is being renewed");
     if (!atomic_load_explicit(&produce->up, memory_order_relaxed))
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "no Kafka broker can be reached");
+    if (!atomic_load_explicit(&produce->identified, memory_order_relaxed))
+        return weir_error_set(err, WEIR_E_UNAVAILABLE, UNIDENTIFIED);
     if (atomic_load_explicit(&topic->good, memory_order_relaxed))
         return 0;
     pthread_mutex_lock(&produce->text_lock);
@@ -444,6 +482,13 @@ static int look(struct weir_produce *produce, struct weir_error *err)
     return 0;
 }
 
+static void await_id(struct weir_produce *produce)
+{
+    if (atomic_load(&produce->up) && !atomic_load(&produce->identified) &&
+        weir_clock_ms() >= produce->made_ms + LOG_PAUSE_MS)
+        log_paused(produce, UNIDENTIFIED);
+}
+
 int weir_produce_watch(struct weir_produce *produce, struct weir_error *err)
 {
     if (atomic_load(&produce->fatal) || produce->handle == NULL) {
@@ -453,13 +498,15 @@ int weir_produce_watch(struct weir_produce *produce, struct weir_error *err)
     }
     weir_metric_set(produce->queued, rd_kafka_outq_len(produce->handle));
     weir_metric_set(produce->reachable, atomic_load(&produce->up));
+    await_id(produce);
     return look(produce, err);
 }
 
 bool weir_produce_ready(struct weir_produce *produce, struct weir_buffer *detail)
 {
-    bool up = atomic_load(&produce->up), good = true;
-    weir_buffer_printf(detail, "\"kafka\":\"%s\",\"topics\":{", up ? "up" : "down");
+    bool up = atomic_load(&produce->up), good = atomic_load(&produce->identified);
+    weir_buffer_printf(detail, "\"kafka\":\"%s\",\"producer\":\"%s\",\"topics\":{", up ? "up" : "down",
+        good ? "ok" : UNIDENTIFIED);
     pthread_mutex_lock(&produce->text_lock);
     for (size_t i = 0; i < produce->topic_count; i++) {
         struct topic *topic = &produce->topics[i];

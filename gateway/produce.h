@@ -60,7 +60,8 @@ int weir_produce_send(
  */
 int weir_produce_watch(struct weir_produce *produce, struct weir_error *err);
 
-/* Appends the members of the readiness detail; true when commands are taken for every collection. Threads:
+/* Appends the members of the readiness detail; true when commands are taken for every collection, which needs a
+ * broker, topics as configured, and a producer id. Threads:
  * any. */
 bool weir_produce_ready(struct weir_produce *produce, struct weir_buffer *detail);
 

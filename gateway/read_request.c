@@ -30,8 +30,9 @@ static void write_url(const struct weir_read_job *job, const char *owner, struct
     weir_buffer_printf(
         out, "%s/requests/%s/%" PRId32 "/", owner, request->collection->config->name, job->partition);
     weir_read_append_escaped(out, asks ? request->key : weir_bytes_str(request->id));
-    weir_buffer_printf(
-        out, "?offset=%" PRId64 "&wait=%" PRId64, request->position.offset, left_ms > 0 ? left_ms : 0);
+    weir_buffer_printf(out, "?wait=%" PRId64, left_ms > 0 ? left_ms : 0);
+    if (request->position.offset >= 0)
+        weir_buffer_printf(out, "&offset=%" PRId64, request->position.offset);
     if (!asks && request->head.idempotency_key.data != NULL) {
         struct weir_bytes body =
             request->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body);
@@ -86,32 +87,49 @@ static const struct weir_gateway_collection *find_topic(const struct weir_gatewa
     return NULL;
 }
 
+/* The value of ?at=: a position, or topic/partition where Kafka told no more; then the offset is -1. */
+struct place {
+    char text[WEIR_POSITION_BYTES];
+    char topic[WEIR_TOPIC_NAME_BYTES];
+    struct weir_request_position position;
+};
+
+static int read_at(const struct weir_request *request, struct place *ret_place, struct weir_error *err)
+{
+    char whole[WEIR_POSITION_BYTES + 2];
+    struct weir_request_position *position = &ret_place->position;
+    if (!weir_target_query(request->target, "at", ret_place->text, sizeof(ret_place->text)))
+        return weir_error_set(err, WEIR_E_INVALID,
+            "the query has to say ?at=, as the Location that the request was answered with");
+    if (weir_position_read(weir_bytes_str(ret_place->text), ret_place->topic, sizeof(ret_place->topic),
+            &position->partition, &position->offset, NULL) == 0)
+        return 0;
+    snprintf(whole, sizeof(whole), "%s/0", ret_place->text);
+    int rc = weir_position_read(weir_bytes_str(whole), ret_place->topic, sizeof(ret_place->topic),
+        &position->partition, &position->offset, NULL);
+    position->offset = -1;
+    return rc == 0 ? 0
+                   : weir_error_set(
+                         err, WEIR_E_INVALID, "at: it is written topic/partition/offset, or topic/partition");
+}
+
 const struct weir_gateway_collection *weir_read_request_collection(const struct weir_request *request)
 {
-    char at[WEIR_POSITION_BYTES], topic[WEIR_TOPIC_NAME_BYTES];
-    int32_t partition;
-    int64_t offset;
-    if (!weir_target_query(request->target, "at", at, sizeof(at)) ||
-        weir_position_read(weir_bytes_str(at), topic, sizeof(topic), &partition, &offset, NULL) < 0)
-        return NULL;
-    return find_topic(request->gateway, topic);
+    struct place place;
+    return read_at(request, &place, NULL) == 0 ? find_topic(request->gateway, place.topic) : NULL;
 }
 
 /* Takes over where the request's command stands. WEIR_STEP_SUSPENDED: go on. */
 static enum weir_step take_place(struct weir_request *request)
 {
-    char at[WEIR_POSITION_BYTES], topic[WEIR_TOPIC_NAME_BYTES];
+    struct place place;
     struct weir_error err;
-    struct weir_request_position *position = &request->position;
-    if (!weir_target_query(request->target, "at", at, sizeof(at)))
-        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST,
-            "the query has to say ?at=, the Weir-Position that the request was answered with");
-    if (weir_position_read(
-            weir_bytes_str(at), topic, sizeof(topic), &position->partition, &position->offset, &err) < 0)
-        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "at: %s", err.text);
-    request->collection = find_topic(request->gateway, topic);
-    if (request->collection == NULL || position->partition >= request->collection->config->partitions)
-        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "no store keeps what was at %s", at);
+    if (read_at(request, &place, &err) < 0)
+        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
+    request->position = place.position;
+    request->collection = find_topic(request->gateway, place.topic);
+    if (request->collection == NULL || place.position.partition >= request->collection->config->partitions)
+        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "no store keeps what was at %s", place.text);
     return WEIR_STEP_SUSPENDED;
 }
 

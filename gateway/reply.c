@@ -154,13 +154,18 @@ static void add_position(const struct weir_request *request, struct MHD_Response
         add_header(response, "Weir-Position", position);
 }
 
-/* Where its outcome is told, while a store keeps the collection. */
+/* Where its outcome is told, while a store keeps the collection: also where Kafka told the partition alone.
+ */
 static void add_location(const struct weir_request *request, struct MHD_Response *response)
 {
     char position[WEIR_POSITION_BYTES], location[WEIR_POSITION_BYTES + 256];
-    write_position(request, position);
-    if (position[0] == '\0' || request->collection->config->store_service == NULL)
+    const struct weir_collection *collection = request->collection->config;
+    if (collection->store_service == NULL)
         return;
+    write_position(request, position);
+    if (position[0] == '\0')
+        snprintf(position, sizeof(position), "%s/%" PRId32, collection->command_topic,
+            request->position.partition);
     snprintf(location, sizeof(location), "%s/v1/requests/%s?at=%s", request->gateway->settings.base_path,
         request->id, position);
     add_header(response, "Location", location);

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from stage import KafkaStage, Stage, check, check_problem, equal, request, wait_for
+from stage import FaultyStage, KafkaStage, Stage, check, check_problem, equal, request, wait_for
 
 
 def post(stage, number=0):
@@ -28,6 +28,19 @@ def case_no_broker_at_start():
         equal((reply.status, reply.json["ready"], reply.json["kafka"]), (503, False, "down"), "readiness")
         equal(stage.gateway.process.poll(), None, "the gateway lives")
         wait_for("a line on the wait", 15, lambda: "kafka.waiting" in stage.log())
+
+
+def case_no_producer_id_yet():
+    """A cluster that has just begun answers, and gives no producer ids: not ready, and 503 at once instead of a 504 later."""
+    with FaultyStage("no-producer-id").start(ready=False) as stage:
+        wait_for("a broker", 10, lambda: stage.readyz().json["kafka"] == "up")
+        refused_at_once(stage, "producer id")
+        reply = stage.readyz()
+        equal((reply.status, reply.json["topics"]["orders"]), (503, "ok"), "readiness")
+        check("producer id" in reply.json["producer"], f"the reason in {reply.json}")
+        stage.broker.signal(signal.SIGUSR1)
+        stage.gateway.wait_ready()
+        equal((post(stage).status, stage.readyz().json["producer"]), (202, "ok"), "afterwards")
 
 
 def case_broker_dies():

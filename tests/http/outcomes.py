@@ -1,5 +1,5 @@
 """What becomes of a command: clients that wait for it, that ask for it later, that read their own write."""
-from stage import Stage, check, check_problem, equal, murmur2_partition
+from stage import FaultyStage, Stage, check, check_problem, equal, murmur2_partition
 
 WAIT = ("Prefer", "wait=5")
 PARTITION = murmur2_partition("o-1")
@@ -31,7 +31,7 @@ def case_stored():
         equal(reply.headers["weir-position"], f"orders/{PARTITION}/0", "Weir-Position")
         equal((reply.json["status"], reply.json["key"], reply.json["version"]), ("stored", "o-1", 1), "body")
         asked = stage.store.seen[-1][0]
-        check(asked.startswith(f"/requests/orders/{PARTITION}/{reply.headers['x-request-id']}?offset=0&wait="), asked)
+        check(asked.startswith(f"/requests/orders/{PARTITION}/{reply.headers['x-request-id']}?wait=") and asked.endswith("&offset=0"), asked)
         reply = put(stage, stored("u", 2))
         equal((reply.status, reply.json["version"]), (200, 2), "an updated document")
         stage.store.outcomes = [stored("d", 3)]
@@ -92,8 +92,25 @@ def case_asked_later():
         reply = stage.call("GET", location)
         equal((reply.status, reply.json), (200, rejected("already-exists")), "the store's word")
         equal(stage.call("GET", location + "&wait=3").json, stored(), "after a store that was not ready")
-        check("&wait=" in stage.store.seen[-1][0] and "&wait=0" not in stage.store.seen[-1][0], stage.store.seen[-1][0])
+        check("?wait=" in stage.store.seen[-1][0] and "?wait=0" not in stage.store.seen[-1][0], stage.store.seen[-1][0])
         check_problem(stage.call("GET", location), 404, "no such request")
+
+
+def case_kafka_does_not_say_where():
+    """A record that Kafka had already (an answer was lost): written, but not told at which offset. It is a 202 like any other,
+    and its outcome can be waited for and asked for."""
+    with FaultyStage("repeated-produce").start() as stage:
+        reply = put(stage, headers=())
+        identity = reply.headers["x-request-id"]
+        equal((reply.status, reply.json["position"], "weir-position" in reply.headers), (202, None, False), "an order")
+        equal(reply.headers["location"], f"/v1/requests/{identity}?at=orders/{PARTITION}", "Location")
+        stage.store.outcomes = [stored()]
+        equal(stage.call("GET", reply.headers["location"]).json, stored(), "its outcome")
+        equal(stage.store.seen[-1][0], f"/requests/orders/{PARTITION}/{identity}?wait=0", "what the store was asked")
+        equal(put(stage, headers=()).headers["weir-position"], f"orders/{PARTITION}/0", "the next one")
+    with FaultyStage("repeated-produce").start() as stage:
+        reply = put(stage, stored())
+        equal((reply.status, reply.json["position"], reply.json["version"]), (201, None, 1), "one that waits")
 
 
 def case_own_write_is_read():

@@ -343,22 +343,32 @@ class StoreStage(Stage):
         return self
 
 
-class LostCoordinatorStage(Stage):
-    """The same on lost-coordinator.c: brokers that make librdkafka's client unable to close once it has looked for stores."""
+class FaultyStage(Stage):
+    """The same on faulty-broker.c; SIGUSR1 to `broker` mends it."""
 
-    def __init__(self, gateway=()):
-        kafka = ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"]
+    def __init__(self, fault, gateway=(), kafka=()):
         super().__init__(gateway, kafka, broker=False)
+        self._fault = fault
 
     def start(self, *arguments, **more):
         address = self.folder / "address"
         topics = [f"{name}:{PARTITIONS}" for name in ("orders", "products")]
-        program = BUILD / "tests" / "lost-coordinator"
-        self.broker = Program("broker", [program, address, *topics], self.folder).start()
+        program = BUILD / "tests" / "faulty-broker"
+        self.broker = Program("broker", [program, self._fault, address, *topics], self.folder).start()
         self.programs.append(self.broker)
         wait_for("brokers", 20, address.exists, [self.broker])
-        self.bootstrap = address.read_text().split(",")[0]  # the second is not there
+        self.bootstrap = address.read_text().split(",")[0]  # the second need not be there
         self.write_conf()
+        return super().start(*arguments, **more)
+
+
+class LostCoordinatorStage(FaultyStage):
+    """Brokers that make librdkafka's client unable to close once it has looked for stores."""
+
+    def __init__(self, gateway=()):
+        super().__init__("lost-coordinator", gateway, ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"])
+
+    def start(self, *arguments, **more):
         super().start(*arguments, **more)
         wait_for("the lost coordinator is tried", 60, lambda: re.search(r"gateway-owner#.*/2: Connect to", self.log()))
         return self
