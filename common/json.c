@@ -111,8 +111,9 @@ static int refuse(struct weir_bytes text, size_t at, const char *what, struct we
         err, WEIR_E_INVALID, "invalid JSON at byte %zu (pointer \"%s\"): %s", at, pointer, what);
 }
 
-/* jansson recurses up to 2048 levels and can't be told less, so nesting is counted before it runs. */
-static int check_depth(struct weir_bytes text, size_t depth_max, struct weir_error *err)
+/* jansson recurses up to 2048 levels and can't be told less, so nesting is counted before it runs; and it
+ * does not see a NUL behind a number. */
+static int check_text(struct weir_bytes text, size_t depth_max, struct weir_error *err)
 {
     size_t depth = 0;
     char what[48];
@@ -133,6 +134,8 @@ static int check_depth(struct weir_bytes text, size_t depth_max, struct weir_err
             if (depth > 0)
                 depth--;
             break;
+        case '\0':
+            return refuse(text, at, "a NUL byte", err);
         default:
             break;
         }
@@ -159,7 +162,7 @@ static int parse(struct weir_bytes text, size_t depth_max, json_t **ret_value, s
 
     if (text.data == NULL || text.len == 0)
         return weir_error_set(err, WEIR_E_INVALID, "invalid JSON: empty");
-    if (check_depth(text, depth_max, err) < 0)
+    if (check_text(text, depth_max, err) < 0)
         return WEIR_E_INVALID;
     json_t *value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL)

@@ -152,6 +152,75 @@ def case_odd_but_good():
                 equal((data, client.reply().status), (data, 202), "status in pieces")
 
 
+def post_chunked(body):
+    return b"POST /v1/orders HTTP/1.1\r\n" + GOOD + b"Transfer-Encoding: chunked\r\n\r\n" + body
+
+
+LETTERS = b'{"a":"' + b"x" * 1000 + b'"}'
+CHUNKS_TAKEN = {
+    "one": b"2\r\n{}\r\n0\r\n\r\n",
+    "two": b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+    "leading zeros": b"0002\r\n{}\r\n000\r\n\r\n",
+    "extensions": b'2;a=b;c="d"\r\n{}\r\n0;e\r\n\r\n',
+    "trailer": b"2\r\n{}\r\n0\r\nX-A: b\r\n\r\n",
+    "trailer that would be a header": b"2\r\n{}\r\n0\r\nContent-Length: 5\r\nTransfer-Encoding: gzip\r\nHost: other\r\n\r\n",
+    "a chunk for each byte": b"".join(b"1\r\n%c\r\n" % byte for byte in LETTERS) + b"0\r\n\r\n",
+}
+CHUNKS_REFUSED = {
+    "no size": b"\r\n{}\r\n0\r\n\r\n",
+    "space before the size": b" 2\r\n{}\r\n0\r\n\r\n",
+    "junk behind the size": b"2x\r\n{}\r\n0\r\n\r\n",
+    "hexadecimal prefix": b"0x2\r\n{}\r\n0\r\n\r\n",
+    "sign": b"+2\r\n{}\r\n0\r\n\r\n",
+    "minus zero": b"-0\r\n\r\n",
+    "bare CR": b"2\r{}\r\n0\r\n\r\n",
+    "no line end behind the data": b"2\r\n{}0\r\n\r\n",
+    "more data than said": b"2\r\n{}}\r\n0\r\n\r\n",
+    "line end in an extension": b"2;a\nb\r\n{}\r\n0\r\n\r\n",
+    "size beyond 64 bits": b"10000000000000002\r\n{}\r\n0\r\n\r\n",
+    "endless extension": b"2;" + b"a" * 20000 + b"\r\n{}\r\n0\r\n\r\n",
+}
+
+
+def case_chunks():
+    """What is taken is taken whole, with the next request behind it; of what is not, nothing is, and the connection ends."""
+    with Stage().start() as stage:
+        for name, body in CHUNKS_TAKEN.items():
+            with stage.client() as client:
+                client.send(post_chunked(body) + request("PUT", "/v1/orders/next", "{}"))
+                equal((name, client.reply().status, client.reply().json["key"]), (name, 202, "next"), "answers")
+        for name, body in CHUNKS_REFUSED.items():
+            with stage.client() as client:
+                client.send(post_chunked(body) + request("PUT", "/v1/orders/smuggled", "{}"))
+                status = client.reply().status
+                check(400 <= status < 600 and client.is_closed(), f"{name}: answered {status}, or not closed")
+        records = stage.records()
+        equal(len(records), 2 * len(CHUNKS_TAKEN), "records on the topic")
+        equal({record["payload"] for record in records}, {"{}", LETTERS.decode()}, "their values")
+        check("smuggled" not in {record["key"] for record in records}, "a smuggled request")
+
+
+def case_pipeline():
+    """Requests that come together are answered one by one, in their order, also those that are refused; behind one that ends the
+    connection nothing is looked at."""
+    with Stage().start() as stage, stage.client() as client:
+        rows = [
+            (request("PUT", "/v1/orders/o-1", "{}"), 202),
+            (request("GET", "/v1/orders/o-9"), 404),
+            (request("PUT", "/v1/orders/o-2", "{"), 400),
+            (post_chunked(CHUNKS_TAKEN["two"]), 202),
+            (request("DELETE", "/v1/nosuch/o-1"), 404),
+            (request("PUT", "/v1/orders/o-3", "{}", content_type="text/plain"), 415),
+            (request("PUT", "/v1/orders/o-4", "{}"), 202),
+            (REFUSED["both lengths"], 400),
+        ]
+        client.send(b"".join(data for data, _ in rows) + request("PUT", "/v1/orders/o-5", "{}"))
+        equal([client.reply().status for _ in rows], [status for _, status in rows], "answers in their order")
+        check(client.is_closed(), "the connection stays open")
+        keys = {record["key"] for record in stage.records()}
+        check({"o-1", "o-4"} <= keys and len(keys) == 3, f"keys on the topic: {keys}")
+
+
 def case_values_do_not_become_headers():
     """What a client sends comes back in no header of the answer, and in the log on no line of its own."""
     with Stage().start() as stage:

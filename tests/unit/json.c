@@ -107,6 +107,19 @@ static char *nested(char open, char close, size_t depth)
     return out;
 }
 
+static void refuses_a_nul_anywhere(void **state)
+{
+    (void)state;
+    static const struct weir_bytes texts[] = {{"\0{}", 3}, {"{}\0", 3}, {"{\"a\":1\0}", 8}, {"[1\0,2]", 6},
+        {"{\"a\"\0:1}", 8}, {"1\0", 2}, {"[1.5e3\0]", 8}, {"[true\0]", 7}, {"\"a\0\"", 4}};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        json_t *value = NULL;
+        assert_int_equal(weir_json_parse(texts[i], &value, NULL), WEIR_E_INVALID);
+        assert_null(value);
+    }
+}
+
 static void limits_depth(void **state)
 {
     (void)state;
@@ -256,6 +269,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refuses_duplicates_also_escaped),
     cmocka_unit_test(names_the_pointer_of_what_it_refuses),
     cmocka_unit_test(names_the_byte_of_what_it_refuses),
+    cmocka_unit_test(refuses_a_nul_anywhere),
     cmocka_unit_test(limits_depth),
     cmocka_unit_test(an_event_may_hold_the_deepest_document),
     cmocka_unit_test(survives_a_bomb),
