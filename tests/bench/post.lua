@@ -8,6 +8,7 @@ local order = '{"orderID":"ord-%09d","customerID":"cust-%06d","email":"customer%
 
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer bench"
 
 request = function()
   sequence = sequence + 1

@@ -1,0 +1,3 @@
+module weir/peer-go
+
+go 1.21
