@@ -12,6 +12,11 @@ export const key = {
 
 /** What the gateway said when it did not do what it was asked (RFC 9457); status 0: it was not reached. */
 export class Problem extends Error {
+  /** What the page finds by itself, before it asks the gateway; errors as those of the gateway: [{pointer, detail}]. */
+  static own(detail, errors = []) {
+    return Object.assign(new Problem(422, { detail, errors }), { own: true });
+  }
+
   constructor(status, told, headers) {
     super(told.detail || told.title || "no reason was told");
     this.status = status;

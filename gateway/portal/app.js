@@ -31,7 +31,7 @@ function readAddress() {
 function drawFrame(name) {
   const link = (view) => h("a", { href: `#/${view.name}`, "aria-current": view.name === name ? "page" : null }, view.title);
   document.getElementById("nav").replaceChildren(...views.filter((view) => view.isFor()).map(link));
-  document.getElementById("who").replaceChildren(session.principal(),
+  document.getElementById("who").replaceChildren(h("span", {}, session.principal()),
     ...(key.get() ? [h("button", { type: "button", onclick: signOut }, "Sign out")] : []));
 }
 

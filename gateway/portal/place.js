@@ -16,7 +16,7 @@ export const isFor = () => may("orders", "create");
 
 function makeOrder(fields, lines) {
   const items = lines.items();
-  if (items.length === 0) throw new Problem(400, { detail: "an order has at least one article", errors: [] });
+  if (items.length === 0) throw Problem.own("An order has at least one article.");
   const order = { customerID: valueOf(fields.customer), status: "CREATED", total: totalOf(items), items };
   if (valueOf(fields.id) !== "") order[collection("orders").key] = valueOf(fields.id);
   if (valueOf(fields.email) !== "") order.email = valueOf(fields.email);

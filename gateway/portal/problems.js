@@ -29,7 +29,7 @@ export function problemBox(problem, ...more) {
   return h("div", { class: "problem", role: "alert" },
     h("h2", {}, titleOf(problem)),
     h("p", {}, advice(problem)),
-    problem.status === 0 ? null : h("p", { class: "dim" }, `The gateway says: ${problem.message}`),
+    problem.status === 0 ? null : h("p", { class: "dim" }, problem.own ? problem.message : `The gateway says: ${problem.message}`),
     problem.requestId ? h("p", { class: "dim" }, "Request ", h("code", {}, problem.requestId)) : null,
     more);
 }

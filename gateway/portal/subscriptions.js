@@ -27,7 +27,7 @@ function readFilter(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Problem(422, { detail: "the filter is not JSON", errors: [{ pointer: "/filter", detail: error.message }] });
+    throw Problem.own("The filter is not JSON.", [{ pointer: "/filter", detail: error.message }]);
   }
 }
 
