@@ -111,6 +111,19 @@ static int refuse(struct weir_bytes text, size_t at, const char *what, struct we
         err, WEIR_E_INVALID, "invalid JSON at byte %zu (pointer \"%s\"): %s", at, pointer, what);
 }
 
+bool weir_json_error_place(const char *text, struct weir_bytes *ret_pointer, struct weir_bytes *ret_sentence)
+{
+    static const char begin[] = "(pointer \"", end[] = "\"): ";
+    const char *from = strstr(text, begin);
+    const char *to = from != NULL ? strstr(from += strlen(begin), end) : NULL;
+
+    if (to == NULL)
+        return false;
+    *ret_pointer = weir_bytes(from, (size_t)(to - from));
+    *ret_sentence = weir_bytes_str(to + strlen(end));
+    return true;
+}
+
 /* jansson recurses up to 2048 levels and can't be told less, so nesting is counted before it runs; and it
  * does not see a NUL behind a number. */
 static int check_text(struct weir_bytes text, size_t depth_max, struct weir_error *err)

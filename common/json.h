@@ -14,6 +14,8 @@
 
 #include <jansson.h>
 
+#include <stdbool.h>
+
 enum { WEIR_JSON_DEPTH_MAX = 32 };
 
 /* Once, before threads: seeds jansson's hash. */
@@ -27,6 +29,10 @@ int weir_json_parse_object(struct weir_bytes text, json_t **ret_object, struct w
 
 /* The same for a change event, which nests its document one level deeper. */
 int weir_json_parse_event(struct weir_bytes text, json_t **ret_object, struct weir_error *err);
+
+/* Where an error's text names its place, (pointer "/total"): the pointer, and the sentence behind it. False when it
+ * names none. */
+bool weir_json_error_place(const char *text, struct weir_bytes *ret_pointer, struct weir_bytes *ret_sentence);
 
 /* The text of member `name` of the object `object` (text that weir_json_parse accepted), without surrounding
  * whitespace; data NULL when it has none. The span points into object. Names are compared after unescaping. */

@@ -159,7 +159,7 @@ enum weir_step weir_read_request_run(struct weir_request *request)
 
 /* ---- the wait for an own command ---- */
 
-/* The store's word, as HTTP says it; what is not here is 500. */
+/* The store's word, as HTTP says it, where the store tells no detail; what is not here is 500. */
 static const struct {
     const char *outcome, *error; /* error NULL: any */
     unsigned status;
@@ -186,13 +186,45 @@ static const char *text_of(const json_t *outcome, const char *name)
     return text != NULL ? text : "";
 }
 
+/* What the store says that was wrong; a pointer that is too long to be one is not repeated. */
+static void fill_errors(struct weir_problem *problem, json_t *errors)
+{
+    struct weir_schema_violations *violations = &problem->violations;
+    size_t index, count = json_array_size(errors);
+    json_t *error;
+
+    if (count > WEIR_SCHEMA_VIOLATIONS_MAX || count == 0)
+        return;
+    violations->list = calloc(count, sizeof(*violations->list));
+    json_array_foreach(errors, index, error)
+    {
+        const char *pointer = text_of(error, "pointer"), *detail = text_of(error, "detail");
+        struct weir_schema_violation *violation = violations->list + violations->count;
+        if (violations->list == NULL || strlen(pointer) >= sizeof(violation->pointer) ||
+            strlen(detail) >= sizeof(violation->detail))
+            continue;
+        memcpy(violation->pointer, pointer, strlen(pointer) + 1);
+        memcpy(violation->detail, detail, strlen(detail) + 1);
+        violations->count++;
+    }
+}
+
+static void refuse_ended(
+    struct weir_request *request, unsigned status, const char *detail, const json_t *outcome)
+{
+    const char *own = text_of(outcome, "detail");
+    weir_request_refuse(request, status, "%s", own[0] != '\0' ? own : detail);
+    if (request->outcome.problem != NULL)
+        fill_errors(request->outcome.problem, json_object_get(outcome, "errors"));
+}
+
 static void fill_problem(struct weir_request *request, const json_t *outcome)
 {
     const char *word = text_of(outcome, "outcome"), *error = text_of(outcome, "error");
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
         if (strcmp(endings[i].outcome, word) == 0 &&
             (endings[i].error == NULL || strcmp(endings[i].error, error) == 0)) {
-            weir_request_refuse(request, endings[i].status, "%s", endings[i].detail);
+            refuse_ended(request, endings[i].status, endings[i].detail, outcome);
             return;
         }
     }
@@ -236,7 +268,7 @@ static bool judge_awaited(struct weir_read_job *job, long status)
     if (!weir_pending_take(request->gateway->pending, request))
         return true;
     const char *word = text_of(outcome, "outcome");
-    if (strcmp(word, "pending") == 0)
+    if (strcmp(word, "pending") == 0 || strcmp(word, "retrying") == 0)
         fill_accepted(request);
     else if (strcmp(word, "stored") == 0 || strcmp(word, "unchanged") == 0)
         fill_ended(request, outcome);

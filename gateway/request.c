@@ -1,6 +1,7 @@
 #include "gateway/request.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "gateway/access.h"
 #include "gateway/caller.h"
 #include "gateway/command.h"
@@ -108,12 +109,8 @@ enum weir_step weir_request_refuse_body(
 
 enum weir_step weir_request_refuse_json(struct weir_request *request, const char *text)
 {
-    static const char begin[] = "(pointer \"";
-    const char *pointer = strstr(text, begin);
-    const char *end = pointer != NULL ? strstr(pointer, "\"): ") : NULL;
-    struct weir_bytes place = weir_bytes("", 0);
-    if (end != NULL)
-        place = weir_bytes(pointer + strlen(begin), (size_t)(end - pointer) - strlen(begin));
+    struct weir_bytes place = weir_bytes("", 0), sentence;
+    (void)weir_json_error_place(text, &place, &sentence);
     return weir_request_refuse_body(request, MHD_HTTP_BAD_REQUEST, place, "%s", text);
 }
 

@@ -58,6 +58,29 @@ def case_not_stored():
             check_problem(put(stage, outcome), status)
 
 
+def case_what_was_wrong_is_told():
+    errors = [{"pointer": "/total", "detail": "has to be a number"}, {"pointer": "/a~1b", "detail": "is missing"}]
+    told = {**lettered("invalid"), "detail": "the document breaks its schema at 2 places", "errors": errors}
+    with Stage().start() as stage:
+        reply = put(stage, told)
+        check_problem(reply, 422, "the document breaks its schema at 2 places")
+        equal(reply.json["errors"], errors, "errors")
+        reply = put(stage, {**rejected("minimum"), "detail": "it would be -1", "errors": errors[:1]})
+        check_problem(reply, 409, "it would be -1")
+        equal(reply.json["errors"], errors[:1], "errors")
+        broken = ({}, [], {"pointer": "/" + "x" * 300, "detail": "d"}, {"pointer": 1, "detail": "without a place"})
+        equal(put(stage, {**told, "errors": broken}).status, 422, "status with errors that are none")
+        equal(put(stage, {**told, "errors": errors * 100}).status, 422, "status with too many errors")
+        location = put(stage, headers=()).headers["location"]
+        stage.store.outcomes = [told]
+        equal(stage.call("GET", location).json, told, "the store's word")
+
+
+def case_retrying_is_202():
+    with Stage().start() as stage:
+        equal(put(stage, {"request": "r", "outcome": "retrying", "error": "disk-full"}).status, 202, "status")
+
+
 def case_no_answer_in_time_is_202():
     with Stage(gateway=["timeout = 3s"]).start() as stage:
         reply = put(stage, {"request": "r", "outcome": "pending"})

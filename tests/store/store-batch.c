@@ -1,9 +1,12 @@
 /* Batches of commands over the fake host: events, outcomes, dead letters, the overlay and both ends of a
  * batch. */
 #include "common/envelope.h"
+#include "consumers/plugins/store/problem.h"
 #include "consumers/plugins/store/store.h"
 #include "store/fake_host.h"
 #include "support/test.h"
+
+#include <inttypes.h>
 
 static struct weir_bytes header(const struct weir_record *record, const char *name)
 {
@@ -161,7 +164,8 @@ static void broken_json_is_one_dead_letter(void **state)
     assert_int_equal(fake_commit(fake, NULL), 0);
     assert_int_equal(fake_count(fake, "orders.changes"), 1);
     assert_non_null(strstr(fake_last(fake, "orders.store.outcomes", "o-1")->value.data,
-        "{\"request\":\"r1\",\"outcome\":\"dead-lettered\",\"error\":\"invalid\",\"at\":\"orders/"));
+        "{\"request\":\"r1\",\"outcome\":\"dead-lettered\",\"error\":\"invalid\",\"detail\":\"invalid JSON "
+        "at "));
 }
 
 static void impossible_records_are_rejected(void **state)
@@ -298,6 +302,83 @@ static void document_that_breaks_the_schema_is_a_letter(void **state)
         "{\"orderID\":\"o-1\",\"stock\":5,\"a\":1}");
 }
 
+/* What the store answers whoever asks for the request. */
+static void check_told(struct fake *fake, const char *request, const char *expected)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/requests/orders/%" PRId32 "/%s",
+        weir_topic_partition(weir_bytes_str("o-1"), FAKE_PARTITIONS), request);
+    struct weir_http_reply reply = fake_get(fake, "GET", path, NULL);
+    if (reply.status != 200 || strstr(reply.body, expected) == NULL)
+        fail_msg("%s: %u %s", request, reply.status, reply.body);
+}
+
+static void check_all_told(struct fake *fake)
+{
+    check_told(fake, "r2",
+        "\"error\":\"invalid\",\"detail\":\"the document breaks its schema at 2 "
+        "places\",\"errors\":[{\"pointer\":"
+        "\"/stock\",\"detail\":\"");
+    check_told(fake, "r2", "\"},{\"pointer\":\"/price/net\",\"detail\":\"");
+    check_told(fake, "r3",
+        "\"error\":\"invalid\",\"detail\":\"adjust (pointer \\\"/a\\\"): the document has nothing there to "
+        "add "
+        "to\",\"errors\":[{\"pointer\":\"/a\",\"detail\":\"the document has nothing there to add to\"}]");
+    check_told(fake, "r4",
+        "\"error\":\"minimum\",\"detail\":\"adjust (pointer \\\"/stock\\\"): it would be -1, and it has to "
+        "be at "
+        "least 0\",\"errors\":[{\"pointer\":\"/stock\",\"detail\":\"it would be -1, and it has to be at "
+        "least 0\"}]");
+    check_told(fake, "r5", "\"errors\":[{\"pointer\":\"/orderID\",");
+    check_told(fake, "r6", "\"error\":\"already-exists\",\"key\"");
+}
+
+static void outcome_tells_what_was_wrong(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_put(fake, FAKE_ORDERS, "create", "r1", "o-1", "{\"stock\":0,\"price\":{\"net\":1.00}}", NULL);
+    fake_put(fake, FAKE_ORDERS, "merge", "r2", "o-1", "{\"stock\":-1,\"price\":{\"net\":0}}", NULL);
+    fake_put(fake, FAKE_ORDERS, "adjust", "r3", "o-1", "{\"a\":1}", NULL);
+    fake_put(fake, FAKE_ORDERS, "adjust", "r4", "o-1", "{\"stock\":-1}", NULL);
+    fake_put(fake, FAKE_ORDERS, "replace", "r5", "o-1", "{\"orderID\":\"o-2\"}", NULL);
+    fake_put(fake, FAKE_ORDERS, "create", "r6", "o-1", "{}", NULL);
+    fake_run(fake);
+    check_all_told(fake);
+    fake_crash(fake);
+    check_all_told(fake);
+    char *before = fake_dump(fake);
+    fake_close(fake);
+    snprintf(fake->settings.path, sizeof(fake->folder), "%.40s/other", fake->folder);
+    fake_start(fake);
+    check_all_told(fake);
+    char *after = fake_dump(fake);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+/* 32 places with pointers of 200 bytes are more than an outcome takes. */
+static void outcome_stays_small(void **state)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
+    struct weir_schema_violation list[WEIR_SCHEMA_VIOLATIONS_MAX] = {0};
+    const struct weir_schema_violations violations = {list, WEIR_SCHEMA_VIOLATIONS_MAX, true};
+
+    (void)state;
+    for (size_t i = 0; i < WEIR_SCHEMA_VIOLATIONS_MAX; i++) {
+        memset(list[i].pointer, '/', 200);
+        memset(list[i].detail, '"', 200);
+    }
+    weir_problem_write_violations(&violations, &text);
+    assert_true(text.len <= WEIR_PROBLEM_BYTES);
+    assert_true(text.len > WEIR_PROBLEM_BYTES - 700);
+    assert_non_null(
+        strstr(text.data, "\"detail\":\"the document breaks its schema at more than 32 places\""));
+    assert_string_equal(text.data + text.len - 3, "\"}]");
+}
+
 static void minimum_of_the_schema_stops_an_adjust(void **state)
 {
     struct fake *fake = *state;
@@ -328,6 +409,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(unknown_commit_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(document_that_breaks_the_schema_is_a_letter, start_with_schema, stop),
     cmocka_unit_test_setup_teardown(minimum_of_the_schema_stops_an_adjust, start_with_schema, stop),
+    cmocka_unit_test_setup_teardown(outcome_tells_what_was_wrong, start_with_schema, stop),
+    cmocka_unit_test(outcome_stays_small),
     cmocka_unit_test_setup_teardown(forged_origin_is_not_believed, start, stop),
 };
 WEIR_TEST_MAIN(tests)

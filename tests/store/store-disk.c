@@ -88,6 +88,7 @@ static void little_room_stops_the_line(void **state)
 {
     struct fake *fake = *state;
     struct weir_error err;
+    char path[96];
 
     const struct fake_entry *first = fake_put(fake, FAKE_ORDERS, "create", "r1", "o-1", "{}", NULL);
     const struct fake_entry *second = fake_put(fake, FAKE_ORDERS, "create", "r2", "o-1", "{}", NULL);
@@ -98,6 +99,10 @@ static void little_room_stops_the_line(void **state)
     assert_int_equal(first->verdict, WEIR_WAIT);
     assert_non_null(strstr(first->text, "bytes free"));
     assert_false(second->judged);
+    snprintf(
+        path, sizeof(path), "/requests/orders/%d/r1?offset=%d", (int)partition, (int)first->record.offset);
+    assert_string_equal(fake_get(fake, "GET", path, NULL).body,
+        "{\"request\":\"r1\",\"outcome\":\"retrying\",\"error\":\"disk-full\"}");
     assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, &err), WEIR_E_DISK);
     WEIR_CLEANUP(buffer) struct weir_buffer detail = {0};
     assert_false(weir_store_health(fake->instance, &detail));
@@ -105,6 +110,8 @@ static void little_room_stops_the_line(void **state)
     assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, &err), 0);
     fake_run(fake);
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 200);
+    snprintf(path, sizeof(path), "/requests/orders/%d/unknown", (int)partition);
+    assert_non_null(strstr(fake_get(fake, "GET", path, NULL).body, "\"pending\""));
 }
 
 /* RocksDB would end the process if it were opened. */

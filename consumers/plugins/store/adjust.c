@@ -51,6 +51,21 @@ static bool is_kept_whole(struct weir_decimal sum)
     return sum.decimals > 0 || (sum.units >= INT64_MIN && sum.units <= INT64_MAX);
 }
 
+static int tell_minimum(const struct turn *turn, struct weir_decimal sum, const struct weir_minimum *minimum)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer numbers = {0};
+
+    weir_decimal_write(sum, &numbers);
+    weir_buffer_append_str(
+        &numbers, minimum->exclusive ? ", and it has to be above " : ", and it has to be at least ");
+    weir_decimal_write(minimum->least, &numbers);
+    if (numbers.failed)
+        return WEIR_E_INTERNAL;
+    weir_error_set(turn->err, WEIR_E_INVALID, "adjust (pointer \"%.300s\"): it would be %s",
+        turn->pointer.data, numbers.data);
+    return WEIR_ADJUST_BELOW_MINIMUM;
+}
+
 static int check_minimum(const struct turn *turn, struct weir_decimal sum)
 {
     for (size_t i = 0; i < turn->minimum_count; i++) {
@@ -59,7 +74,7 @@ static int check_minimum(const struct turn *turn, struct weir_decimal sum)
             continue;
         int order = weir_decimal_compare(sum, minimum->least);
         if (order < 0 || (order == 0 && minimum->exclusive))
-            return WEIR_ADJUST_BELOW_MINIMUM;
+            return tell_minimum(turn, sum, minimum);
     }
     return 0;
 }

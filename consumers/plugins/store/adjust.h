@@ -20,7 +20,8 @@ struct weir_minimum {
 
 /* Appends the merge patch that makes the change. document and changes: objects that common/json accepts.
  * Returns 0. WEIR_E_INVALID: something is no number, or its sum is none that can be kept; err names the place
- * by a pointer. WEIR_E_INTERNAL: memory is out. WEIR_ADJUST_BELOW_MINIMUM: a sum would be below its minimum.
+ * by a pointer. WEIR_E_INTERNAL: memory is out. WEIR_ADJUST_BELOW_MINIMUM: a sum would be below its minimum,
+ * which err tells.
  */
 enum { WEIR_ADJUST_BELOW_MINIMUM = 1 };
 int weir_adjust_write(struct weir_bytes document, struct weir_bytes changes,

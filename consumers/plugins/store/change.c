@@ -55,6 +55,10 @@ void weir_outcome_write(const struct weir_outcome *outcome, struct weir_buffer *
         weir_buffer_append_str(out, ",\"error\":");
         weir_buffer_append_json_string(out, weir_bytes_str(outcome->error));
     }
+    if (outcome->problem.len > 0) {
+        weir_buffer_append_str(out, ",");
+        weir_buffer_append_bytes(out, outcome->problem);
+    }
     weir_buffer_append_str(out, ",\"at\":");
     weir_buffer_append_json_string(out, weir_bytes_str(outcome->at));
     if (outcome->first != NULL) {

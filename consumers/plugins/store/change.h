@@ -32,6 +32,7 @@ struct weir_outcome {
     const char *at;      /* "orders/3/17": the command's position */
     const char *first;   /* where the command stands that this one repeats; NULL: it repeats none */
     int64_t ts_ms;
+    struct weir_bytes problem; /* what was wrong (problem.h); empty: left out */
 };
 
 /* Replaces the content of out. */

@@ -36,6 +36,7 @@ static int refuse(struct weir_effect *effect, const char *disposition, const cha
     effect->kind = WEIR_EFFECT_REFUSED;
     effect->disposition = disposition;
     effect->error_type = error_type;
+    effect->problem = WEIR_BYTES_NULL;
     return WEIR_E_INVALID;
 }
 
@@ -84,8 +85,8 @@ static int change(struct turn *turn, struct weir_bytes document)
 
 static int refuse_key(struct turn *turn)
 {
-    weir_error_set(&turn->effect->why, WEIR_E_INVALID, "/%s in the body is not the record's key",
-        turn->rules->key_field);
+    weir_error_set(&turn->effect->why, WEIR_E_INVALID,
+        "key (pointer \"/%s\"): the body's is not the record's", turn->rules->key_field);
     return refuse(turn->effect, "invalid", "key");
 }
 
@@ -261,7 +262,9 @@ int weir_command_apply(const struct weir_rules *rules, const struct weir_command
     ret_effect->kind = WEIR_EFFECT_UNCHANGED;
     ret_effect->version = 0;
     ret_effect->document = WEIR_BYTES_NULL;
+    ret_effect->problem = WEIR_BYTES_NULL;
     ret_effect->error = ret_effect->disposition = ret_effect->error_type = NULL;
+    ret_effect->why.text[0] = '\0';
     weir_buffer_clear(scratch);
     /* The last change has this request's id: the same command came twice. */
     if (current != NULL && weir_bytes_equal(current->request, command->request))

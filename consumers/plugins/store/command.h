@@ -43,7 +43,8 @@ struct weir_effect {
                                    adjust), "minimum"; else NULL */
     const char *disposition;    /* REFUSED: "invalid", "wrong-partition" */
     const char *error_type;     /* REFUSED: "json", "text", "key", "command", "partition", "adjust" */
-    struct weir_error why;      /* REFUSED: for people */
+    struct weir_error why;      /* REFUSED, and REJECTED for a minimum: for people */
+    struct weir_bytes problem;  /* what the outcome tells of it (problem.h); empty: what is in `why` */
 };
 
 /* "created", …: for metrics. */

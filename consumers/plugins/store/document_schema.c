@@ -2,6 +2,7 @@
  * that came past the gateway were never seen whole before. */
 #include "common/file.h"
 #include "common/json.h"
+#include "consumers/plugins/store/problem.h"
 #include "consumers/plugins/store/turn.h"
 
 int weir_source_load_schema(struct weir_source *source, struct weir_error *err)
@@ -21,18 +22,22 @@ int weir_source_load_schema(struct weir_source *source, struct weir_error *err)
     return r == 0 || r == WEIR_E_INTERNAL ? r : WEIR_E_CONFIG;
 }
 
-/* As many as the error's text has room for. */
-static int tell_violations(const struct weir_schema_violations *violations, struct weir_error *why)
+/* In `why` as many as its text has room for. */
+static int tell_violations(
+    const struct weir_turn *turn, const struct weir_schema_violations *violations, struct weir_effect *effect)
 {
+    struct weir_buffer *problem = &turn->store->problem;
     WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
 
     weir_buffer_append_str(&text, "the document breaks its schema");
-    for (size_t i = 0; i < violations->count && text.len < sizeof(why->text); i++)
+    for (size_t i = 0; i < violations->count && text.len < sizeof(effect->why.text); i++)
         weir_buffer_printf(&text, "%s (pointer \"%s\"): %s", i > 0 ? ";" : "", violations->list[i].pointer,
             violations->list[i].detail);
-    if (text.failed)
+    weir_problem_write_violations(violations, problem);
+    if (text.failed || problem->failed)
         return WEIR_E_INTERNAL;
-    weir_error_set(why, WEIR_E_INVALID, "%s", text.data);
+    weir_error_set(&effect->why, WEIR_E_INVALID, "%s", text.data);
+    effect->problem = weir_buffer_bytes(problem);
     return 0;
 }
 
@@ -47,7 +52,7 @@ int weir_turn_check_schema(const struct weir_turn *turn, struct weir_effect *eff
     int r = weir_json_parse_object(effect->document, &document, &effect->why);
     if (r == WEIR_E_INTERNAL || (r == 0 && weir_schema_validate(turn->source->schema, document, &violations)))
         return r;
-    if (r == 0 && tell_violations(&violations, &effect->why) < 0)
+    if (r == 0 && tell_violations(turn, &violations, effect) < 0)
         return WEIR_E_INTERNAL;
     effect->kind = WEIR_EFFECT_REFUSED;
     effect->version = 0;

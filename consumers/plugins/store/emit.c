@@ -85,14 +85,14 @@ int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
     return r;
 }
 
-int weir_emit_outcome(
-    struct weir_turn *turn, const char *outcome, const char *error, const char *first, struct weir_error *err)
+int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error,
+    struct weir_bytes problem, const char *first, struct weir_error *err)
 {
     struct weir_store *store = turn->store;
     struct headers headers = {.count = 0};
 
-    weir_outcome_write(
-        &(struct weir_outcome){turn->command.request, outcome, error, turn->at, first, store->batch_ms},
+    weir_outcome_write(&(struct weir_outcome){turn->command.request, outcome, error, turn->at, first,
+                           store->batch_ms, problem},
         &store->event);
     if (store->event.failed)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");

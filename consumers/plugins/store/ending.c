@@ -2,7 +2,7 @@
 
 #include <endian.h>
 
-enum { FORMAT = 1, SPAN_BYTES = 255 };
+enum { FORMAT = 2, SPAN_BYTES = 255 };
 
 struct __attribute__((packed)) fixed {
     uint8_t format, kind;
@@ -42,6 +42,7 @@ void weir_ending_write(const struct weir_ending *ending, struct weir_buffer *out
     append_span(out, cut(ending->error));
     append_span(out, cut(ending->fingerprint));
     append_span(out, cut(ending->key));
+    weir_buffer_append_bytes(out, ending->problem);
 }
 
 /* Takes a span off stored; an empty one has data NULL. */
@@ -72,10 +73,11 @@ int weir_ending_read(struct weir_bytes stored, struct weir_ending *ret_ending, s
         .offset = (int64_t)le64toh(fixed.offset),
     };
     stored = weir_bytes(stored.data + sizeof(fixed), stored.len - sizeof(fixed));
-    if (take_span(&stored, &ret_ending->error) && take_span(&stored, &ret_ending->fingerprint) &&
-        take_span(&stored, &ret_ending->key))
-        return 0;
-    return weir_error_set(err, WEIR_E_CORRUPT, "the ending of a request is cut short");
+    if (!take_span(&stored, &ret_ending->error) || !take_span(&stored, &ret_ending->fingerprint) ||
+        !take_span(&stored, &ret_ending->key))
+        return weir_error_set(err, WEIR_E_CORRUPT, "the ending of a request is cut short");
+    ret_ending->problem = stored;
+    return 0;
 }
 
 bool weir_ending_is_of(const struct weir_ending *ending, struct weir_bytes fingerprint)

@@ -4,7 +4,7 @@
  * Everything in it comes from the change event or the outcome record, so that one kept after a commit and one
  * restored from the topics are the same bytes. Layout, little endian: format (1 byte), kind (1), redrive
  * count (4), version (8), time in ms (8), partition (4) and offset (8) of the command, then error,
- * fingerprint and document key, each behind its length (1).
+ * fingerprint and document key, each behind its length (1), then the problem.
  */
 #ifndef WEIR_STORE_ENDING_H
 #define WEIR_STORE_ENDING_H
@@ -25,6 +25,7 @@ struct weir_ending {
     struct weir_bytes error;       /* of an outcome, or the disposition of a dead letter; data NULL: none */
     struct weir_bytes fingerprint; /* data NULL: it had none; beyond 255 bytes it is cut */
     struct weir_bytes key;         /* of the document */
+    struct weir_bytes problem;     /* what was wrong (problem.h); empty: nothing is told */
 };
 
 /* Replaces the content of out. out->failed tells of no memory. */

@@ -1,5 +1,6 @@
 /* From a batch of commands to verdicts, outputs and the overlay. */
 #include "consumers/plugins/store/indexes.h"
+#include "consumers/plugins/store/problem.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/turn.h"
 
@@ -61,8 +62,8 @@ static struct weir_bytes lettered_request(struct weir_turn *turn)
     return id.len > 0 && id.len <= WEIR_HEADER_VALUE_BYTES ? id : weir_turn_derive_request(turn);
 }
 
-/* Keeps that the command became a dead letter, which may be no command at all. */
-static int keep_letter(struct weir_turn *turn, const char *disposition)
+/* Reads what is kept and told of a dead letter, which may be no command at all. */
+static void read_letter(struct weir_turn *turn)
 {
     const struct weir_record *record = turn->record;
 
@@ -70,26 +71,36 @@ static int keep_letter(struct weir_turn *turn, const char *disposition)
     turn->command.redrive_count = redrive_count(turn);
     turn->command.fingerprint =
         weir_header_find(record->headers, record->header_count, WEIR_HEADER_FINGERPRINT);
-    return weir_turn_keep_ending(turn, WEIR_EFFECT_REFUSED, 0, disposition);
+}
+
+static int tell_problem(struct weir_turn *turn, struct weir_effect *effect, const char *text)
+{
+    if (effect->problem.len > 0 || text == NULL || text[0] == '\0')
+        return 0;
+    weir_problem_write(text, &turn->store->problem);
+    effect->problem = weir_buffer_bytes(&turn->store->problem);
+    return turn->store->problem.failed ? WEIR_E_INTERNAL : 0;
 }
 
 /* The ending is kept at once: a repeat may follow in this batch. */
-static int reject(struct weir_turn *turn, const struct weir_effect *effect, struct weir_error *err)
+static int reject(struct weir_turn *turn, struct weir_effect *effect, struct weir_error *err)
 {
     turn->store->batch_effects[WEIR_EFFECT_REFUSED]++;
     turn->store->host->fail(turn->batch, turn->record, WEIR_REJECT,
         &(struct weir_reason){effect->disposition, effect->error_type, effect->why.text});
-    return keep_letter(turn, effect->disposition) < 0 ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
-                                                      : 0;
+    effect->version = 0;
+    read_letter(turn);
+    return tell_problem(turn, effect, effect->why.text) < 0 || weir_turn_keep_ending(turn, effect) < 0
+               ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
+               : 0;
 }
 
 static int finish(struct weir_turn *turn, const struct weir_effect *effect, struct weir_error *err)
 {
     turn->store->batch_effects[effect->kind]++;
     turn->store->host->done(turn->batch, turn->record);
-    return weir_turn_keep_ending(turn, effect->kind, effect->version, effect->error) < 0
-               ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
-               : 0;
+    return weir_turn_keep_ending(turn, effect) < 0 ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
+                                                   : 0;
 }
 
 static int overlay_change(struct weir_turn *turn, const struct weir_effect *effect,
@@ -122,6 +133,7 @@ static int carry_out(struct weir_turn *turn, struct weir_effect *effect, const s
     int r = weir_emit_change(turn, effect, current, &effect->why);
 
     if (r == WEIR_E_TOO_LARGE) {
+        effect->kind = WEIR_EFFECT_REFUSED;
         effect->disposition = "too-large";
         effect->error_type = "event";
         return reject(turn, effect, err);
@@ -132,9 +144,12 @@ static int carry_out(struct weir_turn *turn, struct weir_effect *effect, const s
     return r < 0 ? weir_error_set(err, r, "out of memory") : finish(turn, effect, err);
 }
 
-static int tell_outcome(struct weir_turn *turn, const struct weir_effect *effect, struct weir_error *err)
+static int tell_outcome(struct weir_turn *turn, struct weir_effect *effect, struct weir_error *err)
 {
-    int r = weir_emit_outcome(turn, weir_effect_name(effect->kind), effect->error, NULL, err);
+    if (tell_problem(turn, effect, effect->why.text) < 0)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    int r =
+        weir_emit_outcome(turn, weir_effect_name(effect->kind), effect->error, effect->problem, NULL, err);
     return r < 0 ? r : finish(turn, effect, err);
 }
 
@@ -147,7 +162,8 @@ static int tell_repeat(struct weir_turn *turn, const struct weir_ending *first, 
 
     weir_position_write(turn->source->topic, first->partition, first->offset, at);
     turn->store->batch_effects[kind]++;
-    int r = weir_emit_outcome(turn, weir_effect_name(kind), same ? NULL : "idempotency-key-reused", at, err);
+    int r = weir_emit_outcome(
+        turn, weir_effect_name(kind), same ? NULL : "idempotency-key-reused", WEIR_BYTES_NULL, at, err);
     if (r == 0)
         turn->store->host->done(turn->batch, turn->record);
     return r;
@@ -163,6 +179,7 @@ static int read_command(struct weir_turn *turn, struct weir_effect *effect)
         return r;
     if (weir_command_read(turn->source->collection->name, record->headers, record->header_count,
             record->value.data != NULL, &turn->command, &effect->why) < 0) {
+        effect->kind = WEIR_EFFECT_REFUSED;
         effect->disposition = "invalid";
         effect->error_type = "command";
         return WEIR_E_INVALID;
@@ -173,11 +190,22 @@ static int read_command(struct weir_turn *turn, struct weir_effect *effect)
     return weir_command_check_request(turn->command.request, effect);
 }
 
-/* A document that can't be read stops its partition only: the others go on. */
-static void wait_for_disk(struct weir_turn *turn, const struct weir_error *why)
+/* why: static. */
+static void wait_for_disk(struct weir_store *store, struct weir_batch *batch,
+    const struct weir_record *record, const char *why, const char *text)
 {
-    turn->store->host->fail(turn->batch, turn->record, WEIR_WAIT,
-        &(struct weir_reason){.error_type = "unreadable", .text = why->text});
+    struct weir_partition *own =
+        weir_source_partition(&store->sources[record->source], record->partition, NULL);
+
+    if (own != NULL)
+        atomic_store(&own->waits_for, why);
+    store->host->fail(batch, record, WEIR_WAIT, &(struct weir_reason){.error_type = why, .text = text});
+}
+
+/* A document that can't be read stops its partition only: the others go on. */
+static void wait_unread(struct weir_turn *turn, const struct weir_error *why)
+{
+    wait_for_disk(turn->store, turn->batch, turn->record, "unreadable", why->text);
 }
 
 /* A dead letter that was driven again is no repeat. */
@@ -219,7 +247,7 @@ static int change_document(struct weir_turn *turn, struct weir_error *err)
     if (r == 0 && found.bytes.data != NULL)
         r = weir_document_read(found.bytes, &current, &unread);
     if (r < 0) {
-        wait_for_disk(turn, &unread);
+        wait_unread(turn, &unread);
         return 0;
     }
     const struct weir_document *before = found.bytes.data != NULL ? &current : NULL;
@@ -232,12 +260,21 @@ static int change_document(struct weir_turn *turn, struct weir_error *err)
     return end(turn, &effect, before, stored_key, err);
 }
 
+static void go_on(struct weir_turn *turn)
+{
+    struct weir_partition *own = weir_source_partition(turn->source, turn->record->partition, NULL);
+
+    if (own != NULL && atomic_load_explicit(&own->waits_for, memory_order_relaxed) != NULL)
+        atomic_store(&own->waits_for, NULL);
+}
+
 static int execute(struct weir_turn *turn, struct weir_error *err)
 {
-    struct weir_effect effect;
+    struct weir_effect effect = {.kind = WEIR_EFFECT_REFUSED};
     struct weir_ending first;
     struct weir_error unread;
 
+    go_on(turn);
     if (read_command(turn, &effect) < 0)
         return reject(turn, &effect, err);
     int r = weir_requests_find_in_batch(turn, &turn->store->found, &first, &unread);
@@ -245,15 +282,14 @@ static int execute(struct weir_turn *turn, struct weir_error *err)
         return tell_repeat(turn, &first, err);
     if (r == 0 || r == WEIR_E_NOT_FOUND)
         return change_document(turn, err);
-    wait_for_disk(turn, &unread);
+    wait_unread(turn, &unread);
     return 0;
 }
 
 static void wait_all(struct weir_store *store, struct weir_batch *batch, const struct weir_error *why)
 {
     for (const struct weir_record *record; (record = store->host->next(batch)) != NULL;)
-        store->host->fail(
-            batch, record, WEIR_WAIT, &(struct weir_reason){.error_type = "disk-full", .text = why->text});
+        wait_for_disk(store, batch, record, "disk-full", why->text);
 }
 
 int weir_store_handle(void *instance, struct weir_batch *batch, struct weir_error *err)
@@ -279,13 +315,19 @@ void weir_store_dead_letter(void *instance, struct weir_batch *batch, const stru
     const char *disposition, const struct weir_reason *why)
 {
     struct weir_turn turn = weir_turn_begin(instance, batch, record);
-    struct weir_error err;
+    struct weir_effect effect = {.kind = WEIR_EFFECT_REFUSED, .disposition = disposition};
+    struct weir_ending kept;
+    struct weir_error err = {.text = "out of memory"};
+    int r = 0;
 
-    (void)why;
-    int r = keep_letter(&turn, disposition);
+    read_letter(&turn);
+    if (weir_turn_find_letter(&turn, &kept))
+        effect.problem = kept.problem;
+    else if ((r = tell_problem(&turn, &effect, why != NULL ? why->text : NULL)) == 0)
+        r = weir_turn_keep_ending(&turn, &effect);
     if (r == 0)
-        r = weir_emit_outcome(&turn, "dead-lettered", disposition, NULL, &err);
+        r = weir_emit_outcome(&turn, "dead-lettered", disposition, effect.problem, NULL, &err);
     if (r < 0)
-        weir_store_log(turn.store, WEIR_SAY_ERROR, "store.outcome.lost", "at=%s reason=%s", turn.at,
-            r == WEIR_E_INTERNAL ? "out of memory" : err.text);
+        weir_store_log(
+            turn.store, WEIR_SAY_ERROR, "store.outcome.lost", "at=%s reason=%s", turn.at, err.text);
 }

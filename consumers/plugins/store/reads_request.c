@@ -54,6 +54,10 @@ static void write_ending(
     weir_buffer_append_json_string(out, place->request);
     append_member(out, "outcome", weir_bytes_str(reused ? "rejected" : weir_ending_name(ending->kind)));
     append_member(out, "error", reused ? weir_bytes_str("idempotency-key-reused") : ending->error);
+    if (!reused && ending->problem.len > 0) {
+        weir_buffer_append_str(out, ",");
+        weir_buffer_append_bytes(out, ending->problem);
+    }
     append_member(out, "key", ending->key);
     append_member(out, reused ? "first" : "at", weir_bytes_str(at));
     if (!reused && ending->version > 0) {
@@ -74,13 +78,16 @@ static void reply_ending(
     read->store->host->reply_body(read->reply, 200, "application/json", weir_buffer_bytes(&body));
 }
 
-static void reply_pending(const struct weir_read *read, const struct place *place)
+/* waits_for: why the partition's commands wait; NULL: they don't. */
+static void reply_pending(const struct weir_read *read, const struct place *place, const char *waits_for)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
 
     weir_buffer_append_str(&body, "{\"request\":");
     weir_buffer_append_json_string(&body, place->request);
-    weir_buffer_append_str(&body, ",\"outcome\":\"pending\"}");
+    append_member(&body, "outcome", weir_bytes_str(waits_for != NULL ? "retrying" : "pending"));
+    append_member(&body, "error", weir_bytes_str(waits_for));
+    weir_buffer_append_str(&body, "}");
     read->store->host->reply_body(read->reply, 200, "application/json", weir_buffer_bytes(&body));
 }
 
@@ -93,7 +100,7 @@ static void reply_unknown(
             read->reply, 404, "no such request is known; requests are for at least a day");
         read->store->host->reply_header(read->reply, "Weir-Outcome", "unknown");
     } else if (!weir_read_waits(read, wait))
-        reply_pending(read, place);
+        reply_pending(read, place, atomic_load(&place->source->partitions[place->partition].waits_for));
 }
 
 void weir_read_answer_request(const struct weir_read *read, const char *rest)

@@ -30,21 +30,21 @@ static int write_ending(struct weir_store *store, const struct weir_ending *endi
     return store->stored.failed ? WEIR_E_INTERNAL : 0;
 }
 
-int weir_turn_keep_ending(
-    struct weir_turn *turn, enum weir_effect_kind kind, uint64_t version, const char *error)
+int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effect)
 {
     struct weir_store *store = turn->store;
     char key[WEIR_STORE_KEY_BYTES];
     const struct weir_ending ending = {
-        .kind = kind,
+        .kind = effect->kind,
         .redrive_count = (uint32_t)turn->command.redrive_count,
-        .version = version,
+        .version = effect->version,
         .ts_ms = store->batch_ms,
         .partition = turn->partition,
         .offset = turn->offset,
-        .error = weir_bytes_str(error),
+        .error = weir_bytes_str(effect->kind == WEIR_EFFECT_REFUSED ? effect->disposition : effect->error),
         .fingerprint = turn->command.fingerprint,
         .key = turn->record->key,
+        .problem = effect->problem,
     };
 
     if (turn->command.request.len > WEIR_REQUEST_BYTES)
@@ -57,6 +57,19 @@ int weir_turn_keep_ending(
     weir_db_hour_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
     weir_seen_add(&store->seen, stored_key);
     return 0;
+}
+
+bool weir_turn_find_letter(struct weir_turn *turn, struct weir_ending *ret_ending)
+{
+    char key[WEIR_STORE_KEY_BYTES];
+    struct weir_bytes found;
+
+    return turn->command.request.len <= WEIR_REQUEST_BYTES &&
+           weir_db_hour_overlay_find(turn->store->db,
+               write_key(turn->source, turn->record->partition, turn->command.request, key), &found) &&
+           weir_ending_read(found, ret_ending, NULL) == 0 && ret_ending->kind == WEIR_EFFECT_REFUSED &&
+           ret_ending->redrive_count == turn->command.redrive_count &&
+           ret_ending->partition == turn->partition && ret_ending->offset == turn->offset;
 }
 
 int weir_requests_find(struct weir_store *store, const struct weir_source *source, int32_t partition,

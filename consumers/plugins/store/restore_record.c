@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "consumers/plugins/store/change.h"
 #include "consumers/plugins/store/indexes.h"
+#include "consumers/plugins/store/problem.h"
 #include "consumers/plugins/store/requests.h"
 
 #include <inttypes.h>
@@ -201,6 +202,8 @@ int weir_restore_outcome(struct weir_store *store, const struct weir_source *sou
     }
     ending.ts_ms = json_integer_value(json_object_get(outcome, "ts_ms"));
     ending.error = weir_bytes_str(text_of(outcome, "error"));
+    weir_problem_read(record->value, &store->problem);
+    ending.problem = weir_buffer_bytes(&store->problem);
     if (!read_kind(text_of(outcome, "outcome"), &ending.kind) ||
         !take_position(source, record, weir_bytes_str(text_of(outcome, "at")), &ending)) {
         skip(store, record, "not an outcome");

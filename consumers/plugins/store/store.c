@@ -179,6 +179,7 @@ void weir_store_close(void *instance)
     weir_buffer_done(&store->event);
     weir_buffer_done(&store->stored);
     weir_buffer_done(&store->found);
+    weir_buffer_done(&store->problem);
     weir_buffer_done(&store->fill_from);
     weir_buffer_done(&store->entries_before);
     weir_buffer_done(&store->entries_after);
@@ -235,6 +236,7 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
     weir_partition_set_state(own, WEIR_PARTITION_FOREIGN);
     for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++)
         atomic_store(&own->checkpoints[table], -1);
+    atomic_store(&own->waits_for, NULL);
     weir_store_count_partitions(store);
 }
 

@@ -39,6 +39,7 @@ struct weir_partition {
     int64_t pending[WEIR_STORE_TABLE_COUNT]; /* checkpoints of the batch being applied; -1 none */
     int64_t pending_reached;                 /* likewise */
     bool caught_up[WEIR_STORE_TABLE_COUNT];
+    const char *_Atomic waits_for; /* reads too: why commands had WAIT; static, NULL: they had not */
     _Atomic bool indexed;          /* reads too: its index entries are whole */
     struct weir_buffer build_from; /* document key with which building goes on; empty: the first */
 };
@@ -85,7 +86,7 @@ struct weir_store {
     char batch_time[WEIR_CLOCK_RFC3339_BYTES];
     size_t batch_outputs; /* records emitted */
     int64_t batch_effects[WEIR_EFFECT_COUNT];
-    struct weir_buffer scratch, event, stored, found, entries_before, entries_after;
+    struct weir_buffer scratch, event, stored, found, problem, entries_before, entries_after;
 
     /* How requests ended (requests.h). */
     struct weir_seen seen;

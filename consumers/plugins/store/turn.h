@@ -33,13 +33,16 @@ int weir_turn_check_schema(const struct weir_turn *turn, struct weir_effect *eff
  * WEIR_E_TOO_LARGE, or another error. */
 int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
     const struct weir_document *current, struct weir_error *err);
-/* error, first: NULL for none; first is where the command stands that this one repeats. */
-int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error, const char *first,
-    struct weir_error *err);
+/* error: NULL for none. problem: what was wrong, or empty. first: where the command stands that this one
+ * repeats, NULL for none. */
+int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error,
+    struct weir_bytes problem, const char *first, struct weir_error *err);
 
 /* requests.c: keeps how the command ended, for repeats that follow in this batch and for all others once it
- * is committed. error: NULL for none. A request id of more than WEIR_REQUEST_BYTES is not kept. */
-int weir_turn_keep_ending(
-    struct weir_turn *turn, enum weir_effect_kind kind, uint64_t version, const char *error);
+ * is committed. A request id of more than WEIR_REQUEST_BYTES is not kept. */
+int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effect);
+/* Whether this batch has kept that this very command is a dead letter. The spans of *ret_ending are good
+ * until the next ending is kept. */
+bool weir_turn_find_letter(struct weir_turn *turn, struct weir_ending *ret_ending);
 
 #endif
