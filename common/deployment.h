@@ -57,6 +57,7 @@ struct weir_collection {
     char **tables;        /* further names of it in the gateway's dispatch: "lambda-apigateway"; NULL: none */
     bool schema_formats;  /* whether `format` is a rule there (common/schema) */
     char **indexes;       /* dotted paths of indexed members, ended by NULL; NULL: none */
+    int64_t ttl_ms;       /* a document is deleted so long after its last change; 0: never */
     char *command_topic;  /* prefix + "orders" (derived) */
     char *changes_topic;  /* prefix + "orders.changes" (derived) */
     char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */

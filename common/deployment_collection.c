@@ -66,6 +66,13 @@ static const struct weir_option rows[] = {
         .offset = offsetof(struct weir_collection, indexes),
         .help = "members by which documents are found, at most 16, e.g. customerID, items.sku; others than "
                 "before are built in the background"},
+    {.key = "ttl",
+        .type = WEIR_OPTION_DURATION,
+        .min = 1000,
+        .max = 3650LL * 24 * 3600 * 1000,
+        .offset = offsetof(struct weir_collection, ttl_ms),
+        .help = "time after its last change at which the store deletes a document, with a change event whose "
+                "reason is ttl; without it documents stay"},
 };
 
 const struct weir_option_table weir_collection_options = {.section = "collection *",

@@ -98,11 +98,9 @@ static void host_fail(struct weir_batch *batch, const struct weir_record *record
     the->emitted_count = kept;
 }
 
-static int host_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
-    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
-    struct weir_error *err)
+static int queue(uint32_t source, int32_t partition, uint32_t cause, const char *topic, struct weir_bytes key,
+    struct weir_bytes value, const struct weir_header *headers, size_t header_count, struct weir_error *err)
 {
-    (void)batch;
     if (value.len > the->event_bytes_max)
         return weir_error_set(
             err, WEIR_E_TOO_LARGE, "%zu bytes, %zu are allowed", value.len, the->event_bytes_max);
@@ -112,15 +110,32 @@ static int host_emit(struct weir_batch *batch, const struct weir_record *cause, 
         copies[i] = (struct weir_header){headers[i].name, keep_bytes(the, headers[i].value)};
     the->emitted[the->emitted_count++] = (struct fake_emitted){
         .record = {.topic = keep(the, strdup(topic)),
-            .source = cause->source,
-            .partition = cause->partition,
+            .source = source,
+            .partition = partition,
             .key = keep_bytes(the, key),
             .value = keep_bytes(the, value),
             .headers = copies,
             .header_count = header_count},
-        .cause = cause->index,
+        .cause = cause,
     };
     return 0;
+}
+
+static int host_emit(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    (void)batch;
+    return queue(
+        cause->source, cause->partition, cause->index, topic, key, value, headers, header_count, err);
+}
+
+static int host_emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+    struct weir_error *err)
+{
+    (void)batch;
+    return queue(source, partition, WEIR_NO_RECORD, topic, key, value, headers, header_count, err);
 }
 
 static void host_log(
@@ -286,6 +301,7 @@ static const struct weir_host host_table = {
     .done = host_done,
     .fail = host_fail,
     .emit = host_emit,
+    .emit_at = host_emit_at,
     .log = host_log,
     .now_ms = host_now_ms,
     .stopping = host_stopping,
@@ -565,6 +581,7 @@ struct fake_entry *fake_put(struct fake *fake, enum fake_source source, const ch
         .source = source,
         .partition = partition,
         .offset = fake->command_offsets[source][partition]++,
+        .timestamp_ms = fake->now_ms,
         .key = keep_bytes(fake, key_bytes),
         .value = keep_bytes(fake, weir_bytes_str(value)),
         .headers = entry->headers,
@@ -655,6 +672,13 @@ void fake_abort(struct fake *fake)
 {
     weir_store_aborted(fake->instance, NULL);
     fake->emitted_count = 0;
+}
+
+size_t fake_tick(struct fake *fake)
+{
+    fake->emitted_count = 0;
+    weir_store_tick(fake->instance, NULL);
+    return fake->emitted_count;
 }
 
 void fake_run(struct fake *fake)

@@ -95,6 +95,8 @@ int fake_handle(struct fake *fake, struct weir_error *err);
 int fake_commit(struct fake *fake, struct weir_error *err);
 void fake_commit_untold(struct fake *fake); /* the transaction is there, the plugin never hears of it */
 void fake_abort(struct fake *fake);
+/* A tick; answers how many records it emitted, which are to be committed or aborted if there are any. */
+size_t fake_tick(struct fake *fake);
 /* handle and commit of all that was put; both have to succeed. */
 void fake_run(struct fake *fake);
 

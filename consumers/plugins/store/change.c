@@ -39,6 +39,10 @@ void weir_change_write(const struct weir_change *change, struct weir_buffer *out
     weir_buffer_append_json_string(out, change->request);
     weir_buffer_append_str(out, ",\"ts_ms\":");
     append_number(out, (uint64_t)change->ts_ms);
+    if (change->reason != NULL) {
+        weir_buffer_append_str(out, ",\"reason\":");
+        weir_buffer_append_json_string(out, weir_bytes_str(change->reason));
+    }
     append_image(out, ",\"before\":", change->before);
     append_image(out, ",\"after\":", change->after);
     weir_buffer_append_str(out, "}");

@@ -15,6 +15,7 @@ struct weir_change {
     uint64_t version;
     int64_t ts_ms;
     struct weir_bytes before, after; /* JSON text, copied byte for byte; data NULL: left out */
+    const char *reason;              /* of a change that no command asked for, "ttl"; NULL: left out */
 };
 
 /* Replaces the content of out with the event's value. `after` is its last member, so that it can be taken out

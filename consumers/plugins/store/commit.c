@@ -10,6 +10,7 @@ void weir_store_begin_batch(struct weir_store *store)
     weir_clock_rfc3339(store->batch_ms, store->batch_time);
     store->batch_outputs = 0;
     memset(store->batch_effects, 0, sizeof(store->batch_effects));
+    store->batch_expired = 0;
 }
 
 void weir_store_aborted(void *instance, struct weir_batch *batch)
@@ -99,9 +100,10 @@ static void count_effects(struct weir_store *store)
     for (size_t i = 0; i < WEIR_EFFECT_COUNT; i++)
         if (store->batch_effects[i] > 0)
             store->host->metric_add(store->metrics.commands[i], store->batch_effects[i]);
-    store->host->metric_add(store->metrics.applied, store->batch_effects[WEIR_EFFECT_CREATED] +
-                                                        store->batch_effects[WEIR_EFFECT_UPDATED] +
-                                                        store->batch_effects[WEIR_EFFECT_DELETED]);
+    store->host->metric_add(store->metrics.expired, store->batch_expired);
+    store->host->metric_add(store->metrics.applied,
+        store->batch_effects[WEIR_EFFECT_CREATED] + store->batch_effects[WEIR_EFFECT_UPDATED] +
+            store->batch_effects[WEIR_EFFECT_DELETED] + store->batch_expired);
 }
 
 static int write_batch(struct weir_store *store, size_t outputs, struct weir_error *err)

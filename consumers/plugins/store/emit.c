@@ -33,27 +33,34 @@ static void add_request(const struct weir_turn *turn, struct headers *headers)
     add(headers, WEIR_HEADER_REDRIVE_COUNT, weir_bytes_str(headers->redrive_count));
 }
 
+/* Into store->event; `current` goes along where the collection's view asks for it. */
+static int write_change(struct weir_store *store, const struct weir_source *source, struct weir_change change,
+    const struct weir_document *current)
+{
+    bool with_before = source->collection->changes_view == WEIR_VIEW_NEW_AND_OLD_IMAGES && current != NULL;
+
+    change.collection = source->collection->name;
+    change.ts_ms = store->batch_ms;
+    change.before = with_before ? current->text : WEIR_BYTES_NULL;
+    weir_change_write(&change, &store->event);
+    return store->event.failed ? WEIR_E_INTERNAL : 0;
+}
+
 static int write_event(
     struct weir_turn *turn, const struct weir_effect *effect, const struct weir_document *current)
 {
     static const char ops[] = {
         [WEIR_EFFECT_CREATED] = 'c', [WEIR_EFFECT_UPDATED] = 'u', [WEIR_EFFECT_DELETED] = 'd'};
-    bool with_before =
-        turn->source->collection->changes_view == WEIR_VIEW_NEW_AND_OLD_IMAGES && current != NULL;
 
-    weir_change_write(
-        &(struct weir_change){
+    return write_change(turn->store, turn->source,
+        (struct weir_change){
             .op = ops[effect->kind],
-            .collection = turn->source->collection->name,
             .key = turn->record->key,
             .request = turn->command.request,
             .version = effect->version,
-            .ts_ms = turn->store->batch_ms,
-            .before = with_before ? current->text : WEIR_BYTES_NULL,
             .after = effect->document,
         },
-        &turn->store->event);
-    return turn->store->event.failed ? WEIR_E_INTERNAL : 0;
+        current);
 }
 
 static int emit(struct weir_turn *turn, const char *topic, struct weir_bytes value,
@@ -83,6 +90,45 @@ int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
     if (r == 0 && effect->kind == WEIR_EFFECT_DELETED)
         r = emit(turn, turn->source->changes_topic, WEIR_BYTES_NULL, &headers, err);
     return r;
+}
+
+static int emit_at(struct weir_store *store, struct weir_batch *batch, const struct weir_source *source,
+    int32_t partition, struct weir_bytes key, struct weir_bytes value, const struct headers *headers,
+    struct weir_error *err)
+{
+    int r = store->host->emit_at(batch, (uint32_t)(source - store->sources), partition, source->changes_topic,
+        key, value, headers->all, headers->count, err);
+    if (r >= 0)
+        store->batch_outputs++;
+    return r < 0 ? r : 0;
+}
+
+int weir_emit_expiry(struct weir_store *store, struct weir_batch *batch, const struct weir_source *source,
+    int32_t partition, struct weir_bytes key, const struct weir_document *document, struct weir_error *err)
+{
+    static const char reason[] = "ttl";
+    struct headers headers = {.count = 0};
+    char request[WEIR_ID_BYTES];
+
+    /* The same when it is tried again, and another for each change that expires. */
+    weir_id_v5((const struct weir_bytes[]){weir_bytes_str(reason), document->request}, 2, request);
+    int r = write_change(store, source,
+        (struct weir_change){.op = 'd',
+            .key = key,
+            .request = weir_bytes_str(request),
+            .version = document->version + 1,
+            .reason = reason},
+        document);
+    if (r < 0)
+        return weir_error_set(err, r, "out of memory");
+    add(&headers, WEIR_HEADER_TYPE, weir_bytes_str(source->ce_types[WEIR_EFFECT_DELETED]));
+    add(&headers, WEIR_HEADER_SUBJECT, key);
+    add(&headers, WEIR_HEADER_TIME, weir_bytes_str(store->batch_time));
+    add(&headers, WEIR_HEADER_ID, weir_bytes_str(request));
+    add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str("application/json"));
+    add(&headers, WEIR_HEADER_REASON, weir_bytes_str(reason));
+    r = emit_at(store, batch, source, partition, key, weir_buffer_bytes(&store->event), &headers, err);
+    return r < 0 ? r : emit_at(store, batch, source, partition, key, WEIR_BYTES_NULL, &headers, err);
 }
 
 int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error,

@@ -1,4 +1,5 @@
 /* From a batch of commands to verdicts, outputs and the overlay. */
+#include "consumers/plugins/store/expiry.h"
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/problem.h"
 #include "consumers/plugins/store/requests.h"
@@ -109,17 +110,19 @@ static int overlay_change(struct weir_turn *turn, const struct weir_effect *effe
     struct weir_store *store = turn->store;
     const struct weir_record *record = turn->record;
 
-    int r = weir_indexes_change(store, turn->source, record->partition, record->key,
-        current != NULL ? current->text : WEIR_BYTES_NULL, effect->document);
+    const struct weir_document after = {
+        effect->version, store->batch_ms, turn->command.request, effect->document};
+    bool remains = effect->kind != WEIR_EFFECT_DELETED;
+
+    int r = weir_indexes_change(
+        store, turn->source, record->partition, record->key, current, remains ? &after : NULL);
     if (r < 0)
         return r;
-    if (effect->kind == WEIR_EFFECT_DELETED) {
+    if (!remains) {
         weir_db_overlay_delete(store->db, stored_key);
         return 0;
     }
-    weir_document_write(
-        &(struct weir_document){effect->version, store->batch_ms, turn->command.request, effect->document},
-        &store->stored);
+    weir_document_write(&after, &store->stored);
     if (store->stored.failed)
         return WEIR_E_INTERNAL;
     weir_db_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
@@ -264,8 +267,11 @@ static void go_on(struct weir_turn *turn)
 {
     struct weir_partition *own = weir_source_partition(turn->source, turn->record->partition, NULL);
 
-    if (own != NULL && atomic_load_explicit(&own->waits_for, memory_order_relaxed) != NULL)
+    if (own == NULL)
+        return;
+    if (atomic_load_explicit(&own->waits_for, memory_order_relaxed) != NULL)
         atomic_store(&own->waits_for, NULL);
+    weir_expiry_saw(turn->source, own, turn->record->timestamp_ms, turn->store->batch_ms);
 }
 
 static int execute(struct weir_turn *turn, struct weir_error *err)

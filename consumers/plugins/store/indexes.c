@@ -2,6 +2,7 @@
 
 #include "consumers/plugins/store/document.h"
 
+#include <endian.h>
 #include <inttypes.h>
 
 enum { BUILD_STEP = 500 };
@@ -37,15 +38,29 @@ static void gather_entry(void *context, struct weir_bytes value)
     weir_buffer_append(gather->out, entry, total);
 }
 
+static void gather_time(struct gather *gather, int64_t changed_ms)
+{
+    uint64_t word = htobe64((uint64_t)changed_ms);
+
+    gather->index = WEIR_INDEX_CHANGED;
+    gather_entry(gather, weir_bytes(&word, sizeof(word)));
+}
+
+/* document NULL: there are none. */
 static int gather_document(const struct weir_source *source, int32_t partition, struct weir_bytes key,
-    struct weir_bytes text, struct weir_buffer *out)
+    const struct weir_document *document, struct weir_buffer *out)
 {
     struct gather gather = {out, source, partition, 0, key};
     bool whole = true;
 
     weir_buffer_clear(out);
-    for (; text.data != NULL && gather.index < source->index_count; gather.index++)
-        whole = weir_index_each(text, source->indexes[gather.index], gather_entry, &gather) && whole;
+    if (document == NULL)
+        return 0;
+    for (; gather.index < source->index_count; gather.index++)
+        whole =
+            weir_index_each(document->text, source->indexes[gather.index], gather_entry, &gather) && whole;
+    if (source->collection->ttl_ms > 0)
+        gather_time(&gather, document->changed_ms);
     return whole && !out->failed ? 0 : WEIR_E_INTERNAL;
 }
 
@@ -72,9 +87,9 @@ static void batch_entry(struct weir_db *db, struct weir_bytes key)
 }
 
 int weir_indexes_change(struct weir_store *store, const struct weir_source *source, int32_t partition,
-    struct weir_bytes key, struct weir_bytes before, struct weir_bytes after)
+    struct weir_bytes key, const struct weir_document *before, const struct weir_document *after)
 {
-    if (source->index_count == 0)
+    if (!weir_indexes_are_kept(source))
         return 0;
     int r = gather_document(source, partition, key, before, &store->entries_before);
     if (r == 0)
@@ -88,7 +103,8 @@ int weir_indexes_change(struct weir_store *store, const struct weir_source *sour
 
 /* ---- building ---- */
 
-/* What the entries of a partition were made for: the declared paths, a line each. */
+/* What the entries of a partition were made for: the declared paths, a line each, and a line that is no path
+ * for ttl. */
 static void write_declared(const struct weir_source *source, struct weir_buffer *out)
 {
     weir_buffer_append_str(out, "");
@@ -96,6 +112,8 @@ static void write_declared(const struct weir_source *source, struct weir_buffer 
         weir_buffer_append_str(out, source->indexes[i]);
         weir_buffer_append_str(out, "\n");
     }
+    if (source->collection->ttl_ms > 0)
+        weir_buffer_append_str(out, "@changed\n");
 }
 
 static int wipe_entries(
@@ -167,7 +185,7 @@ static bool build_document(void *context, struct weir_bytes key, struct weir_byt
     build->failed = weir_document_read(value, &document, NULL) < 0 ||
                     gather_document(build->source, build->partition,
                         weir_bytes(key.data + WEIR_KEY_PREFIX_BYTES, key.len - WEIR_KEY_PREFIX_BYTES),
-                        document.text, &build->store->entries_after) < 0;
+                        &document, &build->store->entries_after) < 0;
     if (!build->failed)
         change_entries(build->store->db, &build->store->entries_after, batch_entry);
     return !build->failed;

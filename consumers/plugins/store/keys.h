@@ -7,6 +7,7 @@
  *     p COLLECTION(2) PARTITION(2)           commands of a partition that have ended: all below this offset
  *     d COLLECTION(2) PARTITION(2) KEY       document
  *     i COLLECTION(2) PARTITION(2) INDEX(1) VALUE KEY   index entry, without a value (index.h)
+ *     i COLLECTION(2) PARTITION(2) 0xff TIME(8) KEY     the same for the time of the last change in ms
  *     x COLLECTION(2) PARTITION(2)           the indexes that the entries of a partition were made for
  *     r COLLECTION(2) PARTITION(2) REQUEST   how a request ended; in the column families of the hours
  *

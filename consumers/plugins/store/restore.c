@@ -1,3 +1,4 @@
+#include "consumers/plugins/store/expiry.h"
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/restore_record.h"
 #include "consumers/plugins/store/store.h"
@@ -199,6 +200,13 @@ static int refuse_shorter_log(const struct weir_store *store, const char *topic,
         store->path, partition, topic, checkpoint, end, weir_store_two_ways);
 }
 
+static void begin_serving(
+    struct weir_store *store, const struct weir_source *source, struct weir_partition *own)
+{
+    weir_expiry_begin(store, source, own);
+    weir_partition_set_state(own, WEIR_PARTITION_SERVING);
+}
+
 int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_index, int32_t partition,
     int64_t offset, struct weir_error *err)
 {
@@ -219,7 +227,7 @@ int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_i
         return r;
     own->caught_up[table] = true;
     if (own->caught_up[WEIR_STORE_CHANGES] && own->caught_up[WEIR_STORE_OUTCOMES])
-        weir_partition_set_state(own, WEIR_PARTITION_SERVING);
+        begin_serving(store, source, own);
     weir_store_count_partitions(store);
     return 0;
 }

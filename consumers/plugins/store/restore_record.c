@@ -71,20 +71,21 @@ static int keep_change(struct weir_store *store, const struct weir_source *sourc
 }
 
 /* With indexes the document as it was before is looked for too, also among what this batch has changed;
- * without them nothing is read. */
+ * without them nothing is read. after NULL: it is gone. */
 static int change_indexed(struct weir_store *store, const struct weir_source *source,
-    const struct weir_record *record, struct weir_bytes stored_key, struct weir_bytes after,
+    const struct weir_record *record, struct weir_bytes stored_key, const struct weir_document *after,
     struct weir_error *err)
 {
     WEIR_CLEANUP(db_value) struct weir_db_value found = {0};
-    struct weir_document before = {0};
+    struct weir_document before;
 
     int r = weir_db_overlay_get(store->db, stored_key, &found, err);
     if (r == 0 && found.bytes.data != NULL)
         r = weir_document_read(found.bytes, &before, err);
     if (r < 0)
         return r;
-    r = weir_indexes_change(store, source, record->partition, record->key, before.text, after);
+    r = weir_indexes_change(
+        store, source, record->partition, record->key, found.bytes.data != NULL ? &before : NULL, after);
     return r < 0 ? weir_error_set(err, r, "out of memory") : 0;
 }
 
@@ -94,25 +95,24 @@ static int put_document(struct weir_store *store, const struct weir_source *sour
     struct weir_error *err)
 {
     char key[WEIR_STORE_KEY_BYTES];
-    bool remains = change != NULL && change->op != 'd';
+    bool indexed = weir_indexes_are_kept(source), remains = change != NULL && change->op != 'd';
+    struct weir_document after = {.request = request};
     struct weir_bytes stored_key =
         weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
 
-    if (source->index_count > 0) {
-        int r =
-            change_indexed(store, source, record, stored_key, remains ? change->after : WEIR_BYTES_NULL, err);
-        if (r < 0)
-            return r;
-    }
+    if (remains)
+        after = (struct weir_document){change->version, change->ts_ms, request, change->after};
+    int r = indexed ? change_indexed(store, source, record, stored_key, remains ? &after : NULL, err) : 0;
+    if (r < 0)
+        return r;
     if (!remains) {
-        (source->index_count > 0 ? weir_db_overlay_delete : weir_db_batch_delete)(store->db, stored_key);
+        (indexed ? weir_db_overlay_delete : weir_db_batch_delete)(store->db, stored_key);
         return 0;
     }
-    weir_document_write(
-        &(struct weir_document){change->version, change->ts_ms, request, change->after}, &store->stored);
+    weir_document_write(&after, &store->stored);
     if (store->stored.failed)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    (source->index_count > 0 ? weir_db_overlay_put : weir_db_batch_put)(
+    (indexed ? weir_db_overlay_put : weir_db_batch_put)(
         store->db, stored_key, weir_buffer_bytes(&store->stored));
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "consumers/plugins/store/store.h"
 
+#include "consumers/plugins/store/expiry.h"
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/snapshot.h"
@@ -31,6 +32,7 @@ static void make_metrics(struct weir_store *store)
         metrics->commands[i] = host->counter("commands_total", label, "Commands by their effect");
     }
     metrics->applied = host->counter("documents_applied_total", "", "Changes applied after their commit");
+    metrics->expired = host->counter("documents_expired_total", "", "Documents deleted because of their ttl");
     metrics->restored = host->counter("events_restored_total", "", "Change events applied from the log");
     metrics->skipped =
         host->counter("events_skipped_total", "", "Records of change topics that are no change events");
@@ -242,7 +244,6 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
 
 void weir_store_tick(void *instance, struct weir_batch *batch)
 {
-    (void)batch;
     struct weir_store *store = instance;
     int64_t now_ms = weir_clock_ms();
 
@@ -252,6 +253,7 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
     }
     weir_requests_tick(store);
     weir_indexes_tick(store);
+    weir_expiry_tick(store, batch);
     store->host->http_wake(store->http);
     if (store->checkpoints_touched_ms == 0)
         store->checkpoints_touched_ms = now_ms;

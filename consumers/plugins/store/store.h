@@ -41,6 +41,9 @@ struct weir_partition {
     bool caught_up[WEIR_STORE_TABLE_COUNT];
     const char *_Atomic waits_for; /* reads too: why commands had WAIT; static, NULL: they had not */
     _Atomic bool indexed;          /* reads too: its index entries are whole */
+    int64_t expires_from_ms;       /* no document expires before then (expiry.h) */
+    int64_t expiry_look_ms;        /* when to look next for documents that are too old */
+    int64_t expiry_from_ms;        /* time of change to look from, while there are more of them; else 0 */
     struct weir_buffer build_from; /* document key with which building goes on; empty: the first */
 };
 
@@ -62,7 +65,7 @@ struct weir_source {
 
 struct weir_store_metrics {
     struct weir_metric *commands[WEIR_EFFECT_COUNT];
-    struct weir_metric *applied, *restored, *skipped, *free_bytes, *serving, *restoring;
+    struct weir_metric *applied, *expired, *restored, *skipped, *free_bytes, *serving, *restoring;
 };
 
 struct weir_store {
@@ -85,7 +88,7 @@ struct weir_store {
     int64_t batch_ms;
     char batch_time[WEIR_CLOCK_RFC3339_BYTES];
     size_t batch_outputs; /* records emitted */
-    int64_t batch_effects[WEIR_EFFECT_COUNT];
+    int64_t batch_effects[WEIR_EFFECT_COUNT], batch_expired;
     struct weir_buffer scratch, event, stored, found, problem, entries_before, entries_after;
 
     /* How requests ended (requests.h). */

@@ -33,6 +33,9 @@ int weir_turn_check_schema(const struct weir_turn *turn, struct weir_effect *eff
  * WEIR_E_TOO_LARGE, or another error. */
 int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
     const struct weir_document *current, struct weir_error *err);
+/* In tick: the same for a document that is too old, with "ttl" as its reason. */
+int weir_emit_expiry(struct weir_store *store, struct weir_batch *batch, const struct weir_source *source,
+    int32_t partition, struct weir_bytes key, const struct weir_document *document, struct weir_error *err);
 /* error: NULL for none. problem: what was wrong, or empty. first: where the command stands that this one
  * repeats, NULL for none. */
 int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error,
