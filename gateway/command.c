@@ -7,6 +7,7 @@
 #include "common/schema.h"
 #include "common/service.h"
 #include "common/topic.h"
+#include "gateway/adjustment.h"
 #include "gateway/form.h"
 #include "gateway/identity.h"
 #include "gateway/opaque.h"
@@ -97,8 +98,11 @@ static enum weir_step check_parsed_body(struct weir_request *request)
     const struct body_key key = {member != NULL,
         json_is_string(member) ? weir_bytes(json_string_value(member), json_string_length(member))
                                : WEIR_BYTES_NULL};
-    enum weir_step step = check_key(request, key);
-    return step == WEIR_STEP_ANSWER ? step : check_schema(request, object, key);
+    if (check_key(request, key) == WEIR_STEP_ANSWER ||
+        (request->route->operation == WEIR_OPERATION_ADJUST &&
+            weir_adjustment_check(request, object) == WEIR_STEP_ANSWER))
+        return WEIR_STEP_ANSWER;
+    return check_schema(request, object, key);
 }
 
 /* Most bodies without a schema to follow need not be built as values. */
@@ -109,8 +113,9 @@ static enum weir_step check_body(struct weir_request *request)
         return WEIR_STEP_SUSPENDED;
     if (weir_opaque_is_text(request))
         return weir_opaque_prepare(request);
-    if (schema_of(request) != NULL || !weir_json_is_plain_object(weir_buffer_bytes(&request->body),
-                                          request->collection->config->key_field, &member))
+    if (schema_of(request) != NULL || request->route->operation == WEIR_OPERATION_ADJUST ||
+        !weir_json_is_plain_object(
+            weir_buffer_bytes(&request->body), request->collection->config->key_field, &member))
         return check_parsed_body(request);
     bool is_string = member.data != NULL && member.data[0] == '"';
     const struct body_key key = {

@@ -115,6 +115,8 @@ BODIES = [
     post(400, "17"),
     post(400, "null"),
     row(400, "PATCH", "/v1/orders/o-1", body="[1]", content_type=PATCH),
+    row(422, "POST", "/v1/orders/o-1:adjust", "numbers", body='{"stock":"1"}', pointer="/stock"),
+    row(422, "POST", "/v1/orders/o-1:adjust", "numbers", body='{"a":1,"b":{"c":2,"d~/":null}}', pointer="/b/d~0~1"),
     post(400, "{}", "If-Match", headers=[("If-Match", "\xe9")]),
     post(400, "{}", "Idempotency-Key", headers=[("Idempotency-Key", "")]),
     post(400, "{}", "Idempotency-Key", headers=[("Idempotency-Key", "a b")]),
