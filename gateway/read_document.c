@@ -103,8 +103,8 @@ static enum weir_step take_position(struct weir_request *request, int32_t own_pa
             request->head.position, topic, sizeof(topic), &partition, &request->position.offset, &err) < 0)
         return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "Weir-Position: %s", err.text);
     if (strcmp(topic, request->collection->config->command_topic) != 0 || partition != own_partition)
-        return weir_request_refuse(
-            request, MHD_HTTP_BAD_REQUEST, "Weir-Position is not of a command on this document's key");
+        return weir_request_refuse(request, MHD_HTTP_PRECONDITION_FAILED,
+            "Weir-Position is not of a command on this document's key");
     return WEIR_STEP_SUSPENDED;
 }
 
