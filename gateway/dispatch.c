@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "gateway/command.h"
 #include "gateway/dispatch_parts.h"
+#include "gateway/identity.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -255,6 +256,8 @@ enum weir_step weir_dispatch_run(struct weir_request *request)
     WEIR_CLEANUP(json) json_t *object = NULL;
     struct weir_error err;
     struct weir_bytes body = weir_buffer_bytes(&request->body);
+    if (weir_identity_check(request, &err) < 0)
+        return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST, "%s", err.text);
     if (weir_json_parse_object(body, &object, &err) < 0)
         return weir_request_refuse_json(request, err.text);
     const json_t *name = json_object_get(object, "operation");

@@ -27,15 +27,22 @@ static const char *method_of(enum weir_operation operation)
     return methods[operation];
 }
 
+int weir_identity_check(const struct weir_request *request, struct weir_error *err)
+{
+    struct weir_bytes given = request->head.idempotency_key;
+    if (given.data == NULL || (given.len <= IDEMPOTENCY_KEY_BYTES && is_visible(given)))
+        return 0;
+    return weir_error_set(
+        err, WEIR_E_INVALID, "an Idempotency-Key is 1 to %d bytes of visible ASCII", IDEMPOTENCY_KEY_BYTES);
+}
+
 int weir_identity_apply(struct weir_request *request, struct weir_bytes key, struct weir_error *err)
 {
     struct weir_bytes given = request->head.idempotency_key;
     char path[PATH_BYTES];
-    if (given.data == NULL)
-        return 0;
-    if (given.len > IDEMPOTENCY_KEY_BYTES || !is_visible(given))
-        return weir_error_set(err, WEIR_E_INVALID, "an Idempotency-Key is 1 to %d bytes of visible ASCII",
-            IDEMPOTENCY_KEY_BYTES);
+    int rc = weir_identity_check(request, err);
+    if (rc < 0 || given.data == NULL)
+        return rc;
     /* The collection's own path: spellings of one key in a URL are one request. */
     snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
     const struct weir_bytes parts[] = {

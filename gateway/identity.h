@@ -9,6 +9,9 @@
 /* SHA-256 in hexadecimal and a NUL. */
 enum { WEIR_FINGERPRINT_BYTES = 65 };
 
+/* WEIR_E_INVALID: the header Idempotency-Key is there and not 1–255 bytes of visible ASCII. Threads: any. */
+int weir_identity_check(const struct weir_request *request, struct weir_error *err);
+
 /* Replaces the id of a request that has an Idempotency-Key; `key` is the document key, data NULL when it has
  * yet to be made. WEIR_E_INVALID: the header is not 1–255 bytes of visible ASCII. Threads: the request's own.
  */
