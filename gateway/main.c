@@ -12,6 +12,7 @@
 #include "gateway/command.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
+#include "gateway/openapi.h"
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
@@ -298,7 +299,9 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
         rc = open_keys(gateway, err);
     if (rc == 0)
         rc = open_tls(gateway, err);
-    return rc == 0 ? make_collections(gateway, err) : rc;
+    if (rc == 0)
+        rc = make_collections(gateway, err);
+    return rc == 0 ? weir_openapi_open(gateway, &gateway->openapi, err) : rc;
 }
 
 static int start(const struct arguments *arguments, struct weir_error *err)
@@ -315,6 +318,7 @@ static int start(const struct arguments *arguments, struct weir_error *err)
         printf("%s: the gateway's configuration is good\n", arguments->config);
     else if (rc == 0 && (rc = weir_service_signals_init()) == 0)
         rc = serve(&gateway, err);
+    weir_openapi_close(gateway.openapi);
     free_collections(&gateway);
     weir_keys_close(gateway.keys);
     weir_tls_close(gateway.tls);

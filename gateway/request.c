@@ -10,6 +10,7 @@
 #include "gateway/form.h"
 #include "gateway/list.h"
 #include "gateway/opaque.h"
+#include "gateway/openapi.h"
 #include "gateway/portal.h"
 #include "gateway/prefer.h"
 #include "gateway/read_request.h"
@@ -232,14 +233,6 @@ static enum weir_step check_body_head(struct weir_request *request)
     return WEIR_STEP_SUSPENDED;
 }
 
-/* What a scope has to grant; NULL where any will do, to be told that the path leads nowhere. */
-static const char *verb_of(const struct weir_route *route)
-{
-    if (route == NULL)
-        return NULL;
-    return route->run == weir_command_run ? weir_operation_name(route->operation) : "read";
-}
-
 /* Links in mails, whose token is the credential, and the portal: its files tell nothing, and it asks by
  * itself who wants to know what there is. */
 static bool is_open(const struct weir_route *route)
@@ -276,17 +269,12 @@ static enum weir_step check_access(struct weir_request *request)
     const struct weir_gateway_collection *collection = request->collection;
     if (is_open(request->route))
         return WEIR_STEP_SUSPENDED;
-    /* What a key may do by the dispatch is asked once its body is read. */
-    if (weir_target_is_dispatch(&request->path))
+    /* What is there at all is told to whoever is known; what a key may do by the dispatch is asked once its
+     * body is read. */
+    if (request->route != NULL && weir_route_is_for_any_key(request->route))
         return weir_request_check_access(request, NULL, NULL);
     return weir_request_check_access(
-        request, collection != NULL ? collection->config->name : "", verb_of(request->route));
-}
-
-/* Whether the path says which collection is meant. */
-static bool names_collection(const struct weir_target *path)
-{
-    return !weir_target_is_request(path) && !weir_target_is_dispatch(path) && !weir_target_is_portal(path);
+        request, collection != NULL ? collection->config->name : "", weir_route_verb(request->route));
 }
 
 static enum weir_step answer_preflight(struct weir_request *request)
@@ -314,7 +302,7 @@ static enum weir_step find_route(struct weir_request *request)
     if (rc < 0)
         return weir_request_refuse(
             request, rc == WEIR_E_NOT_FOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", err.text);
-    if (request->collection == NULL && names_collection(&request->path))
+    if (request->collection == NULL && !request->path.apart)
         return weir_request_refuse(
             request, MHD_HTTP_NOT_FOUND, "there is no collection %s", request->path.collection);
     if (request->route == NULL)

@@ -3,6 +3,8 @@
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
 #include "gateway/list.h"
+#include "gateway/openapi.h"
+#include "gateway/openapi_operations.h"
 #include "gateway/portal.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
@@ -20,6 +22,7 @@
 #define DISPATCH "{dispatch}"
 #define PORTAL "/portal/{file}"
 #define PORTAL_SESSION "/portal/session"
+#define OPENAPI "/openapi.json"
 
 static enum weir_step tell_methods(struct weir_request *request)
 {
@@ -28,33 +31,44 @@ static enum weir_step tell_methods(struct weir_request *request)
     return WEIR_STEP_ANSWER;
 }
 
+/* A route without its description is no route. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wmissing-field-initializers"
 const struct weir_route weir_routes[] = {
-    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run},
-    {COLLECTION, "GET", false, 0, NULL, NULL, false, weir_list_run},
-    {COLLECTION, "HEAD", false, 0, NULL, NULL, false, weir_list_run},
-    {COLLECTION, "OPTIONS", false, 0, NULL, NULL, false, tell_methods},
-    {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run},
-    {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run},
-    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run},
-    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, false, weir_command_run},
-    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, false, weir_command_run},
-    {ITEM, "OPTIONS", true, 0, NULL, NULL, false, tell_methods},
-    {ITEM ":confirm", "GET", true, 0, NULL, "confirm", true, weir_subscription_show},
-    {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", true,
-        weir_subscription_act},
-    {ITEM ":unsubscribe", "GET", true, 0, NULL, "unsubscribe", true, weir_subscription_show},
+    {COLLECTION, "GET", false, 0, NULL, NULL, false, weir_list_run, weir_doc_list},
+    {COLLECTION, "HEAD", false, 0, NULL, NULL, false, weir_list_run, weir_doc_list},
+    {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run, weir_doc_create},
+    {COLLECTION, "OPTIONS", false, 0, NULL, NULL, false, tell_methods, weir_doc_methods},
+    {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
+    {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
+    {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run, weir_doc_replace},
+    {ITEM, "PATCH", true, WEIR_OPERATION_MERGE, MERGE_PATCH, NULL, false, weir_command_run, weir_doc_merge},
+    {ITEM, "DELETE", true, WEIR_OPERATION_DELETE, NULL, NULL, false, weir_command_run, weir_doc_delete},
+    {ITEM, "OPTIONS", true, 0, NULL, NULL, false, tell_methods, weir_doc_methods_item},
+    {ITEM ":confirm", "GET", true, 0, NULL, "confirm", true, weir_subscription_show, weir_doc_confirm_page},
+    {ITEM ":confirm", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "confirm", true, weir_subscription_act,
+        weir_doc_confirm},
+    {ITEM ":unsubscribe", "GET", true, 0, NULL, "unsubscribe", true, weir_subscription_show,
+        weir_doc_unsubscribe_page},
     {ITEM ":unsubscribe", "POST", true, WEIR_OPERATION_MERGE, MERGE_PATCH, "unsubscribe", true,
-        weir_subscription_act},
-    {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run},
-    {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
-    {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run},
-    {DISPATCH, "POST", false, 0, JSON, WEIR_ROUTE_DISPATCH, false, weir_dispatch_run},
-    {DISPATCH, "OPTIONS", false, 0, NULL, WEIR_ROUTE_DISPATCH, false, tell_methods},
-    {PORTAL, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run},
-    {PORTAL, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run},
-    {PORTAL_SESSION, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session},
-    {PORTAL_SESSION, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session},
+        weir_subscription_act, weir_doc_unsubscribe},
+    {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run,
+        weir_doc_adjust},
+    {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run, weir_doc_request},
+    {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run, weir_doc_request},
+    {OPENAPI, "GET", false, 0, NULL, WEIR_ROUTE_OPENAPI, false, weir_openapi_run, weir_doc_openapi},
+    {OPENAPI, "HEAD", false, 0, NULL, WEIR_ROUTE_OPENAPI, false, weir_openapi_run, weir_doc_openapi},
+    {DISPATCH, "POST", false, 0, JSON, WEIR_ROUTE_DISPATCH, false, weir_dispatch_run, weir_doc_dispatch},
+    {DISPATCH, "OPTIONS", false, 0, NULL, WEIR_ROUTE_DISPATCH, false, tell_methods,
+        weir_doc_dispatch_methods},
+    {PORTAL, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run, weir_doc_portal},
+    {PORTAL, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL, false, weir_portal_run, weir_doc_portal},
+    {PORTAL_SESSION, "GET", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session,
+        weir_doc_portal_session},
+    {PORTAL_SESSION, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session,
+        weir_doc_portal_session},
 };
+#pragma GCC diagnostic pop
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
 /* Written after a raw colon these are actions, never part of a key; a key may hold them as %3A…. */
@@ -217,17 +231,27 @@ static const char *find_name(const char *path, struct weir_target *ret_target)
     return collection + len;
 }
 
+/* Whether the path is one of those that are in no collection. */
+static bool find_apart(const struct weir_gateway *gateway, const char *path, struct weir_target *ret_target)
+{
+    const char *rest = behind(path, OPENAPI);
+    if (weir_portal_target(gateway, path, ret_target))
+        return ret_target->apart = true;
+    if (is_dispatch(gateway, path))
+        ret_target->action = WEIR_ROUTE_DISPATCH;
+    else if (rest != NULL && (*rest == '\0' || *rest == '?'))
+        ret_target->action = WEIR_ROUTE_OPENAPI;
+    ret_target->apart = ret_target->action != NULL;
+    return ret_target->apart;
+}
+
 int weir_target_read(const struct weir_gateway *gateway, const char *target, struct weir_target *ret_target,
     struct weir_error *err)
 {
     const char *path = behind(target, gateway->settings.base_path);
-    *ret_target = (struct weir_target){.item = false};
-    if (path != NULL && weir_portal_target(gateway, path, ret_target))
+    *ret_target = (struct weir_target){0};
+    if (path != NULL && find_apart(gateway, path, ret_target))
         return 0;
-    if (path != NULL && is_dispatch(gateway, path)) {
-        ret_target->action = WEIR_ROUTE_DISPATCH;
-        return 0;
-    }
     const char *rest = path != NULL ? find_alias(gateway, path, ret_target) : NULL;
     if (path != NULL && rest == NULL)
         rest = find_name(path, ret_target);
@@ -243,6 +267,7 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
     const char *action = find_action(key, key_len);
     if (strcmp(ret_target->collection, "requests") == 0) {
         ret_target->action = WEIR_ROUTE_REQUEST;
+        ret_target->apart = true;
     } else if (action != NULL) {
         key_len -= strlen(action) + 1;
         if (key_len == 0 || !is_served(action))
@@ -260,12 +285,6 @@ bool weir_target_is_request(const struct weir_target *target)
 bool weir_target_is_dispatch(const struct weir_target *target)
 {
     return target->action != NULL && strcmp(target->action, WEIR_ROUTE_DISPATCH) == 0;
-}
-
-bool weir_target_is_portal(const struct weir_target *target)
-{
-    return target->action != NULL && (strcmp(target->action, WEIR_ROUTE_PORTAL) == 0 ||
-                                         strcmp(target->action, WEIR_ROUTE_PORTAL_SESSION) == 0);
 }
 
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
@@ -309,16 +328,27 @@ const struct weir_route *weir_route_find(const struct weir_target *target, const
     return NULL;
 }
 
+bool weir_route_is_for_any_key(const struct weir_route *route)
+{
+    return route->run == weir_openapi_run || strcmp(route->name, DISPATCH) == 0;
+}
+
+const char *weir_route_verb(const struct weir_route *route)
+{
+    if (route == NULL || weir_route_is_for_any_key(route))
+        return NULL;
+    return route->run == weir_command_run ? weir_operation_name(route->operation) : "read";
+}
+
 const char *weir_route_allow(const struct weir_target *target)
 {
-    static const char *const actions_allow[][2] = {{WEIR_ROUTE_REQUEST, "GET, HEAD"},
-        {WEIR_ROUTE_PORTAL, "GET, HEAD"}, {WEIR_ROUTE_PORTAL_SESSION, "GET, HEAD"},
-        {WEIR_ROUTE_DISPATCH, "POST, OPTIONS"}, {"adjust", "POST"}};
-    for (size_t i = 0; target->action != NULL && i < sizeof(actions_allow) / sizeof(actions_allow[0]); i++) {
-        if (strcmp(actions_allow[i][0], target->action) == 0)
-            return actions_allow[i][1];
+    static _Thread_local char allow[64];
+    size_t len = 0;
+    allow[0] = '\0';
+    for (size_t i = 0; i < weir_route_count && len < sizeof(allow); i++) {
+        if (is_for(&weir_routes[i], target))
+            len += (size_t)snprintf(
+                allow + len, sizeof(allow) - len, "%s%s", len > 0 ? ", " : "", weir_routes[i].method);
     }
-    if (target->action != NULL)
-        return "GET, POST";
-    return target->item ? "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" : "GET, HEAD, POST, OPTIONS";
+    return allow;
 }

@@ -18,13 +18,14 @@ enum weir_step {
     WEIR_STEP_SUSPENDED, /* the connection sleeps; someone will resume it */
 };
 
-/* Stands for the action of /v1/requests/{id}, which is in no collection. */
+/* Stand for the actions of paths that are in no collection: /v1/requests/{id}, /openapi.json. */
 #define WEIR_ROUTE_REQUEST "request"
 /* The same of the paths of dispatch.paths, whose collection the body names. */
 #define WEIR_ROUTE_DISPATCH "dispatch"
 /* The same for the portal. */
 #define WEIR_ROUTE_PORTAL "portal"
 #define WEIR_ROUTE_PORTAL_SESSION "portal-session"
+#define WEIR_ROUTE_OPENAPI "openapi"
 
 struct weir_route {
     const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
@@ -35,6 +36,7 @@ struct weir_route {
     const char *action;     /* "confirm" of …/{key}:confirm; NULL: none */
     bool page;              /* it is for people: forms come in, HTML goes out */
     enum weir_step (*run)(struct weir_request *request);
+    const char *doc; /* what /openapi.json tells of it: gateway/openapi_operations.h */
 };
 
 extern const struct weir_route weir_routes[];
@@ -44,7 +46,8 @@ extern const size_t weir_route_count;
 struct weir_target {
     char collection[64];
     bool item;
-    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST, WEIR_ROUTE_DISPATCH */
+    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST, … */
+    bool apart;                   /* in no collection */
     char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
     size_t key_len;
 };
@@ -61,7 +64,6 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
 
 bool weir_target_is_request(const struct weir_target *target);
 bool weir_target_is_dispatch(const struct weir_target *target);
-bool weir_target_is_portal(const struct weir_target *target);
 
 /* Decodes a piece of a checked target; false when it does not fit. */
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size);
@@ -72,7 +74,13 @@ bool weir_target_query(const char *target, const char *name, char *out, size_t s
 /* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
 const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);
 
-/* "GET, HEAD, PUT, PATCH, DELETE": the Allow header. Static. */
+/* The word of the scope that a key has to have for the route; NULL where any will do. */
+const char *weir_route_verb(const struct weir_route *route);
+
+/* Whether it is for whoever has a key at all. */
+bool weir_route_is_for_any_key(const struct weir_route *route);
+
+/* "GET, HEAD, PUT, PATCH, DELETE": the Allow header. The thread's, until its next call. */
 const char *weir_route_allow(const struct weir_target *target);
 
 #endif
