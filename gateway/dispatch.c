@@ -234,6 +234,8 @@ static enum weir_step check_payload(const struct weir_dispatch *dispatch, const 
         if (strcmp(member, "ReturnValues") == 0 && json_is_string(value) &&
             strcmp(json_string_value(value), "NONE") == 0)
             continue;
+        if (strcmp(member, "ConsistentRead") == 0 && !json_is_boolean(value))
+            return weir_dispatch_refuse(dispatch, NULL, member, "payload.ConsistentRead is true or false");
         if (!is_taken(operation, member))
             return weir_dispatch_refuse(
                 dispatch, NULL, member, "payload.%.*s is not taken here", NAME_SHOWN, member);

@@ -69,8 +69,8 @@ const char weir_doc_components[] = JSON({
             {"type": "array", "items": {"$ref": "#/components/schemas/Value"}},
             {"type": "object", "propertyNames": {"$ref": "#/components/schemas/Text"}, "additionalProperties": {"$ref": "#/components/schemas/Value"}}]},
         "Dispatch": {"anyOf": [
-            {"type": "object", "required": ["operation"], "properties": {"operation": {"const": "echo"}, "payload": {"$ref": "#/components/schemas/Value"}}},
-            {"type": "object", "required": ["operation"], "properties": {"operation": {"const": "ping"}, "payload": {"$ref": "#/components/schemas/Value"}}}]},
+            {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation"], "properties": {"operation": {"const": "echo"}, "payload": {"$ref": "#/components/schemas/Value"}}},
+            {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation"], "properties": {"operation": {"const": "ping"}, "payload": {"$ref": "#/components/schemas/Value"}}}]},
         "Adjustment": {"type": "object", "description": "Numbers to add, by the names that the document has for them; objects nest.",
             "propertyNames": {"$ref": "#/components/schemas/Text"},
             "additionalProperties": {"anyOf": [{"$ref": "#/components/schemas/Integer"}, {"$ref": "#/components/schemas/Decimal"}, {"$ref": "#/components/schemas/Adjustment"}]}},

@@ -209,15 +209,15 @@ const char weir_doc_portal_session[] = JSON({
 });
 
 const char weir_doc_dispatch_body[] = JSON({"anyOf": [
-    {"type": "object", "required": ["operation", "tableName", "payload"], "properties": {
+    {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName", "payload"], "properties": {
         "operation": {"const": "create"}, "tableName": {"const": "{collection}"},
         "payload": {"type": "object", "required": ["Item"], "additionalProperties": false,
             "properties": {"Item": {"$ref": "#/components/schemas/{collection}.item"}, "ReturnValues": {"const": "NONE"}}}}},
-    {"type": "object", "required": ["operation", "tableName", "payload"], "properties": {
+    {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName", "payload"], "properties": {
         "operation": {"const": "read"}, "tableName": {"const": "{collection}"},
         "payload": {"type": "object", "required": ["Key"], "additionalProperties": false,
             "properties": {"Key": {"$ref": "#/components/schemas/{collection}.keys"}, "ConsistentRead": {"type": "boolean"}}}}},
-    {"type": "object", "required": ["operation", "tableName", "payload"], "properties": {
+    {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName", "payload"], "properties": {
         "operation": {"const": "update"}, "tableName": {"const": "{collection}"},
         "payload": {"type": "object", "required": ["Key", "AttributeUpdates"], "additionalProperties": false,
             "properties": {"Key": {"$ref": "#/components/schemas/{collection}.keys"}, "ReturnValues": {"const": "NONE"},
@@ -226,11 +226,11 @@ const char weir_doc_dispatch_body[] = JSON({"anyOf": [
                         {"type": "boolean"}, {"$ref": "#/components/schemas/Integer"}, {"$ref": "#/components/schemas/Decimal"}, {"$ref": "#/components/schemas/Text"},
                         {"type": "array", "items": {"$ref": "#/components/schemas/Value"}}]}}, "additionalProperties": false},
                     {"type": "object", "required": ["Action"], "properties": {"Action": {"const": "DELETE"}}, "additionalProperties": false}]}}}}}},
-    {"type": "object", "required": ["operation", "tableName", "payload"], "properties": {
+    {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName", "payload"], "properties": {
         "operation": {"const": "delete"}, "tableName": {"const": "{collection}"},
         "payload": {"type": "object", "required": ["Key"], "additionalProperties": false,
             "properties": {"Key": {"$ref": "#/components/schemas/{collection}.keys"}, "ReturnValues": {"const": "NONE"}}}}},
-    {"type": "object", "required": ["operation", "tableName"], "properties": {
+    {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName"], "properties": {
         "operation": {"const": "list"}, "tableName": {"const": "{collection}"},
         "payload": {"type": "object", "additionalProperties": false,
             "properties": {"Limit": {"type": "integer", "minimum": 1, "maximum": 9223372036854775807}, "ExclusiveStartKey": {"$ref": "#/components/schemas/{collection}.keys"}, "ConsistentRead": {"type": "boolean"}}}}}
