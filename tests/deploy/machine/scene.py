@@ -75,8 +75,7 @@ def configure(machine, stack):
     store.mkdir(mode=0o700, exist_ok=True)
     (store / "weir.peer.secret").write_text("a secret of this test\n")
     (store / "weir.peer.secret").chmod(0o400)
-    machine.run("env", "CREDENTIALS_DIRECTORY=/etc/credstore", "WEIR_GATEWAY_STORE_PEER_SECRET=@credential:weir.peer.secret",
-                "WEIR_SERVICE_STORE_STORE_PEER_SECRET=@credential:weir.peer.secret", "weirctl", "topics", "apply")
+    machine.run("weirctl", "topics", "apply")
 
 
 def start(machine):
