@@ -465,6 +465,18 @@ int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partit
     return queue(batch, place, topic, key, value, headers, header_count, err);
 }
 
+int weir_batch_emit_to(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
+    size_t header_count, struct weir_error *err)
+{
+    int at = weir_batch_emit_at(batch, source, partition, topic, key, value, headers, header_count, err);
+    if (at < 0)
+        return at;
+    batch->emitted[at].placed = true;
+    batch->emitted[at].to = batch->outputs[at].partition = to;
+    return at;
+}
+
 void weir_batch_begin_tick(struct weir_batch *batch)
 {
     weir_batch_begin(batch);

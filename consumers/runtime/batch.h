@@ -75,7 +75,14 @@ struct weir_emitted {
     struct weir_header *headers;
     size_t header_count;
     bool dropped; /* its record failed; gone after settle */
+    bool placed;  /* on partition `to`; else on its cause's */
+    int32_t to;
 };
+
+static inline int32_t weir_emitted_partition(const struct weir_emitted *record)
+{
+    return record->placed ? record->to : record->cause->record.partition;
+}
 
 /* What the batch asks of its surroundings. */
 struct weir_batch_port {
@@ -152,6 +159,10 @@ int weir_batch_emit(struct weir_batch *batch, const struct weir_record *cause, c
 int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
     struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
     struct weir_error *err);
+
+int weir_batch_emit_to(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
+    size_t header_count, struct weir_error *err);
 
 int weir_batch_defer(
     struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket);

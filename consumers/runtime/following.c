@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { AGAIN_MS = 1000, AGAIN_MAX_MS = 30000, COUNT_LIMIT_MS = 2000 };
+enum { AGAIN_MS = 1000, AGAIN_MAX_MS = 30000, COUNT_LIMIT_MS = 2000, FRESH_LIMIT_MS = 2000 };
 
 struct weir_follow {
     uint32_t table, source;
@@ -163,6 +163,22 @@ void weir_following_step(struct weir_runtime *runtime)
     following->due_ms = weir_clock_ms() + AGAIN_MS;
     if (weir_monitor_may_tell(&runtime->told_ms))
         weir_log(WEIR_LOG_WARNING, "table.waiting", "reason=\"%s\"", err.text);
+}
+
+int weir_following_refresh(struct weir_runtime *runtime, struct weir_error *err)
+{
+    WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *marks = rd_kafka_topic_partition_list_new(16);
+    for (size_t i = 0; i < runtime->following.count; i++) {
+        const struct weir_follow *follow = runtime->following.follows[i];
+        if (follow->all && runtime->plugin->tables[follow->table].fresh)
+            weir_marks_want(marks, follow->topic, follow->number, WEIR_MARK_END);
+    }
+    if (marks->cnt == 0)
+        return 0;
+    int rc = weir_marks_ask(runtime, marks, err);
+    if (rc < 0 || weir_reader_read_to(runtime, marks, FRESH_LIMIT_MS))
+        return rc;
+    return weir_error_set(err, WEIR_E_TIMEOUT, "%s was not read to its end in time", marks->elems[0].topic);
 }
 
 void weir_following_yield(struct weir_runtime *runtime, const struct weir_partition *partition)

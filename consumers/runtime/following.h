@@ -30,6 +30,9 @@ void weir_following_yield(struct weir_runtime *runtime, const struct weir_partit
  * yet. */
 bool weir_following_is_whole(const struct weir_runtime *runtime);
 unsigned weir_following_behind(const struct weir_runtime *runtime);
+/* Before a batch: reads what the plugin wants fresh up to where it ends now. WEIR_E_UNAVAILABLE and the like
+ * when that was not done within 2 s: the batch has to wait. */
+int weir_following_refresh(struct weir_runtime *runtime, struct weir_error *err);
 void weir_following_done(struct weir_runtime *runtime);
 
 /* From the reader. */

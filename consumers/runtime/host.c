@@ -132,6 +132,7 @@ void weir_host_init(struct weir_runtime *runtime)
         .fail = weir_batch_record_fail,
         .emit = weir_batch_emit,
         .emit_at = weir_batch_emit_at,
+        .emit_to = weir_batch_emit_to,
         .log = say,
         .now_ms = weir_clock_wall_ms,
         .stopping = weir_service_stopping,

@@ -62,6 +62,19 @@ static void serve_idle_handles(struct weir_runtime *runtime)
         rd_kafka_message_destroy(message);
 }
 
+/* What was taken is handed out later when its surroundings can't be known now. */
+static int handle(struct weir_runtime *runtime, struct weir_error *err)
+{
+    struct weir_error stale = {0};
+
+    if (weir_following_refresh(runtime, &stale) == 0)
+        return weir_handle_batch(runtime, err);
+    if (weir_monitor_may_tell(&runtime->told_ms))
+        weir_log(WEIR_LOG_WARNING, "table.waiting", "reason=\"%s\"", stale.text);
+    weir_batch_end(&runtime->batch, false);
+    return 0;
+}
+
 static int be_idle(struct weir_runtime *runtime, struct weir_error *err)
 {
     serve_idle_handles(runtime);
@@ -79,7 +92,7 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     int idle_ms = weir_reader_is_behind(&runtime->reads) ? 0 : (taking ? TAKING_MS : IDLE_MS);
     int rc = weir_collect(runtime, idle_ms, err);
     if (rc == 0 && runtime->batch.count > 0)
-        rc = weir_handle_batch(runtime, err);
+        rc = handle(runtime, err);
     else if (rc == 0)
         rc = be_idle(runtime, err);
     if (rc == 0)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_MAX = 1000, FOLLOW_MS = 5 };
+enum { RUN_MAX = 1000, FOLLOW_MS = 5, READ_TO_STEP_MS = 20 };
 
 /* Records of one partition of one table, handed to the plugin together. */
 struct run {
@@ -359,6 +359,37 @@ void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
         weir_service_alive();
     }
     run_apply(runtime);
+}
+
+static bool is_read_to(const struct weir_reader *reader, const rd_kafka_topic_partition_t *mark)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (reader->reads[i]->number == mark->partition && strcmp(reader->reads[i]->topic, mark->topic) == 0)
+            return reader->reads[i]->next >= mark->offset;
+    return false;
+}
+
+static bool are_read_to(const struct weir_reader *reader, const rd_kafka_topic_partition_list_t *marks)
+{
+    for (int i = 0; i < marks->cnt; i++)
+        if (!is_read_to(reader, &marks->elems[i]))
+            return false;
+    return true;
+}
+
+bool weir_reader_read_to(
+    struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *marks, int64_t limit_ms)
+{
+    int64_t until_ms = weir_clock_ms() + limit_ms;
+
+    while (!are_read_to(&runtime->reads, marks) && weir_clock_ms() < until_ms) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(runtime->reader, READ_TO_STEP_MS);
+        if (message != NULL)
+            take(runtime, message);
+        weir_service_alive();
+    }
+    run_apply(runtime);
+    return are_read_to(&runtime->reads, marks);
 }
 
 void weir_reader_cancel(struct weir_runtime *runtime, const struct weir_partition *partition)

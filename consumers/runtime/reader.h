@@ -4,6 +4,7 @@
 #ifndef WEIR_RUNTIME_READER_H
 #define WEIR_RUNTIME_READER_H
 
+#include "common/kafka.h"
 #include "common/topic.h"
 #include "consumers/runtime/partition.h"
 
@@ -45,6 +46,10 @@ int weir_reader_add(
     struct weir_runtime *runtime, const struct weir_read *wanted, int64_t low, struct weir_error *err);
 /* Hands records to the plugin: for at most slice_ms while something waits for them, else what is there. */
 void weir_reader_step(struct weir_runtime *runtime, int slice_ms);
+/* Reads on until the partitions of these marks were read up to them; false when that is not so within
+ * limit_ms. */
+bool weir_reader_read_to(
+    struct weir_runtime *runtime, const rd_kafka_topic_partition_list_t *marks, int64_t limit_ms);
 /* Whether anything is behind a mark that is waited for. */
 bool weir_reader_is_behind(const struct weir_reader *reader);
 /* Stops reading for the partition, or for the follower. */

@@ -232,8 +232,8 @@ subscription() {
 }
 mails_to() { grep -l "^To: <$1@example.org>" "$WORK"/mail/new/* 2>/dev/null | wc -l; }
 
-# Whoever is confirmed when the notifier starts, or while it runs, gets mails, and who has left gets none; a pending one is asked.
-test_subscribers_come_and_go() {
+# A cluster for subscribers alone.
+subscribers_only() {
   kafka_up --brokers 1
   configure "$KAFKA"
   sed -i -e '/^notifier.to/d' -e 's/^topics = .*/topics = orders.changes, subscriptions.changes/' "$WORK/weir.conf"
@@ -246,6 +246,11 @@ key = @file:$WORK/key
 CONF
   openssl rand -hex 32 >"$WORK/key"
   "$BIN/weirctl" --config "$WORK/weir.conf" topics apply >"$WORK/topics.log" 2>&1 || fail "$(cat "$WORK/topics.log")"
+}
+
+# Whoever is confirmed when the notifier starts, or while it runs, gets mails, and who has left gets none; a pending one is asked.
+test_subscribers_come_and_go() {
+  subscribers_only
   subscription CONFIRMED 2 ada
   subscription PENDING 1 grace
   start_sink
@@ -264,6 +269,27 @@ CONF
   events 200 20 c | produce
   eventually 60 eval '(($(mails_to grace) == 41))'
   equals "mails to who has left" 40 "$(mails_to ada)"
+  stop_notifier
+}
+
+# What was said of a subscription before an event counts for it, without any pause between the two; each event also has a mail to the team.
+test_subscriptions_count_at_once() {
+  local turn
+  subscribers_only
+  sed -i 's/^notifier.hostname/notifier.to = team@example.org\n&/' "$WORK/weir.conf"
+  sed -i 's/^topics = .*/topics = orders.changes/' "$WORK/weir.conf"
+  start_sink
+  start_notifier
+  for turn in 1 2 3 4 5 6; do
+    subscription CONFIRMED $((2 * turn)) ada
+    events $((100 * turn)) 1 c | produce
+    eventually 60 eval "((\$(mails_to ada) == $turn))"
+    subscription UNSUBSCRIBED $((2 * turn + 1)) ada
+    events $((100 * turn + 50)) 1 c | produce
+    eventually 30 eval "((\$(mails_to team) == 2 * $turn))"
+  done
+  eventually 30 lag_is_zero
+  equals "mails to the one who came and went" 6 "$(mails_to ada)"
   stop_notifier
 }
 

@@ -219,6 +219,12 @@ struct weir_host {
      * again is noticed; "" when that can't be known (librdkafka before 2.3, a broker before 2.8, the dev broker).
      * `context` is the table's. 0, or WEIR_E_UNAVAILABLE: ask again later. Only in `assigned`. */
     int (*topic_id)(void *context, const char *topic, char *id, struct weir_error *err);
+
+    /* emit_at() for a topic that is not partitioned as the sources are: to its partition number `to`, which has to be there or
+     * no transaction can be committed. */
+    int (*emit_to)(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic, int32_t to,
+        struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+        struct weir_error *err);
 };
 
 /* Whether the host has the member: for plugins that run on hosts older than their header. */
@@ -238,6 +244,8 @@ struct weir_table {
                           {source} it is one topic, and the prefix is added */
     enum weir_table_mode mode;
     bool optional; /* mode ALL: left out while no collection of the configuration has that change topic */
+    bool fresh;    /* mode ALL: read to its high watermark again before each batch, so that what was committed to it before a
+                      record of the batch was is known when that is handed out */
     const void *reserved[2]; /* NULL */
 };
 
