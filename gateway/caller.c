@@ -1,7 +1,7 @@
 #include "gateway/caller.h"
 
 #include "common/metrics.h"
-#include "gateway/rate.h"
+#include "common/rate.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>

@@ -16,7 +16,7 @@
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
-#include "gateway/rate.h"
+#include "common/rate.h"
 #include "gateway/read.h"
 #include "gateway/server.h"
 #include "gateway/tls.h"

@@ -13,7 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/head.h"
 #include "gateway/keys.h"
-#include "gateway/rate.h"
+#include "common/rate.h"
 #include "gateway/route.h"
 
 #include <microhttpd.h>

@@ -18,7 +18,7 @@ static const struct action {
     const char *name, *status, *title, *question, *button, *done;
 } actions[] = {
     {"confirm", "CONFIRMED", "Confirm your subscription", "Do you want to get these mails?",
-        "Yes, send me these mails", "Thank you. You will get these mails; each holds a link to leave."},
+        "Yes, send me these mails", "Thank you. Unless this link was used before, you will get these mails; each holds a link to leave."},
     {"unsubscribe", "UNSUBSCRIBED", "Leave this list", "Do you want to get no more of these mails?",
         "Send me no more mails", "You will get no more of these mails."},
 };

@@ -12,8 +12,9 @@
  * have a verdict, one has RETRY or WAIT, or none came. The next round begins, on each partition, with the
  * first record that has not ended (DONE or REJECT). Each record's verdict in a round is a line {"round",
  * "offset", "verdict": "done|retry|reject|wait|none", "disposition", "error_type", "text"}; the last line
- * holds the totals and, as "log", the values of what was committed to the ledger's log. The ledger lies in a
- * folder of its own unless ledger.path says another. Exit 0, or that of the error.
+ * holds the totals and, as "log", the values of what was committed to the ledger's log, as "commands" those
+ * of all else. The ledger lies in a folder of its own unless ledger.path says another. Exit 0, or that of the
+ * error.
  */
 #include "mail/fake_host.h"
 
@@ -154,6 +155,8 @@ static const char *verdict_name(const struct fake_verdict *verdict)
 {
     static const char *const names[] = {
         [WEIR_DONE] = "done", [WEIR_RETRY] = "retry", [WEIR_REJECT] = "reject", [WEIR_WAIT] = "wait"};
+    if (verdict->given && verdict->deferred)
+        return "defer";
     return verdict->given ? names[verdict->verdict] : "none";
 }
 
@@ -181,7 +184,7 @@ static size_t rewind_batch(const struct fake_verdict *verdicts, struct weir_reco
 
     for (size_t i = 0; i < count; i++) {
         struct weir_record record = records[i];
-        record.executions += verdicts[i].given && verdicts[i].verdict == WEIR_RETRY;
+        record.executions += verdicts[i].given && verdicts[i].verdict == WEIR_RETRY && !verdicts[i].deferred;
         stopped[record.partition] |= !has_ended(&verdicts[i]);
         if (stopped[record.partition])
             records[left++] = record;
@@ -199,8 +202,8 @@ struct round {
 
 struct totals {
     int64_t handles, longest_ms;
-    json_t *log; /* values */
-    size_t seen; /* of them */
+    json_t *log, *commands; /* values */
+    size_t seen;            /* of them */
 };
 
 /* Ends what handle or tick began, as a host does: what was emitted for records that did not end is dropped.
@@ -216,7 +219,8 @@ static int commit(const struct weir_plugin *plugin, void *instance, struct weir_
         if (output->output.cause != WEIR_NO_RECORD && !has_ended(&batch->verdicts[output->output.cause]))
             continue;
         outputs[result.output_count++] = output->output;
-        json_array_append_new(totals->log, json_string(output->value));
+        bool is_log = strstr(output->output.topic, ".notifications") != NULL;
+        json_array_append_new(is_log ? totals->log : totals->commands, json_string(output->value));
     }
     int code = plugin->committed(instance, batch, &result, err);
     free(outputs);
@@ -306,15 +310,17 @@ static void tell_totals(const struct weir_plugin *plugin, void *instance, const 
 {
     struct weir_buffer detail = {0};
     char *log = json_dumps(totals->log, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *commands = json_dumps(totals->commands, JSON_COMPACT | JSON_ENSURE_ASCII);
     bool healthy = plugin->health(instance, &detail);
 
     printf("{\"mails\":%lld,\"unknown\":%lld,\"sessions\":%lld,\"handles\":%lld,\"longest_ms\":%lld,"
-           "\"healthy\":%s,\"log\":%s,\"detail\":"
+           "\"healthy\":%s,\"log\":%s,\"commands\":%s,\"detail\":"
            "{%s}}\n",
         (long long)fake_host_counter("mails_total"), (long long)fake_host_counter("mails_unknown_total"),
         (long long)fake_host_counter("sessions_total"), (long long)totals->handles,
-        (long long)totals->longest_ms, healthy ? "true" : "false", log, detail.data);
+        (long long)totals->longest_ms, healthy ? "true" : "false", log, commands, detail.data);
     free(log);
+    free(commands);
     weir_buffer_done(&detail);
 }
 
@@ -353,7 +359,7 @@ static int run(const struct weir_plugin *plugin, const void *settings,
     handed_out.count = leave_out_tables(&input, handed_out.records);
     if (code == 0)
         code = plugin->open(fake_host(deployment), settings, &instance, err);
-    struct totals totals = {.log = json_array()};
+    struct totals totals = {.log = json_array(), .commands = json_array()};
     for (int32_t p = 0; code == 0 && p < FAKE_PARTITIONS; p++)
         code = plugin->table_caught_up(instance, 1, 0, p, 0, err);
     for (int round = 1; code == 0 && round <= rounds; round++) {
@@ -370,6 +376,7 @@ static int run(const struct weir_plugin *plugin, const void *settings,
         plugin->close(instance);
     }
     json_decref(totals.log);
+    json_decref(totals.commands);
     free(handed_out.records);
     input_done(&input, all, count);
     return code;

@@ -68,6 +68,24 @@ static void fail(struct weir_batch *batch, const struct weir_record *record, enu
     snprintf(given->text, sizeof(given->text), "%s", why->text);
 }
 
+static int defer(
+    struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket)
+{
+    struct fake_verdict *given = open_verdict(batch, record);
+
+    (void)limit_ms;
+    given->verdict = WEIR_RETRY;
+    given->deferred = true;
+    *ret_ticket = 1;
+    return 0;
+}
+
+static bool wait_ms(int64_t duration_ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = duration_ms * 1000000}, NULL);
+    return true;
+}
+
 static void say(enum weir_log_severity severity, const char *event, const char *format, va_list arguments)
 {
     fprintf(stderr, "<%d>%s ", (int)severity, event);
@@ -109,6 +127,14 @@ static int emit_at(struct weir_batch *batch, uint32_t source, int32_t partition,
 {
     (void)batch, (void)source, (void)headers, (void)header_count, (void)err;
     return keep(WEIR_NO_RECORD, partition, topic, key, value);
+}
+
+static int emit_to(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
+    int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
+    size_t header_count, struct weir_error *err)
+{
+    (void)batch, (void)source, (void)partition, (void)headers, (void)header_count, (void)err;
+    return keep(WEIR_NO_RECORD, to, topic, key, value);
 }
 
 size_t fake_host_output_count(void)
@@ -193,6 +219,9 @@ const struct weir_host *fake_host(const struct weir_deployment *deployment)
         .topics = topics != NULL ? (const char *const *)topics : plain,
         .emit = emit,
         .emit_at = emit_at,
+        .emit_to = emit_to,
+        .defer = defer,
+        .wait_ms = wait_ms,
         .deployment = deployment,
         .next = next,
         .done = done,

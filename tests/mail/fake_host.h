@@ -5,7 +5,7 @@
 #include <weir/plugin.h>
 
 struct fake_verdict {
-    bool handed_out, given;
+    bool handed_out, given, deferred;
     enum weir_verdict verdict;
     char disposition[32], error_type[32], text[1024];
 };

@@ -167,6 +167,26 @@ def case_unsubscribe_ends_queued_mails():
     equal(recipients(server), ["grace@example.org"], "recipients")
 
 
+def case_refused_again_and_again():
+    """An address that is refused for three events in a row ends its subscription; one that was accepted between goes on."""
+    answers = {"gone@": ["550 5.1.1 no such user"] * 3, "moody@": ["550 5.1.1 no"] * 2 + ["250 yes"] + ["550 5.1.1 no"] * 2,
+               "full@": ["552 5.2.2 full"] * 9}
+
+    def answer(session, recipient):
+        for word, said in answers.items():
+            if word in recipient and said:
+                return said.pop(0)
+        return None
+
+    server = Server({"RCPT": answer})
+    lines = [subscription("s-%s" % word[:-1], endpoint=word + "example.org") for word in answers]
+    lines += [record(i, event("o-%d" % i)) for i in range(5)]
+    result = Subscribed().run(server, lines, smtp_batch=3)
+    commands = [json.loads(text) for text in result.totals["commands"]]
+    equal(commands, [{"status": "SUSPENDED", "reason": "550 5.1.1 no such user"}], "commands")
+    equal(Subscribed().run(Server({"RCPT": "550 5.1.1 no"}), lines, suspend_after=0).totals["commands"], [], "switched off")
+
+
 def case_many_subscribers():
     """Of one event: each gets one mail."""
     server = Server()

@@ -11,7 +11,7 @@ import threading
 import time
 
 from scripted import CLOSE, SILENCE, Server, tls_context
-from support import (Certificates, cases_of, check, equal, event, main, parse, record, records, refused, run)
+from support import (Certificates, cases_of, check, equal, event, main, parse, record, records, refused, run, wait_for)
 
 
 def at(what, number, reply):
@@ -208,6 +208,40 @@ def case_black_hole():
     check(time.monotonic() - began < 6, "it took %.1f s", time.monotonic() - began)
 
 
+def case_connect_timeout():
+    """Whoever does not even accept a connection costs less than a whole session may take."""
+    server = Server(listen=False)
+    server.listener.listen(0)
+    held = [socket.socket() for _ in range(4)]
+    for one in held:
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", server.port))
+    result = run(server.address, records(2), smtp_timeout="25s", smtp_connect_timeout="500ms")
+    equal(result.verdicts(), ["wait", "wait"], "verdicts")
+    equal(result.lines[0]["error_type"], "smtp-unreachable", "reason")
+    check("smtp.connect.timeout" in result.lines[0]["text"], "text %r", result.lines[0]["text"])
+    check(result.totals["longest_ms"] < 20000, "handle took %d ms", result.totals["longest_ms"])
+
+
+def case_rate():
+    """No more mails than smtp.rate allows; the rest has its turn later, and costs no execution."""
+    server = Server()
+    verdicts = run(server.address, records(40), smtp_rate=1).verdicts()
+    equal(set(verdicts), {"done", "none"}, "verdicts")
+    equal(len(server.mails), verdicts.count("done"), "mails")
+
+
+def case_domain_rate():
+    """A domain that may have few mails holds back its own events alone."""
+    server = Server()
+    lines = [record(i, event("o-%d" % i, document={"to": "a@%s.example" % ("fast" if i % 10 == 9 else "slow")}))
+             for i in range(40)]
+    verdicts = run(server.address, lines, to="after.to", smtp_domain_rate=4).verdicts()
+    equal(set(verdicts), {"done", "defer"}, "verdicts")
+    equal([verdicts[i] for i in range(9, 40, 10)], ["done"] * 4, "verdicts of the other domain")
+    equal(len(server.mails), verdicts.count("done"), "mails")
+
+
 def case_mail_after_the_deadline():
     """A connection that comes about after its session was given up carries no mail; the next session does."""
     server = Server(listen=False)
@@ -227,7 +261,7 @@ def case_mail_after_the_deadline():
     result = run(server.address, records(1), rounds=8, smtp_timeout="1s")
     verdicts = [line["verdict"] for line in result.lines]
     equal((verdicts[0], verdicts[-1]), ("wait", "done"), "first and last verdict of %r" % verdicts)
-    time.sleep(4)  # the next handshake of a connection left behind would be due
+    wait_for("the end of all connections", lambda: server.ended == server.sessions)
     equal(len(server.mails), 1, "mails")
 
 

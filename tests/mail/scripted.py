@@ -31,7 +31,7 @@ class Server:
         self.extensions, self.tls, self.behind_starttls = list(extensions), tls, behind_starttls
         self.users, self.mechanisms, self.auth_reply = users, mechanisms, auth_reply
         self.sloppy, self.drip, self.split = sloppy, drip, split
-        self.mails, self.commands, self.sessions = [], [], 0
+        self.mails, self.commands, self.sessions, self.ended = [], [], 0, 0
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,6 +72,8 @@ class Session:
             pass
         finally:
             self.connection.close()
+            with self.server.lock:
+                self.server.ended += 1
 
     # Bytes.
     def fill(self):

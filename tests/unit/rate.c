@@ -1,7 +1,7 @@
-/* gateway/rate.h by a clock of the test's own. */
+/* common/rate.h by a clock of the test's own. */
 #include "support/test.h"
 
-#include "gateway/rate.h"
+#include "common/rate.h"
 
 enum { SECOND_US = 1000000 };
 

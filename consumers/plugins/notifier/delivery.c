@@ -77,6 +77,12 @@ void weir_delivery_done(struct weir_delivery *delivery)
     *delivery = (struct weir_delivery){0};
 }
 
+struct weir_bytes weir_delivery_subscription(const struct weir_delivery *delivery)
+{
+    const char *mark = delivery->key + WEIR_ID_BYTES - 1;
+    return *mark == '/' ? weir_bytes_str(mark + 1) : WEIR_BYTES_NULL;
+}
+
 void weir_delivery_write(const struct weir_delivery *delivery, enum weir_delivery_status status, int code,
     const char *reply, int64_t now_ms, struct weir_buffer *out)
 {

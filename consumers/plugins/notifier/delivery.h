@@ -44,6 +44,9 @@ int weir_delivery_make(struct weir_delivery *delivery, enum weir_delivery_kind k
     struct weir_error *err);
 void weir_delivery_done(struct weir_delivery *delivery);
 
+/* The subscription's id, of a mail to a subscriber; else data NULL. Borrowed. */
+struct weir_bytes weir_delivery_subscription(const struct weir_delivery *delivery);
+
 /* Appends the record's value. `code` 0 and "": the server said nothing. */
 void weir_delivery_write(const struct weir_delivery *delivery, enum weir_delivery_status status, int code,
     const char *reply, int64_t now_ms, struct weir_buffer *out);

@@ -14,6 +14,9 @@
  * repeat. */
 enum { COMMIT_MS = 1000 };
 
+/* How long what a rate holds back waits: an event that is deferred, and a call that could send nothing. */
+enum { HELD_MS = 1000, LIMITED_MS = 100 };
+
 /* A record that was asked for and has no verdict yet. */
 struct pending {
     const struct weir_record *record;
@@ -22,6 +25,7 @@ struct pending {
     bool faulty;
     struct weir_mailing_result mailing;
     size_t first, count; /* of its mails in the round */
+    bool withheld;       /* the process ends: some of them had no turn */
 };
 
 /* The records whose mails go out together, in the order in which the host gave them. A key occurs once: were
@@ -165,6 +169,28 @@ static void note_result(struct weir_notifier *notifier, const struct weir_mail *
         weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_UNKNOWN, 0, "");
 }
 
+static bool is_refused_address(const struct weir_mail *mail)
+{
+    return mail->result == WEIR_MAIL_PERMANENT &&
+           (mail->code == 550 || mail->code == 551 || mail->code == 553);
+}
+
+/* Of a mail to a subscriber: whose address is refused in a row is to be suspended. */
+static void note_subscriber(struct weir_notifier *notifier, const struct weir_mail *mail)
+{
+    char event[WEIR_ID_BYTES];
+    struct weir_bytes id = weir_delivery_subscription(&mail->delivery);
+    bool refused = is_refused_address(mail);
+
+    if (id.data == NULL || notifier->subscriptions == NULL || (!refused && mail->result != WEIR_MAIL_SENT))
+        return;
+    snprintf(event, sizeof(event), "%s", mail->delivery.key);
+    int count = weir_subscriptions_note(notifier->subscriptions, id, event, refused);
+    if (refused && notifier->settings->suspend_after > 0 && count >= notifier->settings->suspend_after)
+        weir_suspensions_add(&notifier->suspensions, weir_subscriptions_find(notifier->subscriptions, id),
+            event, mail->code, mail->reply);
+}
+
 static void note_results(struct turn *turn, const struct pending *pending)
 {
     struct weir_notifier *notifier = turn->notifier;
@@ -172,6 +198,7 @@ static void note_results(struct turn *turn, const struct pending *pending)
     for (size_t i = 0; i < pending->count; i++) {
         const struct weir_mail *mail = weir_mail_at(turn->round.mails[pending->first + i]);
         note_result(notifier, mail);
+        note_subscriber(notifier, mail);
         if (mail->unknown)
             notifier->host->metric_add(notifier->metrics.unknown, 1);
         if (mail->result == WEIR_MAIL_SENT)
@@ -201,12 +228,22 @@ static void count_verdict(const struct weir_notifier *notifier, enum weir_verdic
         notifier->host->metric_add(notifier->metrics.rejected, 1);
 }
 
+/* Of whose mails some have to wait for smtp.domain.rate, and no other is left: parked, so that others go on.
+ */
+static bool is_deferred(const struct pending *pending)
+{
+    return pending->mailing.held && !pending->mailing.rest && !pending->outcome.reached && !pending->withheld;
+}
+
 static void give_verdict(struct turn *turn, const struct pending *pending)
 {
     const struct weir_host *host = turn->notifier->host;
     const struct weir_outcome *outcome = &pending->outcome;
+    uint64_t ticket;
 
     carry_results(turn, pending, outcome->reached && outcome->verdict == WEIR_DONE);
+    if (is_deferred(pending))
+        host->defer(turn->batch, pending->record, HELD_MS, &ticket);
     if (!outcome->reached)
         return;
     if (outcome->verdict == WEIR_DONE) {
@@ -236,9 +273,10 @@ static void decide(const struct turn *turn, struct pending *pending)
     struct weir_outcome *outcome = &pending->outcome;
 
     weir_outcome_decide(turn->round.mails + pending->first, pending->count, outcome);
+    pending->withheld = !outcome->reached;
     if (outcome->reached && outcome->verdict == WEIR_WAIT)
         return;
-    outcome->reached = outcome->reached && !pending->mailing.rest;
+    outcome->reached = outcome->reached && !pending->mailing.rest && !pending->mailing.held;
     if (pending->mailing.refused)
         weir_outcome_join(outcome, &pending->mailing.refusal);
     if (pending->faulty && outcome->reached && outcome->verdict == WEIR_DONE)
@@ -253,8 +291,9 @@ static void settle(struct turn *turn)
         decide(turn, pending);
         note_results(turn, pending);
         give_verdict(turn, pending);
-        bool stops = !outcome->reached || outcome->verdict == WEIR_WAIT;
-        if (stops || outcome->verdict == WEIR_RETRY)
+        bool deferred = is_deferred(pending);
+        bool stops = !deferred && (!outcome->reached || outcome->verdict == WEIR_WAIT);
+        if (stops || deferred || outcome->verdict == WEIR_RETRY)
             leave_ahead(turn, pending->record, !stops);
         turn->blocked |= stops;
     }
@@ -334,8 +373,11 @@ int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batc
         code = run_turn(&turn, err);
     while (code == 0 && turn.count > 0 && !turn.blocked && turn.mails < turn.round.most &&
            weir_clock_ms() < end_ms && !notifier->host->stopping());
+    bool limited = turn.round.limited && turn.mails == 0;
     weir_round_done(&turn.round);
     free(turn.pending);
+    if (code == 0 && limited)
+        (void)notifier->host->wait_ms(LIMITED_MS);
     return code;
 }
 

@@ -7,7 +7,7 @@
 #include "consumers/plugins/notifier/relays.h"
 #include "consumers/plugins/notifier/round.h"
 #include "consumers/plugins/notifier/settings.h"
-#include "consumers/plugins/notifier/subscriptions.h"
+#include "consumers/plugins/notifier/suspension.h"
 #include "consumers/plugins/notifier/verdict.h"
 
 #include <weir/plugin.h>
@@ -24,7 +24,9 @@ struct weir_notifier {
     const struct weir_notifier_settings *settings;
     struct weir_plan plan;
     struct weir_subscriptions *subscriptions; /* NULL: the configuration has none */
+    struct weir_suspensions suspensions;
     struct weir_relays relays;
+    struct weir_rate *rate, *domain_rate; /* of each relay, of each recipient's domain; NULL: no limit */
     struct weir_ledger *ledger;
     struct weir_notifier_metrics metrics;
     pthread_mutex_t health_lock;

@@ -63,6 +63,9 @@ int weir_ledger_caught_up(
     struct weir_ledger *ledger, uint32_t source, int32_t partition, int64_t offset, struct weir_error *err);
 void weir_ledger_revoked(struct weir_ledger *ledger, uint32_t source, int32_t partition);
 
+/* One of the partitions that are ours and restored; false when there is none. */
+bool weir_ledger_owned(const struct weir_ledger *ledger, uint32_t *ret_source, int32_t *ret_partition);
+
 /* Calls visit with key and value of each delivery record of the event with that id, or of those events that
  * the request made. */
 typedef bool weir_ledger_take(void *context, struct weir_bytes key, struct weir_bytes value);

@@ -98,3 +98,12 @@ void weir_ledger_revoked(struct weir_ledger *ledger, uint32_t source, int32_t pa
     if (weir_ledger_owns(ledger, source, partition, &at))
         ledger->owned[at] = ledger->owned[--ledger->owned_count];
 }
+
+bool weir_ledger_owned(const struct weir_ledger *ledger, uint32_t *ret_source, int32_t *ret_partition)
+{
+    if (ledger->owned_count == 0)
+        return false;
+    *ret_source = ledger->owned[0].source;
+    *ret_partition = ledger->owned[0].partition;
+    return true;
+}

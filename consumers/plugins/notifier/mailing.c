@@ -2,7 +2,9 @@
 
 #include "consumers/plugins/notifier/link.h"
 
+#include "common/clock.h"
 #include "common/json.h"
+#include "common/rate.h"
 #include "common/token.h"
 
 #include <stdio.h>
@@ -66,6 +68,30 @@ static int fill_round(const struct mailing *mailing, const struct weir_letter *l
     return code;
 }
 
+/* Whether there is room for it now, and the rates allow it. */
+static bool may_go(const struct mailing *mailing, const char *recipient)
+{
+    const struct weir_notifier *notifier = mailing->notifier;
+    struct weir_mailing_result *result = mailing->result;
+    struct weir_rate_state state;
+    int64_t now_us = weir_clock_us();
+
+    result->rest = weir_round_is_full(mailing->round);
+    if (result->rest)
+        return false;
+    if (notifier->domain_rate != NULL &&
+        !weir_rate_take(notifier->domain_rate, weir_bytes_str(strrchr(recipient, '@') + 1), now_us, &state)) {
+        result->held = true;
+        return false;
+    }
+    size_t relay = notifier->relays.current;
+    mailing->round->limited =
+        notifier->rate != NULL &&
+        !weir_rate_take(notifier->rate, weir_bytes(&relay, sizeof(relay)), now_us, &state);
+    result->rest = mailing->round->limited;
+    return !result->rest;
+}
+
 static int add_letter(const struct mailing *mailing, enum weir_delivery_kind kind,
     const struct weir_letter *letter, struct weir_error *err)
 {
@@ -79,8 +105,7 @@ static int add_letter(const struct mailing *mailing, enum weir_delivery_kind kin
         weir_delivery_make(&delivery, kind, mailing->event, letter->subscription, letter->recipient, id, err);
     bool ended = code < 0 || has_ended(mailing, delivery.key) ||
                  (kind == WEIR_DELIVERY_RULE && is_under_way(mailing, delivery.key));
-    mailing->result->rest = !ended && weir_round_is_full(mailing->round);
-    if (!ended && !mailing->result->rest)
+    if (!ended && may_go(mailing, letter->recipient))
         return fill_round(mailing, letter, &delivery, err);
     weir_delivery_done(&delivery);
     return code;

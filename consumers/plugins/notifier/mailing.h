@@ -8,6 +8,7 @@
 /* What is to be known of an event's mails beside those that were added. */
 struct weir_mailing_result {
     struct weir_error fault; /* what is wrong with one of them keeps back no other; the first, code 0: none */
+    bool held;               /* smtp.domain.rate holds some back */
     bool rest;               /* the round is full, and there are more */
     bool refused;            /* some were refused in this execution already, */
     struct weir_delivery_record refusal; /* the strongest of these */

@@ -2,6 +2,7 @@
 #include "consumers/plugins/notifier/handle.h"
 
 #include "common/deployment.h"
+#include "common/rate.h"
 
 #include <weir/plugin.h>
 
@@ -41,6 +42,9 @@ static void close_notifier(void *instance)
     weir_plan_done(&notifier->plan);
     weir_subscriptions_free(notifier->subscriptions);
     weir_relays_done(&notifier->relays);
+    weir_suspensions_done(&notifier->suspensions);
+    weir_rate_free(notifier->rate);
+    weir_rate_free(notifier->domain_rate);
     weir_ledger_close(notifier->ledger);
     pthread_mutex_destroy(&notifier->health_lock);
     free(notifier);
@@ -54,6 +58,14 @@ static int open_subscriptions(struct weir_notifier *notifier, struct weir_error 
         return 0;
     notifier->subscriptions = weir_subscriptions_new();
     return notifier->subscriptions != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+}
+
+static int open_rate(int64_t per_second, struct weir_rate **ret_rate, struct weir_error *err)
+{
+    if (per_second == 0)
+        return 0;
+    *ret_rate = weir_rate_new(per_second, per_second);
+    return *ret_rate != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
 static int open_ledger(struct weir_notifier *notifier, struct weir_error *err)
@@ -86,6 +98,10 @@ static int open_notifier(
         code = open_subscriptions(notifier, err);
     if (code == 0)
         code = open_ledger(notifier, err);
+    if (code == 0)
+        code = open_rate(notifier->settings->rate, &notifier->rate, err);
+    if (code == 0)
+        code = open_rate(notifier->settings->domain_rate, &notifier->domain_rate, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;
@@ -158,20 +174,32 @@ static void dead_letter(void *instance, struct weir_batch *batch, const struct w
 
 static void tick(void *instance, struct weir_batch *batch)
 {
-    weir_ledger_tick(((struct weir_notifier *)instance)->ledger, batch);
+    struct weir_notifier *notifier = instance;
+    uint32_t source;
+    int32_t partition;
+
+    weir_ledger_tick(notifier->ledger, batch);
+    if (notifier->suspensions.count > 0 && weir_ledger_owned(notifier->ledger, &source, &partition))
+        weir_suspensions_emit(&notifier->suspensions, notifier->host, batch, source, partition);
 }
 
 static int committed(
     void *instance, struct weir_batch *batch, const struct weir_result *result, struct weir_error *err)
 {
+    struct weir_notifier *notifier = instance;
+
     (void)batch;
-    return weir_ledger_committed(((struct weir_notifier *)instance)->ledger, result, err);
+    weir_suspensions_end(&notifier->suspensions, true);
+    return weir_ledger_committed(notifier->ledger, result, err);
 }
 
 static void aborted(void *instance, struct weir_batch *batch)
 {
+    struct weir_notifier *notifier = instance;
+
     (void)batch;
-    weir_ledger_aborted(((struct weir_notifier *)instance)->ledger);
+    weir_suspensions_end(&notifier->suspensions, false);
+    weir_ledger_aborted(notifier->ledger);
 }
 
 static int reload(void *instance, const void *settings, struct weir_error *err)
@@ -205,7 +233,8 @@ static bool health(void *instance, struct weir_buffer *detail)
 static const struct weir_table tables[] = {
     [TABLE_SUBSCRIPTIONS] = {.topic = WEIR_SUBSCRIPTIONS ".changes",
         .mode = WEIR_TABLE_ALL,
-        .optional = true},
+        .optional = true,
+        .fresh = true},
     [TABLE_LEDGER] = {.topic = "{source}.{service}.notifications", .mode = WEIR_TABLE_OWNED},
 };
 

@@ -13,6 +13,8 @@ int weir_relays_open(const struct weir_notifier_settings *settings, int64_t drai
         .user = settings->user,
         .password = settings->password,
         .timeout_ms = settings->timeout_ms,
+        .connect_ms = settings->connect_ms,
+        .command_ms = settings->command_ms,
         .stop_ms = drain_ms / 2};
     int code = 0;
 

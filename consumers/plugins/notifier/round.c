@@ -10,6 +10,7 @@ void weir_round_begin(struct weir_round *round, struct weir_smtp *smtp)
     for (size_t i = 0; i < round->session_count; i++)
         weir_session_unref(round->sessions[i]);
     round->session_count = round->count = 0;
+    round->limited = false;
     round->smtp = smtp;
 }
 
@@ -23,7 +24,7 @@ void weir_round_done(struct weir_round *round)
 
 bool weir_round_is_full(const struct weir_round *round)
 {
-    return round->count >= round->most;
+    return round->limited || round->count >= round->most;
 }
 
 /* Each session gets its share of the mails. */

@@ -17,6 +17,7 @@ struct weir_round {
     size_t session_count;
     struct weir_mail_place *mails;
     size_t count, capacity;
+    bool limited; /* smtp.rate lets no more go now */
 };
 
 /* Begins anew with a server; the mails of the former round are gone. */

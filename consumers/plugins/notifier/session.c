@@ -79,6 +79,8 @@ int weir_smtp_new(
     smtp->port = options->port;
     smtp->needs_tls = options->needs_tls;
     smtp->timeout_ms = options->timeout_ms;
+    smtp->connect_ms = options->connect_ms;
+    smtp->command_ms = options->command_ms;
     smtp->stop_ms = options->stop_ms;
     snprintf(smtp->server, sizeof(smtp->server), "%s:%d", options->host, options->port);
     int code = 0;
@@ -231,21 +233,27 @@ static bool await_end(struct weir_session *session, int64_t duration_ms)
     return ended;
 }
 
-/* True if the thread ended within the timeout, or within what a stop leaves of it. */
-static bool run_until_end(struct weir_session *session, bool (*stopping)(void))
+enum ending { ENDED, LATE, UNCONNECTED };
+
+/* Whether the thread ended within the timeouts, or within what a stop leaves of them. */
+static enum ending run_until_end(struct weir_session *session, bool (*stopping)(void))
 {
     struct weir_attempt *attempt = &session->attempt;
-    int64_t end_ms = weir_clock_ms() + attempt->smtp->timeout_ms, left_ms = attempt->smtp->timeout_ms;
+    int64_t began_ms = weir_clock_ms(), end_ms = began_ms + attempt->smtp->timeout_ms;
+    int64_t left_ms = attempt->smtp->timeout_ms;
 
     for (; left_ms > 0; left_ms = end_ms - weir_clock_ms()) {
+        if (weir_clock_ms() - began_ms >= attempt->smtp->connect_ms &&
+            !weir_socket_was_adopted(&attempt->socket))
+            return UNCONNECTED;
         if (stopping() && !atomic_exchange(&attempt->stop, true)) {
             int64_t stop_end_ms = weir_clock_ms() + attempt->smtp->stop_ms;
             end_ms = stop_end_ms < end_ms ? stop_end_ms : end_ms;
         }
         if (await_end(session, left_ms < POLL_MS ? left_ms : POLL_MS))
-            return true;
+            return ENDED;
     }
-    return false;
+    return LATE;
 }
 
 /* A thread may be kept from its end by the machine's load, long after the server has taken mails: these are
@@ -316,7 +324,8 @@ static bool start(struct weir_session *session)
 void weir_session_run(struct weir_session *session, bool (*stopping)(void))
 {
     struct weir_smtp *smtp = session->attempt.smtp;
-    static const char late[] = "the session did not end within notifier.smtp.timeout",
+    static const char unconnected[] = "no connection within notifier.smtp.connect.timeout",
+                      late[] = "the session did not end within notifier.smtp.timeout",
                       cut[] = "the session did not end within half of drain.timeout";
 
     if (atomic_load(&smtp->abandoned) >= ABANDONED_MAX) {
@@ -329,22 +338,24 @@ void weir_session_run(struct weir_session *session, bool (*stopping)(void))
         settle(session);
         return;
     }
-    bool expired = !run_until_end(session, stopping);
-    if (expired) {
+    enum ending ending = run_until_end(session, stopping);
+    if (ending != ENDED) {
         weir_socket_shut(&session->attempt.socket);
         if (!await_end(session, GRACE_MS))
             abandon(session);
     }
-    if (session->abandoned) {
+    if (session->abandoned)
         pthread_detach(session->thread);
+    else
+        pthread_join(session->thread, NULL);
+    if (!session->abandoned)
+        session->failure = session->attempt.failure;
+    if (ending == UNCONNECTED)
+        fail(session, "smtp-unreachable", unconnected);
+    else if (ending == LATE)
         fail(session, "smtp-timeout", atomic_load(&session->attempt.stop) ? cut : late);
-        return;
-    }
-    pthread_join(session->thread, NULL);
-    session->failure = session->attempt.failure;
-    if (expired)
-        fail(session, "smtp-timeout", atomic_load(&session->attempt.stop) ? cut : late);
-    settle(session);
+    if (!session->abandoned)
+        settle(session);
 }
 
 size_t weir_session_count(const struct weir_session *session)

@@ -37,7 +37,8 @@ struct weir_smtp_options {
     const char *ca;              /* NULL: the system's authorities */
     const char *user, *password; /* NULL: no authentication */
     int64_t timeout_ms;
-    int64_t stop_ms; /* what is left of the timeout once the process has been asked to end */
+    int64_t connect_ms, command_ms; /* within it */
+    int64_t stop_ms;                /* what is left of the timeout once the process has been asked to end */
 };
 
 /* Copies the options. The caller owns one reference of *ret_smtp. WEIR_E_CONFIG: the CA file can't be used.

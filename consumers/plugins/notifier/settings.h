@@ -30,9 +30,12 @@ struct weir_notifier_settings {
     char *password;
     char *ledger_path; /* NULL: in the service's state.dir */
     int64_t ledger_keep_ms;
+    int64_t connect_ms, command_ms; /* of a session, within timeout_ms */
+    int64_t suspend_after;          /* refusals in a row; 0: never */
+    int64_t rate, domain_rate;      /* mails a second; 0: as fast as it goes */
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 16, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 21, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */

@@ -197,7 +197,7 @@ static bool configure(smtp_session_t session, auth_context_t credentials, struct
 {
     const struct weir_smtp *smtp = attempt->smtp;
 
-    set_timeouts(session, (long)smtp->timeout_ms);
+    set_timeouts(session, (long)(smtp->command_ms < smtp->timeout_ms ? smtp->command_ms : smtp->timeout_ms));
     smtp_set_eventcb(session, on_event, attempt);
     smtp_set_monitorcb(session, on_bytes, attempt, 0);
     if (credentials != NULL) {

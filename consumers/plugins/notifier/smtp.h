@@ -17,7 +17,7 @@ struct weir_smtp {
     char server[300]; /* host:port */
     int port;
     bool needs_tls;
-    int64_t timeout_ms, stop_ms;
+    int64_t timeout_ms, connect_ms, command_ms, stop_ms;
     SSL_CTX *tls;
     pthread_mutex_t connect_lock;
     pthread_cond_t connect_free;

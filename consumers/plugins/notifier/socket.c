@@ -82,6 +82,7 @@ bool weir_socket_adopt(struct weir_socket *held, int port)
         return false;
     pthread_mutex_lock(&held->lock);
     held->fd = copy;
+    held->adopted = true;
     if (held->shut)
         shutdown(copy, SHUT_RDWR);
     pthread_mutex_unlock(&held->lock);
@@ -112,6 +113,14 @@ void weir_socket_shut(struct weir_socket *held)
     if (held->fd >= 0)
         shutdown(held->fd, SHUT_RDWR);
     pthread_mutex_unlock(&held->lock);
+}
+
+bool weir_socket_was_adopted(struct weir_socket *held)
+{
+    pthread_mutex_lock(&held->lock);
+    bool adopted = held->adopted;
+    pthread_mutex_unlock(&held->lock);
+    return adopted;
 }
 
 bool weir_socket_is_shut(struct weir_socket *held)

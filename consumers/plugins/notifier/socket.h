@@ -11,6 +11,7 @@ struct weir_socket {
     pthread_mutex_t lock;
     int fd;    /* a duplicate of libesmtp's, so that its number can't be another file's; -1: none */
     bool shut; /* also a socket that is adopted later is shut down at once */
+    bool adopted;
 };
 
 void weir_socket_init(struct weir_socket *held);
@@ -32,5 +33,8 @@ void weir_socket_drop(struct weir_socket *held);
 /* Ends the connection, now or as soon as there is one. Any thread. */
 void weir_socket_shut(struct weir_socket *held);
 bool weir_socket_is_shut(struct weir_socket *held);
+
+/* Whether there is or was a connection. Any thread. */
+bool weir_socket_was_adopted(struct weir_socket *held);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/json.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,9 @@ enum { FIRST_SLOTS = 64 /* a power of two */ };
 /* Owns its texts and its filter. */
 struct entry {
     struct weir_subscription public;
-    char *id, *collection, *template;
+    char *id, *collection, *template, *version;
+    int refusals;                    /* in a row */
+    char refused_for[WEIR_ID_BYTES]; /* the last event of them */
     struct weir_filter *filter;
 };
 
@@ -50,6 +53,7 @@ static void entry_free(struct entry *entry)
     free(entry->id);
     free(entry->collection);
     free(entry->template);
+    free(entry->version);
     free(entry);
 }
 
@@ -184,23 +188,26 @@ static bool read_document(struct entry *entry, const json_t *document)
 }
 
 static int make_entry(
-    struct weir_bytes key, const json_t *document, struct entry **ret_entry, struct weir_error *err)
+    struct weir_bytes key, const json_t *event, struct entry **ret_entry, struct weir_error *err)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
 
     *ret_entry = NULL;
     if (entry == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    if (key.len > WEIR_LINK_ID_BYTES || !read_document(entry, document)) {
+    if (key.len > WEIR_LINK_ID_BYTES || !read_document(entry, json_object_get(event, "after"))) {
         entry_free(entry);
         return 0;
     }
+    struct weir_bytes version = text_of(event, "request");
     entry->id = weir_bytes_dup(key);
-    if (entry->id == NULL || entry->collection == NULL || entry->template == NULL) {
+    entry->version = weir_bytes_dup(version.data != NULL ? version : weir_bytes_str(""));
+    if (entry->id == NULL || entry->version == NULL || entry->collection == NULL || entry->template == NULL) {
         entry_free(entry);
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     }
     entry->public.id = entry->id;
+    entry->public.version = entry->version;
     entry->public.rule = (struct weir_rule){.name = entry->id,
         .collection = entry->collection,
         .filter = entry->filter,
@@ -218,7 +225,7 @@ int weir_subscriptions_apply(struct weir_subscriptions *subscriptions, struct we
     if (weir_key_check(key, NULL) < 0)
         return 0;
     if (event.data != NULL && weir_json_parse_event(event, &root, NULL) == 0) {
-        int code = make_entry(key, json_object_get(root, "after"), &entry, err);
+        int code = make_entry(key, root, &entry, err);
         if (code < 0)
             return code;
     }
@@ -246,4 +253,19 @@ const struct weir_subscription *weir_subscriptions_find(
     size_t slot = slot_of(subscriptions, id);
     return subscriptions->slots[slot] != 0 ? &subscriptions->entries[subscriptions->slots[slot] - 1]->public
                                            : NULL;
+}
+
+int weir_subscriptions_note(
+    struct weir_subscriptions *subscriptions, struct weir_bytes id, const char *event_id, bool refused)
+{
+    size_t slot = slot_of(subscriptions, id);
+    if (subscriptions->slots[slot] == 0)
+        return 0;
+    struct entry *entry = subscriptions->entries[subscriptions->slots[slot] - 1];
+    if (!refused)
+        entry->refusals = 0;
+    else if (strcmp(entry->refused_for, event_id) != 0)
+        entry->refusals++;
+    snprintf(entry->refused_for, sizeof(entry->refused_for), "%s", refused ? event_id : "");
+    return entry->refusals;
 }

@@ -21,6 +21,7 @@ struct weir_subscription {
     const char *id;
     char endpoint[WEIR_MAILBOX_BYTES + 1]; /* as SMTP takes it */
     struct weir_rule rule;                 /* name: the id; collection, filter, template */
+    const char *version;                   /* request id of the document's last change; "" */
 };
 
 struct weir_subscriptions;
@@ -39,6 +40,11 @@ int weir_subscriptions_apply(struct weir_subscriptions *subscriptions, struct we
 size_t weir_subscriptions_count(const struct weir_subscriptions *subscriptions);
 const struct weir_subscription *weir_subscriptions_at(
     const struct weir_subscriptions *subscriptions, size_t i);
+/* The server has taken a mail of an event for it, or refused the address for good. Answers for how many
+ * events in a row it was refused, since its document last changed or this process began; 0 when there is none
+ * of that id. */
+int weir_subscriptions_note(
+    struct weir_subscriptions *subscriptions, struct weir_bytes id, const char *event_id, bool refused);
 /* NULL: there is none of that id. */
 const struct weir_subscription *weir_subscriptions_find(
     const struct weir_subscriptions *subscriptions, struct weir_bytes id);

@@ -1,7 +1,7 @@
-/* How often each caller may ask: a token bucket for each, kept as the time at which it is full again (GCRA).
+/* How often each caller may ask (of the gateway; or each mail domain get mails): a token bucket for each, kept as the time at which it is full again (GCRA).
  * Told in the fields of draft-ietf-httpapi-ratelimit-headers-10, policy "requests". */
-#ifndef WEIR_GATEWAY_RATE_H
-#define WEIR_GATEWAY_RATE_H
+#ifndef WEIR_COMMON_RATE_H
+#define WEIR_COMMON_RATE_H
 
 #include "common/bytes.h"
 

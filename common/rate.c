@@ -1,4 +1,4 @@
-#include "gateway/rate.h"
+#include "common/rate.h"
 
 #include <inttypes.h>
 #include <pthread.h>
