@@ -2,6 +2,7 @@
 """Real mail servers from Debian's packages, unpacked into a cache (nothing is installed, no account is made): what they
 take, refuse and deliver. Skipped where the packages can't be had; OpenSMTPD needs root to start."""
 
+import base64
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 from support import Child, Skipped, cases_of, check, equal, event, main, parse, record, records, run, wait_for
 
@@ -118,7 +120,7 @@ local_recipient_maps =
 alias_maps =
 virtual_mailbox_domains = example.org
 virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = inline:{{ {{ team@example.org = team/ }} }}
+virtual_mailbox_maps = inline:{{ {{ team@example.org = team/ }}, {{ ada@example.org = team/ }} }}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = 1
@@ -128,6 +130,17 @@ smtpd_client_connection_count_limit = 0
 maillog_file = /dev/stdout
 maillog_file_prefixes = /dev
 import_environment = MAIL_CONFIG LANG=C LD_LIBRARY_PATH
+"""
+
+# For who comes with TLS and a password, and for nobody else.
+POSTFIX_STRICT = """smtpd_tls_security_level = encrypt
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {folder}/auth
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """
 
 POSTFIX_MASTER = """127.0.0.1:{port} inet n - n - - smtpd
@@ -151,11 +164,40 @@ postlog   unix-dgram n - n - 1 postlogd
 """
 
 
-class Postfix(Child):
-    """A whole Postfix, delivering team@example.org into a Maildir: in front of it smtpd with its own CHUNKING,
-    PIPELINING and replies."""
+class Doorkeeper:
+    """Dovecot's authentication protocol (version 1.1), for one user: what Postfix asks about AUTH PLAIN."""
 
-    def __init__(self):
+    def __init__(self, path, user, password):
+        self.wanted = b"\0" + user.encode() + b"\0" + password.encode()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o666)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(connection.makefile("rw", newline="\n"),), daemon=True).start()
+
+    def serve(self, stream):
+        stream.write("VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t%s\nDONE\n" % ("0" * 32))
+        stream.flush()
+        for line in stream:
+            fields = line.rstrip("\n").split("\t")
+            if fields[0] != "AUTH":
+                continue
+            given = next((field[5:] for field in fields if field.startswith("resp=")), "")
+            good = base64.b64decode(given) == self.wanted
+            stream.write("%s\t%s\tuser=weir\n" % ("OK" if good else "FAIL", fields[1]))
+            stream.flush()
+
+
+class Postfix(Child):
+    """A whole Postfix, delivering team@example.org and ada@example.org into a Maildir: in front of it smtpd with its own
+    CHUNKING, PIPELINING and replies. With a certificate (file, key) and credentials it wants TLS and AUTH."""
+
+    def __init__(self, certificate=None, credentials=None):
         if os.geteuid() != 0:
             raise Skipped("Postfix's master has to be started by root")
         tree, self.port = unpacked("postfix"), free_port()
@@ -170,13 +212,19 @@ class Postfix(Child):
         games = pwd.getpwnam("games")
         os.chown(os.path.join(self.folder, "mail"), games.pw_uid, games.pw_gid)
         self.write("main.cf", POSTFIX_MAIN.format(folder=self.folder, tree=tree, owner=owner, group=group,
-                                                  uid=games.pw_uid, gid=games.pw_gid))
+                                                  uid=games.pw_uid, gid=games.pw_gid) + self.strict(certificate, credentials))
         self.write("master.cf", POSTFIX_MASTER.format(port=self.port))
         self.make_queue(owner, group)
         super().__init__(os.path.join(tree, "usr", "lib", "postfix", "sbin", "master"), "-d", "-c",
                          os.path.join(self.folder, "etc"), env={**environment(tree), "MAIL_CONFIG": self.folder + "/etc"},
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.address = "127.0.0.1:%d" % self.port
+
+    def strict(self, certificate, credentials):
+        if certificate is None:
+            return ""
+        self.doorkeeper = Doorkeeper(os.path.join(self.folder, "auth"), *credentials)
+        return POSTFIX_STRICT.format(certificate=certificate[0], key=certificate[1], folder=self.folder)
 
     def write(self, name, text):
         with open(os.path.join(self.folder, "etc", name), "w") as stream:
@@ -222,7 +270,7 @@ def case_postfix():
               "verdicts on relaying and 450")
 
 
-OPENSMTPD = """table users {{ "team@example.org" = "games" }}
+OPENSMTPD = """table users {{ "team@example.org" = "games", "ada@example.org" = "games" }}
 listen on 127.0.0.1 port {port}
 action "keep" maildir "{folder}/mail" virtual <users>
 match from any for domain "example.org" action "keep"
@@ -242,6 +290,8 @@ exec {tree}/usr/sbin/smtpd -d -f {folder}/smtpd.conf
 
 
 class OpenSmtpd(Child):
+    """Delivers as Postfix above does."""
+
     def __init__(self):
         if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
             raise Skipped("OpenSMTPD has to be started by root, in a mount namespace")
@@ -297,4 +347,6 @@ def case_opensmtpd():
 
 
 if __name__ == "__main__":
+    if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
+        os.execvp("sudo", ["sudo", "-n", "-E", sys.executable, "-B", *sys.argv])
     sys.exit(main(cases_of(globals()), sys.argv))

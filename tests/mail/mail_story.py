@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""The whole of Weir before three real mail servers, with TLS and AUTH on where they can: subscribe, confirm, order, mail, leave, order, no mail.
+What arrives is read by Python's mail parser, part by part."""
+
+import http.client
+import json
+import os
+import ssl
+import sys
+import urllib.parse
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from mail_servers import OpenSmtpd, Postfix, free_port
+from support import ROOT, Certificates, cases_of, check, equal, main, parse, wait_for
+
+sys.path.insert(0, os.path.join(ROOT, "deploy", "demonstration"))
+import stack  # noqa: E402 (the demonstration's, found beside it)
+
+USER, PASSWORD = "weir", "a secret of 24 characters"
+STRICT = """notifier.smtp.starttls = required
+notifier.smtp.ca = {ca}
+notifier.smtp.user = {user}
+notifier.smtp.password = @file:{folder}/password
+"""
+MORE = """
+[collection subscriptions]
+key = subscriptionID
+partitions = 6
+
+[subscriptions]
+url = http://{gateway}
+key = @file:{folder}/key
+"""
+
+
+class Story(stack.Stack):
+    """The demonstration's stack with subscriptions, in front of a mail server of ours."""
+
+    def __init__(self, address, ca):
+        super().__init__(ROOT, os.path.join(os.path.dirname(os.environ["NOTIFIER_PLUGIN"]), ".."), False)
+        self.smtp, self.ca = address, ca
+        self.gateway, self.management, self.store, self.store_management, self.notifier_management = (
+            stack.free_address() for _ in range(5))
+        for name, text in (("password", PASSWORD), ("key", os.urandom(32).hex())):
+            with open(os.path.join(self.folder, name), "w") as stream:
+                stream.write(text)
+
+    def start_mail_sink(self):
+        """The server is there already."""
+
+    def say(self, text):
+        """Nobody reads along."""
+
+    def write_config(self, kafka):
+        super().write_config(kafka)
+        with open(self.config) as stream:
+            text = stream.read()
+        text = text.replace("topics = orders\n", "topics = orders, subscriptions\n")
+        text = text.replace("topics = orders.changes\n", "topics = orders.changes, subscriptions.changes\n")
+        text = text.replace("notifier.to = team@example.com\n", "")
+        if self.ca:
+            text += STRICT.format(ca=self.ca, user=USER, folder=self.folder)
+        text += MORE.format(folder=self.folder, gateway=self.gateway)
+        text += "\n[notify team]\ncollection = orders\nto = team@example.org\n"
+        with open(self.config, "w") as stream:
+            stream.write(text)
+
+    def __enter__(self):
+        try:
+            self.up()
+        except stack.Failed:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        for process in reversed(list(self.processes.values())):
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(30)
+
+    def ask(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(self.gateway, timeout=30)
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+    def create(self, collection, document):
+        status, text = self.ask("POST", "/v1/" + collection, json.dumps(document, ensure_ascii=False).encode(), content_type="application/json",
+                                prefer="wait=20")
+        equal(status, 201, "answer %r" % text)
+
+
+def mails_to(server, name):
+    found = [parse(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")) for content in server.mails()]
+    return [mail for mail in found if mail["To"] == "%s@example.org" % name]
+
+
+def path_of(link):
+    url = urllib.parse.urlsplit(link)
+    return url.path + "?" + url.query
+
+
+def check_parts(mail, words):
+    """What every reader sees, whatever its mail program shows."""
+    equal(mail.get_content_type(), "multipart/alternative", "type")
+    equal([part.get_content_type() for part in mail.iter_parts()], ["text/plain", "text/html"], "parts")
+    for part in mail.iter_parts():
+        equal(part.get_content_charset(), "utf-8", "charset")
+        text = part.get_content()
+        for word in words:
+            check(word in text.replace("&amp;", "&"), "%r is not in the %s part: %r", word, part.get_content_type(), text)
+    equal(mail["From"], "orders@example.com", "From")
+    equal(mail["Auto-Submitted"], "auto-generated", "Auto-Submitted")
+    check(mail["Date"].datetime is not None, "Date %r", mail["Date"])
+    check(mail["Message-ID"].endswith("@demo.example.com>"), "Message-ID %r", mail["Message-ID"])
+
+
+def tell(server, ca):
+    with Story(server.address, ca) as story:
+        story.create("subscriptions", {"subscriptionID": "s-1", "endpoint": "ada@example.org", "collection": "orders"})
+        wait_for("the mail that asks", lambda: len(mails_to(server, "ada")) == 1)
+        asking = mails_to(server, "ada")[0]
+        link = next(word for word in asking.get_body(("plain",)).get_content().split() if word.startswith("http://"))
+        check_parts(asking, [link])
+        status, page = story.ask("GET", path_of(link))
+        check(status == 200 and "<button>" in page, "page %d %r", status, page)
+        status, page = story.ask("POST", path_of(link), prefer="wait=20")
+        check(status in (200, 202), "confirmation %d %r", status, page)
+
+        story.create("orders", {"orderID": "o-1", "name": "Zoë & Cø", "total": 19.99})
+        wait_for("the mail about the order", lambda: len(mails_to(server, "ada")) == 2)
+        mail = mails_to(server, "ada")[1]
+        leave = mail["List-Unsubscribe"].strip("<>")
+        equal(mail["Subject"], "orders o-1 created", "Subject")
+        equal(mail["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click", "one click")
+        check_parts(mail, ["Zoë & Cø", "19.99", leave])
+
+        status, page = story.ask("POST", path_of(leave), "List-Unsubscribe=One-Click",
+                                 content_type="application/x-www-form-urlencoded", prefer="wait=20")
+        check(status in (200, 202), "unsubscription %d %r", status, page)
+        story.create("orders", {"orderID": "o-2", "total": 5})
+        wait_for("the team's mail about the second order", lambda: len(mails_to(server, "team")) == 2)
+        story.create("orders", {"orderID": "o-3", "total": 5})
+        wait_for("the team's mail about the third order", lambda: len(mails_to(server, "team")) == 3)
+        equal(len(mails_to(server, "ada")), 2, "mails to who has left")
+
+
+class Aiosmtpd:
+    def __init__(self, certificates):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificates.good)
+        self.kept = []
+        self.controller = Controller(self, hostname="127.0.0.1", port=free_port(), tls_context=context, require_starttls=True,
+                                     authenticator=self.admit, auth_required=True)
+        self.address = "127.0.0.1:%d" % self.controller.port
+
+    @staticmethod
+    def admit(server, session, envelope, mechanism, data):
+        good = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=good, handled=False)
+
+    async def handle_DATA(self, server, session, envelope):
+        self.kept.append(envelope.original_content)
+        return "250 2.0.0 kept"
+
+    def mails(self):
+        return list(self.kept)
+
+    def __enter__(self):
+        self.controller.start()
+        return self
+
+    def __exit__(self, *_):
+        self.controller.stop()
+
+
+def case_aiosmtpd():
+    with Certificates() as certificates, Aiosmtpd(certificates) as server:
+        tell(server, certificates.ca)
+
+
+def case_postfix():
+    with Certificates() as certificates, Postfix(certificates.good, (USER, PASSWORD)) as server:
+        tell(server, certificates.ca)
+
+
+def case_opensmtpd():
+    """In plain text: as Debian 12 has it, its process for keys and OpenSSL 3 complete no handshake, s_client's neither."""
+    with OpenSmtpd() as server:
+        tell(server, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(cases_of(globals()), sys.argv))
