@@ -2,7 +2,7 @@
 """The table of faults under load, each judged at its end: faults.py [--short] [--newest] NAME (ctest faults.NAME).
 
 Short form: a lower rate and a shorter fault; WEIR_FULL=1 without --short: 2,000 orders/s for a minute or more of each fault.
---newest: on the newest librdkafka of Debian's sources (tests/kafka/librdkafka-newest) instead of this machine's.
+--newest: on the newest librdkafka of Debian's sources (tests/support/newest) instead of this machine's.
 """
 import argparse
 import os

@@ -174,7 +174,8 @@ def case_renewal():
         for text, reason in [(b"-----BEGIN", "tls.key = "), ((stage.folder / "misfit.key").read_bytes(), "do not match")]:
             (stage.folder / "server.key").write_bytes(text)
             stage.reload("gateway.tls-not-reloaded")
-            check(reason in stage.log().splitlines()[-1], f"{reason} in {stage.log().splitlines()[-1]}")
+            told = [line for line in stage.log().splitlines() if "tls-not-reloaded" in line][-1]
+            check(reason in told, f"{reason} in {told}")
             equal(stage.status("till"), 202, "after a broken key")
         (stage.folder / "server.key").write_bytes(good)
         fresh = Authority(stage.folder, "fresh")

@@ -248,12 +248,12 @@ def surroundings():
 
 def newest_librdkafka():
     """A folder with the newest librdkafka of Debian's sources; the test is skipped (77) where it cannot be had."""
-    done = subprocess.run([ROOT / "tests/kafka/librdkafka-newest"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([ROOT / "tests/support/newest", "librdkafka"], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == SKIPPED:
         say("SKIPPED: the newest librdkafka cannot be had here")
         sys.exit(SKIPPED)
     if done.returncode != 0:
-        raise Failed(f"tests/kafka/librdkafka-newest ended with {done.returncode}")
+        raise Failed(f"tests/support/newest ended with {done.returncode}")
     return done.stdout.strip()
 
 
