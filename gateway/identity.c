@@ -39,20 +39,20 @@ int weir_identity_check(const struct weir_request *request, struct weir_error *e
 int weir_identity_apply(struct weir_request *request, struct weir_bytes key, struct weir_error *err)
 {
     struct weir_bytes given = request->head.idempotency_key;
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], number[24];
     int rc = weir_identity_check(request, err);
     if (rc < 0 || given.data == NULL)
         return rc;
     /* The collection's own path: spellings of one key in a URL are one request. */
     snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
+    snprintf(number, sizeof(number), "%zu", request->number);
     const struct weir_bytes parts[] = {
-        weir_bytes_str(request->principal),
-        weir_bytes_str(method_of(request->operation)),
-        weir_bytes_str(path),
-        key.data != NULL ? key : weir_bytes("", 0),
-        given,
+        weir_bytes_str(request->principal), weir_bytes_str(method_of(request->operation)),
+        weir_bytes_str(path), key.data != NULL ? key : weir_bytes("", 0), given,
+        weir_bytes_str(number), /* of a document in a batch, whose Idempotency-Key is for all of them */
     };
-    weir_id_v5(parts, sizeof(parts) / sizeof(parts[0]), request->id);
+    size_t count = sizeof(parts) / sizeof(parts[0]) - (request->number == 0);
+    weir_id_v5(parts, count, request->id);
     return 0;
 }
 

@@ -318,13 +318,13 @@ static int add_operation(const struct place *place)
     return 0;
 }
 
-/* An alias stands for a collection's path, and a slash behind it. */
+/* An alias stands for a collection's path, also with a slash or a colon behind it. */
 static int add_aliases(struct place *place)
 {
     char **aliases = place->collection->aliases;
     const char *rest = place->route->name + strlen(BASE);
     int rc = 0;
-    for (size_t i = 0; rc == 0 && aliases != NULL && aliases[i] != NULL && strchr("/", *rest) != NULL; i++) {
+    for (size_t i = 0; rc == 0 && aliases != NULL && aliases[i] != NULL && strchr("/:", *rest) != NULL; i++) {
         place->alias = i + 1;
         rc = add_operation(place);
     }

@@ -123,6 +123,11 @@ const char weir_doc_components[] = JSON({
             "headers": ["X-Request-Id", "Weir-Position", "Changed-ETag"], "content": {
                 "application/json": {"schema": {"anyOf": [{"$ref": "#/components/schemas/Command"}, {"$ref": "#/components/schemas/Sent"}]}},
                 "text/xml": {"schema": {}}}},
+        "Results": {"description": "The status is that of each document, or 207 where they differ.",
+            "headers": ["X-Request-Id"], "content": {"application/json": {"schema": {"type": "object", "required": ["results"], "properties": {"results": {"type": "array", "items": {
+                "type": "object", "required": ["status", "body"], "properties": {
+                    "status": {"type": "integer", "minimum": 200, "maximum": 599},
+                    "body": {"anyOf": [{"$ref": "#/components/schemas/Command"}, {"$ref": "#/components/schemas/Problem"}]}}}}}}}}},
         "Deleted": {"description": "With Prefer: wait=N: there is no such document any more.", "headers": ["X-Request-Id", "Weir-Position", "Preference-Applied"]},
         "NotModified": {"description": "The ETag is among those of If-None-Match.", "headers": ["X-Request-Id"]},
         "Methods": {"description": "Allow names the methods.", "headers": ["X-Request-Id", "Allow", "Accept-Patch"]},

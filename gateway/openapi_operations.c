@@ -21,6 +21,17 @@ const char weir_doc_create[] = JSON({
     "errors": [409, 412, 415, 422, 500, 504]
 });
 
+const char weir_doc_batch[] = JSON({
+    "operationId": "batch",
+    "summary": "Create many documents",
+    "description": "Each is checked, written and told of as if it had come alone, pointers leading into the array; one that is refused stops no other. An Idempotency-Key makes each known by its place. With Prefer: wait=N all are waited for.",
+    "parameters": ["Idempotency-Key", "Prefer", "traceparent"],
+    "requestBody": {"required": true, "content": {"application/json": {"schema": {
+        "type": "array", "minItems": 1, "maxItems": 500, "items": {"$ref": "#/components/schemas/{collection}.create"}}}}},
+    "responses": {"200": "Results", "201": "Results", "202": "Results", "207": "Results"},
+    "errors": [409, 415, 422, 500, 504]
+});
+
 const char weir_doc_list[] = JSON({
     "operationId": "list",
     "summary": "List documents, or find them by an indexed member",

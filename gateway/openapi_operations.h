@@ -21,11 +21,11 @@ struct weir_buffer;
 /* Appends text with the name for each {collection}. */
 void weir_openapi_write_name(const char *text, const char *name, struct weir_buffer *out);
 
-extern const char weir_doc_create[], weir_doc_list[], weir_doc_methods[], weir_doc_methods_item[],
-    weir_doc_read[], weir_doc_replace[], weir_doc_merge[], weir_doc_delete[], weir_doc_adjust[],
-    weir_doc_confirm_page[], weir_doc_confirm[], weir_doc_unsubscribe_page[], weir_doc_unsubscribe[],
-    weir_doc_request[], weir_doc_openapi[], weir_doc_dispatch[], weir_doc_dispatch_methods[],
-    weir_doc_portal[], weir_doc_portal_session[];
+extern const char weir_doc_create[], weir_doc_batch[], weir_doc_list[], weir_doc_methods[],
+    weir_doc_methods_item[], weir_doc_read[], weir_doc_replace[], weir_doc_merge[], weir_doc_delete[],
+    weir_doc_adjust[], weir_doc_confirm_page[], weir_doc_confirm[], weir_doc_unsubscribe_page[],
+    weir_doc_unsubscribe[], weir_doc_request[], weir_doc_openapi[], weir_doc_dispatch[],
+    weir_doc_dispatch_methods[], weir_doc_portal[], weir_doc_portal_session[];
 
 /* The request of the dispatch about one collection: a Schema Object, with {collection} for its name. */
 extern const char weir_doc_dispatch_body[];

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
+#include "gateway/batch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ void weir_pending_add(struct weir_pending *pending, struct weir_request *request
 {
     request->stage = WEIR_STAGE_WAITING;
     request->pending.late = late;
-    MHD_suspend_connection(request->connection);
+    if (request->parent == NULL)
+        MHD_suspend_connection(request->connection);
     pthread_mutex_lock(&pending->lock);
     request->pending.deadline_ms = weir_clock_ms() + pending->timeout_ms;
     request->pending.waiting = true;
@@ -91,7 +93,10 @@ bool weir_pending_take(struct weir_pending *pending, struct weir_request *reques
 
 void weir_pending_resume(struct weir_request *request)
 {
-    MHD_resume_connection(request->connection);
+    if (request->parent != NULL)
+        weir_batch_end_one(request->parent);
+    else
+        MHD_resume_connection(request->connection);
 }
 
 /* The oldest request if its deadline has come, taken out. */

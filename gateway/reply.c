@@ -1,6 +1,7 @@
 #include "gateway/reply.h"
 
 #include "common/http.h"
+#include "gateway/batch.h"
 #include "gateway/cors.h"
 #include "gateway/list.h"
 #include "gateway/portal.h"
@@ -66,7 +67,7 @@ static void write_problem(const struct weir_request *request, struct weir_buffer
     weir_buffer_append_json_string(out, weir_bytes_str(problem->detail));
     weir_buffer_printf(out, ",\"instance\":\"urn:uuid:%s\"", request->id);
     write_errors(request, problem, out);
-    weir_buffer_printf(out, ",\"request_id\":\"%s\"}\n", request->id);
+    weir_buffer_printf(out, ",\"request_id\":\"%s\"}", request->id);
 }
 
 static void add_retry_after(const struct weir_request *request, struct MHD_Response *response)
@@ -103,7 +104,8 @@ static void add_problem_headers(const struct weir_request *request, struct MHD_R
 static struct MHD_Response *problem_response(struct weir_request *request)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    write_problem(request, &body);
+    weir_reply_write_body(request, &body);
+    weir_buffer_append_str(&body, "\n");
     if (body.failed)
         return NULL;
     struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&body));
@@ -143,7 +145,26 @@ static void write_command(
     else
         weir_buffer_append_str(out, "null");
     weir_buffer_append_str(out, more);
-    weir_buffer_append_str(out, "}\n");
+    weir_buffer_append_str(out, "}");
+}
+
+static void write_ended(const struct weir_request *request, struct weir_buffer *out)
+{
+    const char *version = request->outcome.version;
+    char more[64] = "";
+    if (version[0] != '\0')
+        snprintf(more, sizeof(more), ",\"version\":%s", version);
+    write_command(request, version[0] != '\0' ? "stored" : "unchanged", more, out);
+}
+
+void weir_reply_write_body(const struct weir_request *request, struct weir_buffer *out)
+{
+    if (request->outcome.kind == WEIR_OUTCOME_ACCEPTED)
+        write_command(request, "accepted", "", out);
+    else if (request->outcome.kind == WEIR_OUTCOME_ENDED)
+        write_ended(request, out);
+    else
+        write_problem(request, out);
 }
 
 static void add_position(const struct weir_request *request, struct MHD_Response *response)
@@ -174,7 +195,8 @@ static void add_location(const struct weir_request *request, struct MHD_Response
 static struct MHD_Response *accepted_response(struct weir_request *request)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    write_command(request, "accepted", "", &body);
+    weir_reply_write_body(request, &body);
+    weir_buffer_append_str(&body, "\n");
     struct MHD_Response *response = body.failed ? NULL : response_copy(request, weir_buffer_bytes(&body));
     if (response == NULL)
         return NULL;
@@ -187,14 +209,12 @@ static struct MHD_Response *accepted_response(struct weir_request *request)
 static struct MHD_Response *ended_response(struct weir_request *request)
 {
     const struct weir_outcome *outcome = &request->outcome;
-    char more[64] = "", applied[32];
-    if (outcome->version[0] != '\0')
-        snprintf(more, sizeof(more), ",\"version\":%s", outcome->version);
+    char applied[32];
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    if (outcome->status == MHD_HTTP_NO_CONTENT)
-        weir_buffer_append_str(&body, "");
-    else
-        write_command(request, more[0] != '\0' ? "stored" : "unchanged", more, &body);
+    if (outcome->status != MHD_HTTP_NO_CONTENT) {
+        weir_reply_write_body(request, &body);
+        weir_buffer_append_str(&body, "\n");
+    }
     struct MHD_Response *response =
         body.failed ? NULL : response_copy(request, weir_bytes(body.data != NULL ? body.data : "", body.len));
     if (response == NULL)
@@ -262,6 +282,32 @@ static struct MHD_Response *methods_response(struct weir_request *request)
     return response;
 }
 
+/* One whose documents were all refused alike is a problem itself. */
+static struct MHD_Response *batch_response(struct weir_request *request)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer results = {0}, body = {0};
+    weir_batch_write(request, &results);
+    bool is_problem = request->outcome.status >= MHD_HTTP_BAD_REQUEST;
+    if (is_problem) {
+        weir_request_refuse(request, request->outcome.status, "no document was taken; results tell why");
+        write_problem(request, &body);
+        body.len -= !body.failed; /* the brace: its members go on */
+        weir_buffer_append_str(&body, ",");
+    } else {
+        weir_buffer_append_str(&body, "{");
+    }
+    weir_buffer_append_bytes(&body, weir_buffer_bytes(&results));
+    weir_buffer_append_str(&body, "}\n");
+    bool failed = results.failed || body.failed;
+    struct MHD_Response *response = failed ? NULL : response_copy(request, weir_buffer_bytes(&body));
+    if (response == NULL)
+        return NULL;
+    add_header(response, "Content-Type", is_problem ? "application/problem+json" : "application/json");
+    if (is_problem)
+        add_problem_headers(request, response);
+    return response;
+}
+
 static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PROBLEM] = problem_response,
     [WEIR_OUTCOME_ACCEPTED] = accepted_response,
@@ -271,6 +317,7 @@ static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_METHODS] = methods_response,
     [WEIR_OUTCOME_PORTAL] = weir_portal_response,
     [WEIR_OUTCOME_PREFLIGHT] = empty_response,
+    [WEIR_OUTCOME_BATCH] = batch_response,
 };
 
 /* A command's end as another interface tells it. NULL: as usual. */

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "gateway/access.h"
+#include "gateway/batch.h"
 #include "gateway/caller.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
@@ -63,6 +64,7 @@ void weir_request_unref(struct weir_request *request)
         weir_schema_violations_done(&request->outcome.problem->violations);
     free(request->outcome.problem);
     weir_list_free(request->list);
+    weir_batch_free(request->batch);
     free(request->target);
     free(request);
 }

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct weir_batch;
 struct weir_connection;
 struct weir_list;
 struct weir_portal_file;
@@ -45,6 +46,7 @@ enum weir_outcome_kind {
     WEIR_OUTCOME_METHODS, /* that a path takes */
     WEIR_OUTCOME_PORTAL,
     WEIR_OUTCOME_PREFLIGHT,
+    WEIR_OUTCOME_BATCH, /* each document's own; see gateway/batch */
 };
 
 /* Where a command stands on its topic. */
@@ -114,10 +116,13 @@ struct weir_request {
     struct weir_bytes key; /* of the document; into path.key or id; data NULL: the body may say it */
     struct weir_pending_entry pending;
     struct weir_request_position
-        position;           /* of the command, once Kafka has it; or the one that is asked for */
-    int64_t wait_ms;        /* for which the client wants to wait; 0: not at all */
-    struct weir_list *list; /* of a GET of a collection; see gateway/list */
-    char place[48];         /* JSON Pointer of the document in what the client sent; "": it is all of it */
+        position;             /* of the command, once Kafka has it; or the one that is asked for */
+    int64_t wait_ms;          /* for which the client wants to wait; 0: not at all */
+    struct weir_list *list;   /* of a GET of a collection; see gateway/list */
+    char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */
+    struct weir_batch *batch; /* the documents of a :batch, each a request of its own; else NULL */
+    struct weir_request *parent;  /* of such a document, which has no connection; else NULL */
+    size_t number;                /* of such a document, from 1; else 0 */
     weir_request_shape_fn *shape; /* NULL: the answer is told as the routes of a collection tell it */
     struct weir_outcome outcome;
     size_t answer_bytes;

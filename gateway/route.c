@@ -1,5 +1,6 @@
 #include "gateway/route.h"
 
+#include "gateway/batch.h"
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
 #include "gateway/list.h"
@@ -39,6 +40,8 @@ const struct weir_route weir_routes[] = {
     {COLLECTION, "HEAD", false, 0, NULL, NULL, false, weir_list_run, weir_doc_list},
     {COLLECTION, "POST", false, WEIR_OPERATION_CREATE, JSON, NULL, false, weir_command_run, weir_doc_create},
     {COLLECTION, "OPTIONS", false, 0, NULL, NULL, false, tell_methods, weir_doc_methods},
+    {COLLECTION ":batch", "POST", false, WEIR_OPERATION_CREATE, JSON, "batch", false, weir_batch_run,
+        weir_doc_batch},
     {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
     {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
     {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run, weir_doc_replace},
@@ -176,10 +179,12 @@ static const char *find_action(const char *segment, size_t len)
     return NULL;
 }
 
-static bool is_served(const char *action)
+/* `item`: on a document, or else on a collection. */
+static bool is_served(const char *action, bool item)
 {
     for (size_t i = 0; i < weir_route_count; i++) {
-        if (weir_routes[i].action != NULL && strcmp(weir_routes[i].action, action) == 0)
+        const struct weir_route *route = &weir_routes[i];
+        if (route->action != NULL && route->item == item && strcmp(route->action, action) == 0)
             return true;
     }
     return false;
@@ -200,7 +205,7 @@ static const char *find_alias(
         const struct weir_collection *collection = gateway->collections[i].config;
         for (char **alias = collection->aliases; alias != NULL && *alias != NULL; alias++) {
             const char *rest = behind(path, *alias);
-            if (rest == NULL || strchr("/?", *rest) == NULL)
+            if (rest == NULL || strchr("/?:", *rest) == NULL)
                 continue;
             snprintf(ret_target->collection, sizeof(ret_target->collection), "%s", collection->name);
             return rest;
@@ -223,8 +228,8 @@ static bool is_dispatch(const struct weir_gateway *gateway, const char *path)
 static const char *find_name(const char *path, struct weir_target *ret_target)
 {
     const char *collection = behind(path, "/v1/");
-    size_t len = collection != NULL ? strcspn(collection, "/?") : 0;
-    if (len == 0 || len >= sizeof(ret_target->collection) || find_action(collection, len) != NULL)
+    size_t len = collection != NULL ? strcspn(collection, "/?:") : 0;
+    if (len == 0 || len >= sizeof(ret_target->collection))
         return NULL;
     memcpy(ret_target->collection, collection, len);
     ret_target->collection[len] = '\0';
@@ -245,6 +250,17 @@ static bool find_apart(const struct weir_gateway *gateway, const char *path, str
     return ret_target->apart;
 }
 
+/* What is behind a collection and a colon. */
+static int read_action(const char *rest, struct weir_target *target, struct weir_error *err)
+{
+    size_t len = strcspn(rest, "/?");
+    const char *action = find_action(rest, len);
+    if (action == NULL || strlen(action) + 1 != len || rest[len] == '/' || !is_served(action, false))
+        return no_route(err);
+    target->action = action;
+    return 0;
+}
+
 int weir_target_read(const struct weir_gateway *gateway, const char *target, struct weir_target *ret_target,
     struct weir_error *err)
 {
@@ -257,6 +273,8 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
         rest = find_name(path, ret_target);
     if (rest == NULL)
         return no_route(err);
+    if (*rest == ':')
+        return read_action(rest, ret_target, err);
     ret_target->item = *rest == '/';
     if (!ret_target->item)
         return 0;
@@ -270,7 +288,7 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
         ret_target->apart = true;
     } else if (action != NULL) {
         key_len -= strlen(action) + 1;
-        if (key_len == 0 || !is_served(action))
+        if (key_len == 0 || !is_served(action, true))
             return no_route(err);
         ret_target->action = action;
     }
@@ -337,7 +355,8 @@ const char *weir_route_verb(const struct weir_route *route)
 {
     if (route == NULL || weir_route_is_for_any_key(route))
         return NULL;
-    return route->run == weir_command_run ? weir_operation_name(route->operation) : "read";
+    bool commands = route->run == weir_command_run || route->run == weir_batch_run;
+    return commands ? weir_operation_name(route->operation) : "read";
 }
 
 const char *weir_route_allow(const struct weir_target *target)
