@@ -215,8 +215,8 @@ static void end_unsent(struct weir_request *request, int rc, const struct weir_e
 
 static void end_written(struct weir_request *request, int32_t partition, int64_t offset)
 {
-    request->outcome.kind = request->route->page ? WEIR_OUTCOME_PAGE : WEIR_OUTCOME_ACCEPTED;
-    request->outcome.status = MHD_HTTP_ACCEPTED;
+    if (!request->route->page)
+        weir_request_accept(request);
     request->position = (struct weir_request_position){partition, offset};
 }
 

@@ -58,9 +58,10 @@ void weir_dispatch_write_end(const struct weir_request *request, struct weir_buf
 /* A command that ended. One that takes too long is told as usual, with 202. */
 static const char *shape(struct weir_request *request, struct weir_buffer *out)
 {
-    if (request->outcome.kind != WEIR_OUTCOME_ENDED)
+    bool ended = request->outcome.kind == WEIR_OUTCOME_ENDED;
+    request->outcome.status = ended ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
+    if (!ended)
         return NULL;
-    request->outcome.status = MHD_HTTP_OK;
     weir_buffer_append_str(out, "{");
     weir_dispatch_write_end(request, out);
     return "application/json";

@@ -47,7 +47,7 @@ const char weir_doc_components[] = JSON({
         "Weir-Version": {"required": true, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "Changes of the document since it was created; no identity by itself, for it begins again after a delete."},
         "Weir-Position": {"schema": {"$ref": "#/components/schemas/Position"}, "description": "Where the command stands; a read with it sees the command's effect."},
         "Location": {"schema": {"type": "string"}, "description": "Where the command's outcome is told."},
-        "Preference-Applied": {"required": true, "schema": {"type": "string", "pattern": "^wait=[0-9]+$"}, "description": "RFC 7240"},
+        "Preference-Applied": {"schema": {"type": "string"}, "description": "RFC 7240: what of Prefer was heeded."},
         "Link": {"schema": {"type": "string"}, "description": "rel=next: the next page, if there is one (RFC 8288)."},
         "Allow": {"required": true, "schema": {"type": "string"}, "description": "The methods of this path."},
         "Accept": {"schema": {"type": "string"}, "description": "The media type of the body that would be taken."},
@@ -115,7 +115,7 @@ const char weir_doc_components[] = JSON({
                 "version": {"type": "integer", "minimum": 1},
                 "ts_ms": {"type": "integer", "minimum": 0}}}},
     "responses": {
-        "Accepted": {"description": "Kafka has the command and it will end exactly once: stored, dead-lettered, or without effect and on record.",
+        "Accepted": {"description": "Kafka has the command and it will end exactly once: stored, dead-lettered, or without effect and on record. 200 instead of 202 where the collection says so (success.status).",
             "headers": ["X-Request-Id", "Weir-Position", "Location"], "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}}},
         "Stored": {"description": "With Prefer: wait=N: the command is carried out.",
             "headers": ["X-Request-Id", "Weir-Position", "Preference-Applied", "Changed-ETag"], "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}}},

@@ -102,7 +102,7 @@ const char weir_doc_delete[] = JSON({
     "operationId": "delete",
     "summary": "Delete a document",
     "parameters": ["Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "traceparent"],
-    "responses": {"202": "Accepted", "204": "Deleted"},
+    "responses": {"200": "Accepted", "202": "Accepted", "204": "Deleted"},
     "errors": [409, 412, 422, 500, 504]
 });
 

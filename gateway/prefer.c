@@ -42,16 +42,25 @@ static int64_t read_wait_s(struct weir_bytes preference)
     return seconds;
 }
 
-int64_t weir_prefer_wait_ms(struct weir_bytes prefer)
+static bool is_async(struct weir_bytes preference)
+{
+    static const char name[] = "respond-async";
+    return preference.len == sizeof(name) - 1 && strncasecmp(preference.data, name, preference.len) == 0;
+}
+
+int64_t weir_prefer_wait_ms(struct weir_bytes prefer, int64_t fallback_ms)
 {
     while (prefer.len > 0) {
         const char *comma = memchr(prefer.data, ',', prefer.len);
         size_t len = comma != NULL ? (size_t)(comma - prefer.data) : prefer.len;
-        int64_t seconds = read_wait_s(trim(weir_bytes(prefer.data, len)));
+        struct weir_bytes preference = trim(weir_bytes(prefer.data, len));
+        int64_t seconds = read_wait_s(preference);
         if (seconds >= 0)
             return seconds * 1000;
+        if (is_async(preference))
+            fallback_ms = 0;
         len += comma != NULL;
         prefer = weir_bytes(prefer.data + len, prefer.len - len);
     }
-    return 0;
+    return fallback_ms;
 }

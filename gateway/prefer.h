@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* The seconds of `wait=N`, in ms; 0 without one, or when it is no number. At most a day. */
-int64_t weir_prefer_wait_ms(struct weir_bytes prefer);
+/* The seconds of `wait=N`, in ms, at most a day; without one 0 with `respond-async`, else fallback_ms. */
+int64_t weir_prefer_wait_ms(struct weir_bytes prefer, int64_t fallback_ms);
 
 #endif

@@ -245,16 +245,10 @@ static void fill_ended(struct weir_request *request, const json_t *outcome)
         snprintf(request->outcome.etag, sizeof(request->outcome.etag), "\"%s\"", request->id);
 }
 
-static void fill_accepted(struct weir_request *request)
-{
-    request->outcome.kind = WEIR_OUTCOME_ACCEPTED;
-    request->outcome.status = MHD_HTTP_ACCEPTED;
-}
-
 static void end_accepted(struct weir_read_job *job)
 {
     if (weir_pending_take(job->request->gateway->pending, job->request)) {
-        fill_accepted(job->request);
+        weir_request_accept(job->request);
         weir_pending_resume(job->request);
     }
 }
@@ -269,7 +263,7 @@ static bool judge_awaited(struct weir_read_job *job, long status)
         return true;
     const char *word = text_of(outcome, "outcome");
     if (strcmp(word, "pending") == 0 || strcmp(word, "retrying") == 0)
-        fill_accepted(request);
+        weir_request_accept(request);
     else if (strcmp(word, "stored") == 0 || strcmp(word, "unchanged") == 0)
         fill_ended(request, outcome);
     else

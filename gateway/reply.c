@@ -5,6 +5,7 @@
 #include "gateway/cors.h"
 #include "gateway/list.h"
 #include "gateway/portal.h"
+#include "gateway/prefer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -224,7 +225,8 @@ static struct MHD_Response *ended_response(struct weir_request *request)
     if (outcome->etag[0] != '\0')
         add_header(response, "ETag", outcome->etag);
     snprintf(applied, sizeof(applied), "wait=%" PRId64, request->wait_ms / 1000);
-    add_header(response, "Preference-Applied", applied);
+    if (weir_prefer_wait_ms(request->head.prefer, 0) > 0)
+        add_header(response, "Preference-Applied", applied);
     add_position(request, response);
     return response;
 }

@@ -82,6 +82,13 @@ static enum weir_step refuse(
     return WEIR_STEP_ANSWER;
 }
 
+void weir_request_accept(struct weir_request *request)
+{
+    bool is_ok = request->collection->config->success_status == WEIR_SUCCESS_OK;
+    request->outcome.kind = WEIR_OUTCOME_ACCEPTED;
+    request->outcome.status = is_ok ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
+}
+
 enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
 {
     va_list arguments;
@@ -314,7 +321,8 @@ static enum weir_step find_route(struct weir_request *request)
     request->media_type = request->route->media_type;
     if (request->route->item)
         request->key = weir_bytes(request->path.key, request->path.key_len);
-    request->wait_ms = weir_prefer_wait_ms(request->head.prefer);
+    request->wait_ms = weir_prefer_wait_ms(request->head.prefer,
+        weir_route_is_command(request->route) ? request->collection->config->default_wait_ms : 0);
     return check_body_head(request);
 }
 

@@ -143,6 +143,9 @@ enum MHD_Result weir_request_step(struct weir_request *request, const char *meth
 enum weir_step weir_request_check_access(
     struct weir_request *request, const char *collection, const char *verb);
 
+/* Ends a request whose command is on its topic, with the status that its collection says. */
+void weir_request_accept(struct weir_request *request);
+
 /* Ends the request with a problem (RFC 9457). Answers WEIR_STEP_ANSWER. */
 enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -351,12 +351,16 @@ bool weir_route_is_for_any_key(const struct weir_route *route)
     return route->run == weir_openapi_run || strcmp(route->name, DISPATCH) == 0;
 }
 
+bool weir_route_is_command(const struct weir_route *route)
+{
+    return route->run == weir_command_run || route->run == weir_batch_run;
+}
+
 const char *weir_route_verb(const struct weir_route *route)
 {
     if (route == NULL || weir_route_is_for_any_key(route))
         return NULL;
-    bool commands = route->run == weir_command_run || route->run == weir_batch_run;
-    return commands ? weir_operation_name(route->operation) : "read";
+    return weir_route_is_command(route) ? weir_operation_name(route->operation) : "read";
 }
 
 const char *weir_route_allow(const struct weir_target *target)

@@ -74,6 +74,9 @@ bool weir_target_query(const char *target, const char *name, char *out, size_t s
 /* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
 const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);
 
+/* Whether it writes to the collection that its path names. */
+bool weir_route_is_command(const struct weir_route *route);
+
 /* The word of the scope that a key has to have for the route; NULL where any will do. */
 const char *weir_route_verb(const struct weir_route *route);
 

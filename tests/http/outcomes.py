@@ -100,6 +100,30 @@ def case_who_does_not_wait_is_not_kept():
         equal(put(stage, stored(), headers=[("Prefer", 'respond-async , WAIT="4"')]).status, 201, "status")
 
 
+def case_a_collection_waits_by_itself():
+    with Stage(orders=["default.wait = 5s"]).start() as stage:
+        reply = put(stage, stored(), headers=())
+        equal((reply.status, "preference-applied" in reply.headers), (201, False), "a client that says nothing waits")
+        check("&wait=" in stage.store.seen[-1][0] and "&wait=0" not in stage.store.seen[-1][0], stage.store.seen[-1][0])
+        for prefer, status in (("respond-async", 202), ("wait=0", 202), ("RESPOND-ASYNC, wait=3", 201), ("return=minimal", 201)):
+            reply = put(stage, stored(), headers=[("Prefer", prefer)])
+            equal((prefer, reply.status), (prefer, status), "status")
+        seen = len(stage.store.seen)
+        equal(stage.call("PUT", "/v1/products/p-1", "{}").status, 202, "another collection")
+        equal(len(stage.store.seen), seen, "what the store was asked")
+
+
+def case_success_is_200_where_it_is_asked_for():
+    with Stage(orders=["success.status = 200"]).start() as stage:
+        for method, path, body in (("POST", "/v1/orders", "{}"), ("PUT", "/v1/orders/o", "{}"), ("DELETE", "/v1/orders/o", None), ("POST", "/v1/orders:batch", "[{}]")):
+            equal((method, path, stage.call(method, path, body).status), (method, path, 200), "status")
+        equal(stage.call("POST", "/v1/orders", "{}").json["status"], "accepted", "and its body says how far it is")
+        equal(put(stage, stored()).status, 201, "with a wait")
+        equal(put(stage, {"request": "r", "outcome": "pending"}).status, 200, "with a wait that was too short")
+        check_problem(stage.call("POST", "/v1/orders", "{"), 400)
+        equal(stage.call("POST", "/v1/products", "{}").status, 202, "another collection")
+
+
 def case_idempotency_key_is_compared():
     with Stage().start() as stage:
         reply = put(stage, stored(), headers=[WAIT, ("Idempotency-Key", "k")])

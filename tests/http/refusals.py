@@ -32,7 +32,7 @@ ROUTES = [
     row(404, "POST", "/v1/nosuch", body="{}"),
     row(404, "PUT", "/v1/orders/a/b", body="{}"),
     row(404, "PUT", "/v1/orders/", body="{}"),
-    row(404, "POST", "/v1/orders:batch", body="[]"),
+    row(404, "POST", "/v1/orders:batches", body="[]"),
     row(404, "POST", "/v1/orders/o-1:checkout", body="{}"),
     row(404, "POST", "/v1/orders/:adjust", body="{}"),
     row(405, "PUT", "/v1/orders/o-1:adjust", body="{}", allow="POST"),
