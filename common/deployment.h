@@ -41,6 +41,7 @@ struct weir_kafka_settings {
     size_t consumer_property_count;
 };
 
+enum weir_conditions { WEIR_CONDITIONS_OPTIONAL, WEIR_CONDITIONS_REQUIRED };
 enum weir_success_status { WEIR_SUCCESS_ACCEPTED, WEIR_SUCCESS_OK };
 enum weir_body_mode { WEIR_BODY_JSON, WEIR_BODY_OPAQUE };
 enum weir_changes_view { WEIR_VIEW_NEW_IMAGE, WEIR_VIEW_NEW_AND_OLD_IMAGES };
@@ -57,6 +58,7 @@ struct weir_collection {
     char **aliases;       /* paths of the gateway that mean it, too: "/product"; NULL: none */
     char **tables;        /* further names of it in the gateway's dispatch: "lambda-apigateway"; NULL: none */
     bool schema_formats;  /* whether `format` is a rule there (common/schema) */
+    int64_t conditions;     /* enum weir_conditions */
     int64_t success_status; /* enum weir_success_status */
     int64_t default_wait_ms; /* of commands whose clients do not say how long they wait */
     char **indexes;       /* dotted paths of indexed members, ended by NULL; NULL: none */

@@ -36,6 +36,14 @@ static const struct weir_option rows[] = {
         .max = 16,
         .offset = offsetof(struct weir_collection, tables),
         .help = "further names that mean this collection as the tableName of the dispatch (dispatch.paths)"},
+    {.key = "conditions",
+        .type = WEIR_OPTION_CHOICE,
+        .fallback = "optional",
+        .choices = "optional|required",
+        .offset = offsetof(struct weir_collection, conditions),
+        .help = "required: a PUT, PATCH or DELETE without If-Match or If-None-Match is answered 428, so that "
+                "nobody "
+                "overwrites what they have not seen"},
     {.key = "success.status",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "202",

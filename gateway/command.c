@@ -145,8 +145,22 @@ static bool is_text(struct weir_bytes value)
     return value.len <= WEIR_HEADER_VALUE_BYTES;
 }
 
+static bool lacks_condition(const struct weir_request *request)
+{
+    enum weir_operation operation = request->operation;
+    bool overwrites = operation == WEIR_OPERATION_REPLACE || operation == WEIR_OPERATION_MERGE ||
+                      operation == WEIR_OPERATION_DELETE;
+    return request->collection->config->conditions == WEIR_CONDITIONS_REQUIRED && overwrites &&
+           !request->route->page && request->head.if_match.data == NULL &&
+           request->head.if_none_match.data == NULL;
+}
+
 static enum weir_step check_conditions(struct weir_request *request)
 {
+    if (lacks_condition(request))
+        return weir_request_refuse(request, MHD_HTTP_PRECONDITION_REQUIRED,
+            "documents of %s are changed with If-Match, or If-None-Match: *, only",
+            request->collection->config->name);
     if (is_text(request->head.if_match) && is_text(request->head.if_none_match))
         return WEIR_STEP_SUSPENDED;
     return weir_request_refuse(request, MHD_HTTP_BAD_REQUEST,

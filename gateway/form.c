@@ -160,9 +160,8 @@ static void write_md5(struct weir_bytes body, char out[static MD5_BYTES])
 
 static bool wants_json(const struct weir_request *request)
 {
-    const char *accept =
-        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-    return accept != NULL && strcasestr(accept, "application/json") != NULL;
+    return request->head.accept.data != NULL &&
+           strcasestr(request->head.accept.data, "application/json") != NULL;
 }
 
 static const char *shape(struct weir_request *request, struct weir_buffer *out)

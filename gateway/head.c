@@ -31,6 +31,7 @@ static const struct field fields[] = {
     FIELD("Prefer", prefer, false),
     FIELD("Weir-Position", position, true),
     FIELD("Origin", origin, true),
+    FIELD("Accept", accept, false),
     FIELD("Access-Control-Request-Method", request_method, true),
 };
 

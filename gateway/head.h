@@ -15,7 +15,7 @@
  * completed. */
 struct weir_head {
     struct weir_bytes host, content_length, transfer_encoding, content_type, authorization, idempotency_key,
-        if_match, if_none_match, traceparent, expect, content_encoding, prefer, position, origin,
+        if_match, if_none_match, traceparent, expect, content_encoding, prefer, position, origin, accept,
         request_method;
     int64_t body_bytes; /* as announced; 0: none; -1: chunked, not known */
 };

@@ -45,7 +45,7 @@ const char weir_doc_list[] = JSON({
         "content": {"application/json": {"schema": {
             "type": "object", "required": ["items"],
             "properties": {"items": {"type": "array", "items": {"$ref": "#/components/schemas/{collection}"}}}}}}}},
-    "errors": [504]
+    "errors": [406, 504]
 });
 
 const char weir_doc_methods[] = JSON({
@@ -72,7 +72,7 @@ const char weir_doc_read[] = JSON({
             "headers": ["X-Request-Id", "ETag", "Last-Modified", "Weir-Version"],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/{collection}"}}}},
         "304": "NotModified"},
-    "errors": [404, 412, 504]
+    "errors": [404, 406, 412, 504]
 });
 
 const char weir_doc_replace[] = JSON({
@@ -85,7 +85,7 @@ const char weir_doc_replace[] = JSON({
     "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/{collection}.replace"}}}},
     "x-texts": true,
     "responses": {"200": "Stored", "201": "Stored", "202": "Accepted"},
-    "errors": [409, 412, 415, 422, 500, 504]
+    "errors": [409, 412, 415, 422, 428, 500, 504]
 });
 
 const char weir_doc_merge[] = JSON({
@@ -95,7 +95,7 @@ const char weir_doc_merge[] = JSON({
     "parameters": ["Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "traceparent"],
     "requestBody": {"required": true, "content": {"application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/{collection}.merge"}}}},
     "responses": {"200": "Stored", "201": "Stored", "202": "Accepted"},
-    "errors": [409, 412, 415, 422, 500, 504]
+    "errors": [409, 412, 415, 422, 428, 500, 504]
 });
 
 const char weir_doc_delete[] = JSON({
@@ -103,7 +103,7 @@ const char weir_doc_delete[] = JSON({
     "summary": "Delete a document",
     "parameters": ["Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "traceparent"],
     "responses": {"200": "Accepted", "202": "Accepted", "204": "Deleted"},
-    "errors": [409, 412, 422, 500, 504]
+    "errors": [409, 412, 422, 428, 500, 504]
 });
 
 const char weir_doc_adjust[] = JSON({
@@ -165,7 +165,7 @@ const char weir_doc_request[] = JSON({
         "description": "The outcome, as far as there is one.",
         "headers": ["X-Request-Id"],
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Outcome"}}}}},
-    "errors": [404, 504]
+    "errors": [404, 406, 504]
 });
 
 const char weir_doc_openapi[] = JSON({
@@ -189,7 +189,7 @@ const char weir_doc_dispatch[] = JSON({
     "responses": {
         "200": {"description": "The operation has ended: Item, Items, the payload of echo, pong of ping.", "headers": ["X-Request-Id"], "content": {"application/json": {"schema": {}}}},
         "202": "Accepted"},
-    "errors": [404, 409, 412, 415, 422, 500, 504]
+    "errors": [404, 409, 412, 415, 422, 428, 500, 504]
 });
 
 const char weir_doc_dispatch_methods[] = JSON({

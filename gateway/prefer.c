@@ -42,25 +42,40 @@ static int64_t read_wait_s(struct weir_bytes preference)
     return seconds;
 }
 
-static bool is_async(struct weir_bytes preference)
+static bool is_word(struct weir_bytes preference, const char *word)
 {
-    static const char name[] = "respond-async";
-    return preference.len == sizeof(name) - 1 && strncasecmp(preference.data, name, preference.len) == 0;
+    return preference.len == strlen(word) && strncasecmp(preference.data, word, preference.len) == 0;
+}
+
+/* Takes the next preference off *prefer. */
+static struct weir_bytes next(struct weir_bytes *prefer)
+{
+    const char *comma = memchr(prefer->data, ',', prefer->len);
+    size_t len = comma != NULL ? (size_t)(comma - prefer->data) : prefer->len;
+    struct weir_bytes preference = trim(weir_bytes(prefer->data, len));
+    len += comma != NULL;
+    *prefer = weir_bytes(prefer->data + len, prefer->len - len);
+    return preference;
 }
 
 int64_t weir_prefer_wait_ms(struct weir_bytes prefer, int64_t fallback_ms)
 {
     while (prefer.len > 0) {
-        const char *comma = memchr(prefer.data, ',', prefer.len);
-        size_t len = comma != NULL ? (size_t)(comma - prefer.data) : prefer.len;
-        struct weir_bytes preference = trim(weir_bytes(prefer.data, len));
+        struct weir_bytes preference = next(&prefer);
         int64_t seconds = read_wait_s(preference);
         if (seconds >= 0)
             return seconds * 1000;
-        if (is_async(preference))
+        if (is_word(preference, "respond-async"))
             fallback_ms = 0;
-        len += comma != NULL;
-        prefer = weir_bytes(prefer.data + len, prefer.len - len);
     }
     return fallback_ms;
+}
+
+bool weir_prefer_minimal(struct weir_bytes prefer)
+{
+    while (prefer.len > 0) {
+        if (is_word(next(&prefer), "return=minimal"))
+            return true;
+    }
+    return false;
 }

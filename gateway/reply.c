@@ -193,26 +193,25 @@ static void add_location(const struct weir_request *request, struct MHD_Response
     add_header(response, "Location", location);
 }
 
-static struct MHD_Response *accepted_response(struct weir_request *request)
+/* The preferences that were heeded (RFC 7240 §3). */
+static void add_applied(const struct weir_request *request, bool minimal, struct MHD_Response *response)
 {
-    WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    weir_reply_write_body(request, &body);
-    weir_buffer_append_str(&body, "\n");
-    struct MHD_Response *response = body.failed ? NULL : response_copy(request, weir_buffer_bytes(&body));
-    if (response == NULL)
-        return NULL;
-    add_header(response, "Content-Type", "application/json");
-    add_position(request, response);
-    add_location(request, response);
-    return response;
+    char wait[32] = "", applied[64];
+    if (request->outcome.kind == WEIR_OUTCOME_ENDED && weir_prefer_wait_ms(request->head.prefer, 0) > 0)
+        snprintf(wait, sizeof(wait), "wait=%" PRId64, request->wait_ms / 1000);
+    snprintf(applied, sizeof(applied), "%s%s%s", wait, minimal && wait[0] != '\0' ? ", " : "",
+        minimal ? "return=minimal" : "");
+    if (applied[0] != '\0')
+        add_header(response, "Preference-Applied", applied);
 }
 
-static struct MHD_Response *ended_response(struct weir_request *request)
+/* A command that was accepted or ended; with return=minimal its headers tell all. */
+static struct MHD_Response *command_response(struct weir_request *request)
 {
     const struct weir_outcome *outcome = &request->outcome;
-    char applied[32];
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
-    if (outcome->status != MHD_HTTP_NO_CONTENT) {
+    bool minimal = weir_prefer_minimal(request->head.prefer);
+    if (!minimal && outcome->status != MHD_HTTP_NO_CONTENT) {
         weir_reply_write_body(request, &body);
         weir_buffer_append_str(&body, "\n");
     }
@@ -220,23 +219,22 @@ static struct MHD_Response *ended_response(struct weir_request *request)
         body.failed ? NULL : response_copy(request, weir_bytes(body.data != NULL ? body.data : "", body.len));
     if (response == NULL)
         return NULL;
-    if (outcome->status != MHD_HTTP_NO_CONTENT)
+    if (body.len > 0)
         add_header(response, "Content-Type", "application/json");
     if (outcome->etag[0] != '\0')
         add_header(response, "ETag", outcome->etag);
-    snprintf(applied, sizeof(applied), "wait=%" PRId64, request->wait_ms / 1000);
-    if (weir_prefer_wait_ms(request->head.prefer, 0) > 0)
-        add_header(response, "Preference-Applied", applied);
+    add_applied(request, minimal, response);
     add_position(request, response);
+    if (outcome->kind == WEIR_OUTCOME_ACCEPTED)
+        add_location(request, response);
     return response;
 }
 
 static struct MHD_Response *document_response(struct weir_request *request)
 {
     struct weir_outcome *outcome = &request->outcome;
-    struct weir_bytes body =
-        outcome->status == MHD_HTTP_OK ? weir_buffer_bytes(&outcome->document) : weir_bytes("", 0);
-    struct MHD_Response *response = response_copy(request, body);
+    /* A 304 has its length, too (RFC 9110 §8.6); libmicrohttpd leaves the body itself out. */
+    struct MHD_Response *response = response_copy(request, weir_buffer_bytes(&outcome->document));
     if (response == NULL)
         return NULL;
     if (outcome->status == MHD_HTTP_OK)
@@ -312,8 +310,8 @@ static struct MHD_Response *batch_response(struct weir_request *request)
 
 static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_PROBLEM] = problem_response,
-    [WEIR_OUTCOME_ACCEPTED] = accepted_response,
-    [WEIR_OUTCOME_ENDED] = ended_response,
+    [WEIR_OUTCOME_ACCEPTED] = command_response,
+    [WEIR_OUTCOME_ENDED] = command_response,
     [WEIR_OUTCOME_DOCUMENT] = document_response,
     [WEIR_OUTCOME_PAGE] = page_response,
     [WEIR_OUTCOME_METHODS] = methods_response,

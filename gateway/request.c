@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "gateway/accept.h"
 #include "gateway/access.h"
 #include "gateway/batch.h"
 #include "gateway/caller.h"
@@ -14,6 +15,7 @@
 #include "gateway/openapi.h"
 #include "gateway/portal.h"
 #include "gateway/prefer.h"
+#include "gateway/read.h"
 #include "gateway/read_request.h"
 #include "gateway/reply.h"
 #include "gateway/subscription.h"
@@ -215,7 +217,7 @@ static bool pass_gate(struct weir_request *request, const char *version)
  * of plain text, and needs no leave for it. */
 static bool is_taken_too(const struct weir_request *request)
 {
-    if (MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN) != NULL)
+    if (request->head.origin.data != NULL)
         return false;
     return weir_target_is_dispatch(&request->path) || weir_form_is_one(request) ||
            weir_opaque_is_taken(request);
@@ -293,6 +295,19 @@ static enum weir_step answer_preflight(struct weir_request *request)
     return WEIR_STEP_ANSWER;
 }
 
+/* Of reads only: a command is not refused for the way its end is told. */
+static enum weir_step check_accept(struct weir_request *request)
+{
+    static const char json[] = "application/json";
+    const struct weir_route *route = request->route;
+    bool reads =
+        route->run == weir_read_run || route->run == weir_list_run || route->run == weir_read_request_run;
+    if (!reads || weir_accept_takes(request->head.accept, json))
+        return WEIR_STEP_SUSPENDED;
+    return weir_request_refuse(
+        request, MHD_HTTP_NOT_ACCEPTABLE, "documents are told as %s only; Accept names other types", json);
+}
+
 /* Finds the route. */
 static enum weir_step find_route(struct weir_request *request)
 {
@@ -323,7 +338,7 @@ static enum weir_step find_route(struct weir_request *request)
         request->key = weir_bytes(request->path.key, request->path.key_len);
     request->wait_ms = weir_prefer_wait_ms(request->head.prefer,
         weir_route_is_command(request->route) ? request->collection->config->default_wait_ms : 0);
-    return check_body_head(request);
+    return check_accept(request) == WEIR_STEP_ANSWER ? WEIR_STEP_ANSWER : check_body_head(request);
 }
 
 static enum MHD_Result answer(struct weir_request *request)

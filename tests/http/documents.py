@@ -36,6 +36,10 @@ def case_not_modified():
             equal((tag, reply.status), (tag, status), "status")
             equal(reply.headers["etag"], '"e-7"', "ETag")
             equal(reply.body, b"" if status == 304 else BODY, "body")
+        with stage.client() as client:
+            reply = client.send(request("GET", "/v1/orders/o-1", headers=[("If-None-Match", "*")])).reply()
+            equal((reply.status, reply.headers.get("content-length")), (304, str(len(BODY))), "status and length of what is left out")
+            equal(client.send(request("GET", "/v1/orders/o-1")).reply().body, BODY, "the next answer")
 
 
 def case_missing():
