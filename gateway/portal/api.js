@@ -56,7 +56,7 @@ export async function call(method, where, { body, type = "application/json", hea
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isLeft(error)) throw error;
     throw new Problem(0, { detail: "the gateway was not reached" });
   }
   const data = await read(response);
@@ -68,6 +68,9 @@ export async function call(method, where, { body, type = "application/json", hea
 export function nextPage(headers) {
   return /<([^>]*)>;\s*rel="next"/.exec(headers.get("Link") || "")?.[1];
 }
+
+/** What a request ends with when its view was left; nobody wants to hear of it any more. */
+export const isLeft = (error) => error.name === "AbortError";
 
 /** An Idempotency-Key: the same command sent twice with it counts once. */
 export function newCommandKey() {

@@ -1,4 +1,5 @@
 // Fields of a form, and the errors of the interface shown at the field that their JSON Pointer (RFC 6901) names.
+import { isLeft } from "./api.js";
 import { h, uniqueName } from "./dom.js";
 import { problemBox } from "./problems.js";
 
@@ -68,6 +69,7 @@ export function actionButton(text, place, work, attributes = {}) {
     try {
       await work();
     } catch (error) {
+      if (isLeft(error)) return;
       if (error.status === undefined) throw error;
       place.prepend(problemBox(error));
     } finally {
@@ -93,6 +95,7 @@ export function form(label, button, content, send) {
     try {
       await send();
     } catch (error) {
+      if (isLeft(error)) return;
       if (error.status === undefined) throw error;
       showProblem(element, place, error);
     } finally {

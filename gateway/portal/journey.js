@@ -11,12 +11,13 @@ const titles = {
   rejected: ["bad", "Rejected"],
   "dead-lettered": ["bad", "Put aside as a dead letter"],
   pending: ["waiting", "Waiting for the store"],
+  retrying: ["waiting", "The store waits until it can go on"],
 };
 
 /** The step that an outcome of /v1/requests/{id} is. */
 export function outcomeStep(outcome) {
   const [state, title] = titles[outcome.outcome] || ["waiting", outcome.outcome];
-  const version = outcome.version ? `version ${outcome.version}` : "";
-  const trouble = outcome.trouble ? titleOf(outcome.trouble) : "";
-  return { state, title, at: outcome.ts_ms, detail: version || trouble || endingWords(outcome.error) };
+  const parts = [outcome.version ? `version ${outcome.version}` : "", outcome.trouble ? titleOf(outcome.trouble) : "", endingWords(outcome.error),
+    outcome.detail || "", ...(outcome.errors || []).map((error) => `${error.pointer || "all of it"}: ${error.detail}`)];
+  return { state, title, at: outcome.ts_ms, detail: parts.filter((part) => part !== "").join(" · ") };
 }

@@ -5,6 +5,7 @@ const WAIT_S = 8;
 const BETWEEN_MS = 300;
 const TROUBLE_MS = 2000;
 
+const ENDS = ["stored", "unchanged", "rejected", "dead-lettered"];
 const mayPass = (problem) => [0, 429, 503, 504].includes(problem.status);
 
 /**
@@ -22,7 +23,7 @@ export async function* outcomes(where, signal) {
       outcome.trouble = problem;
     }
     yield outcome;
-    if (outcome.outcome !== "pending") return;
+    if (ENDS.includes(outcome.outcome)) return;
     await rest(outcome.trouble ? TROUBLE_MS : BETWEEN_MS, signal);
   }
 }

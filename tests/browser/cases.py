@@ -124,6 +124,18 @@ def case_name_taken(browser, stack):
     visit.close()
 
 
+def case_left_early(browser, stack):
+    """A view that is left while it waits for an answer leaves nothing behind."""
+    visit = Visit(browser, stack).open(key="clerk")
+    visit.heading("Place an order")
+    visit.page.route("**/v1/orders", lambda route: None, times=1)
+    with visit.page.expect_request("**/v1/orders"):
+        place_one(visit, "left-1")
+    go(visit, "Subscriptions")
+    visit.sees("Load again")
+    visit.close()
+
+
 def case_hostile_text(browser, stack):
     """What a document holds is text, whatever it looks like."""
     evil = "<img src=x onerror=alert(1)><b>bold</b>"

@@ -4,7 +4,8 @@ import re
 from html.parser import HTMLParser
 
 from lifecycle import EX_CONFIG, ends_with
-from stage import ROOT, Stage, check, check_problem, equal
+from stage import ROOT, Stage, check, check_problem, equal, request
+from tls import KEY, TlsStage
 
 FILES = ROOT / "gateway" / "portal"
 TYPES = {
@@ -155,3 +156,18 @@ def case_no_inline_no_outside():
             equal((tags.inline, tags.outside), ([], []), file.name)
         addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[\w./-]*", text)) - {"http://www.w3.org/2000/svg"}
         equal(addresses, set(), f"addresses in {file.name}")
+
+
+def case_session_of_a_certificate():
+    """Over TLS a client's certificate signs in by itself; a key beside it counts alone."""
+    with TlsStage("shop dns=shop.example.org orders:create\n") as stage:
+        stage.ca.sign("shop", names="DNS:shop.example.org")
+        stage.start()
+
+        def ask(name, headers=()):
+            with stage.secure(name) as client:
+                return client.send(request("GET", "/portal/session", headers=headers)).reply().json["principal"]
+
+        equal(ask("shop"), "shop", "by certificate")
+        equal(ask(None), None, "without one")
+        equal(ask("shop", bearer(KEY)), "key", "by key")
