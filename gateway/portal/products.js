@@ -36,8 +36,10 @@ function itemsOf(rows) {
   });
 }
 
+/** Until the view is left, or shows something else. */
 async function keepFresh(rows, told, signal) {
   for (await rest(FRESH_MS, signal); !signal.aborted; await rest(FRESH_MS, signal)) {
+    if (!told.isConnected) return;
     if (document.hidden) continue;
     try {
       const now = new Map((await load(signal)).map((product) => [idOf(product), product]));

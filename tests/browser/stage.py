@@ -40,22 +40,31 @@ def equal(got, wanted, what):
 
 
 class Shop(Stack):
-    """The demonstration's stack with keys and schemas."""
+    """The demonstration's stack with keys and a schema; on real Kafka also behind the prefix of a stage."""
 
     def __init__(self, real_kafka=False):
         super().__init__(str(ROOT), BUILD, real_kafka)
+        self.prefix = "/staging" if real_kafka else ""
         keys = Path(self.folder) / "keys"
         keys.write_text("".join(f"{name} {hashlib.sha256(name.encode()).hexdigest()} {scopes}\n" for name, scopes in KEYS.items()) +
                         f"ops {hashlib.sha256(b'ops').hexdigest()} *:*\n")
         os.environ.update(
-            WEIR_GATEWAY_AUTH="keys", WEIR_GATEWAY_KEYS_FILE=str(keys),
+            WEIR_GATEWAY_AUTH="keys", WEIR_GATEWAY_KEYS_FILE=str(keys), WEIR_GATEWAY_BASE_PATH=self.prefix,
             WEIR_COLLECTION_ORDERS_SCHEMA=str(ROOT / "schemas" / "orders.schema.json"))
+
+    def start_weir(self):
+        os.environ["WEIR_SUBSCRIPTIONS_URL"] = self.base  # where the links of mails lead
+        super().start_weir()
+
+    @property
+    def base(self):
+        return f"http://{self.gateway}{self.prefix}"
 
     def call(self, method, path, body=None, wait_s=9):
         """A request of the operator's, who waits for what becomes of a command; answers the parsed body."""
         request = urllib.request.Request(
-            f"http://{self.gateway}{path}", json.dumps(body).encode() if body is not None else None,
-            {"Authorization": "Bearer ops", "Content-Type": "application/json", "Prefer": f"wait={wait_s}"}, method=method)
+            f"{self.base}{path}", json.dumps(body).encode() if body is not None else None,
+            {"Authorization": "Bearer ops", "Content-Type": f"application/{'merge-patch+' if method == 'PATCH' else ''}json", "Prefer": f"wait={wait_s}"}, method=method)
         with urllib.request.urlopen(request, timeout=20) as reply:
             return json.loads(reply.read() or b"null")
 
@@ -80,7 +89,7 @@ class Visit:
     of 4xx or 5xx that is not in `expected`, a set of statuses."""
 
     def __init__(self, browser, stack, view=DESK, dark=False, expected=()):
-        self.base = f"http://{stack.gateway}"
+        self.base = stack.base
         self.expected, self.faults = set(expected), []
         self.context = browser.new_context(viewport=view, color_scheme="dark" if dark else "light", locale="en-GB", timezone_id="UTC")
         self.context.set_default_timeout(ACTION_MS)
