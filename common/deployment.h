@@ -83,6 +83,7 @@ struct weir_service {
     int64_t retry_backoff_ms;       /* 1s */
     int64_t retry_backoff_max_ms;   /* 5m */
     int64_t retry_order;            /* enum weir_retry_order */
+    int64_t source_partitions;      /* of those of its topics that belong to no collection; 0: there are none */
     int64_t parked_max;             /* 10000 records of one partition */
     int64_t parked_max_bytes;       /* 64MiB of one partition */
     int64_t batch_max;              /* 10000 records */
@@ -95,10 +96,12 @@ struct weir_service {
     char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */
 };
 
-/* [notify NAME]: a mail of the company's own for some changes of a collection, sent by each notifier that reads them. */
+/* [notify NAME]: a mail of the company's own for some changes of a collection, or some records of any topic of JSON objects, sent by
+ * each notifier that reads them. */
 struct weir_notify {
     char *name;
-    char *collection;
+    char *collection; /* NULL: of the topic */
+    char *topic;      /* as in `topics` of the service; NULL: of the collection */
     char **to;      /* addresses, and paths into the change event; the notifier checks them */
     char *filter;   /* as written; NULL: none */
     struct weir_filter *policy; /* of filter (derived) */

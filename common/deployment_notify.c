@@ -1,4 +1,4 @@
-/* [notify NAME]: mails of the company's own about changes of a collection. */
+/* [notify NAME]: mails of the company's own about changes of a collection, or about records of any topic. */
 #include "common/deployment_parts.h"
 
 #include "common/filter.h"
@@ -13,9 +13,16 @@ static const struct weir_option rows[] = {
         .type = WEIR_OPTION_STRING,
         .min = 1,
         .max = 63,
-        .required = true,
         .offset = offsetof(struct weir_notify, collection),
         .help = "the collection whose changes are mailed"},
+    {.key = "topic",
+        .type = WEIR_OPTION_STRING,
+        .min = 1,
+        .max = 249,
+        .offset = offsetof(struct weir_notify, topic),
+        .help = "instead of a collection: any topic of JSON objects that the service reads; filter, paths "
+                "and template are over "
+                "the record's value"},
     {.key = "to",
         .type = WEIR_OPTION_LIST,
         .min = 1,
@@ -52,7 +59,10 @@ static int refuse_memory(struct weir_error *err)
 static int check_collection(const struct weir_deployment *deployment, const char *section,
     const struct weir_notify *notify, struct weir_error *err)
 {
-    if (weir_deployment_collection(deployment, notify->collection) != NULL)
+    if ((notify->collection == NULL) == (notify->topic == NULL))
+        return weir_error_set(err, WEIR_E_CONFIG, "%s: [%s] has to name either a collection or a topic",
+            weir_config_where(deployment->config, section, NULL), section);
+    if (notify->topic != NULL || weir_deployment_collection(deployment, notify->collection) != NULL)
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [collection %s]",
         weir_config_where(deployment->config, section, "collection"), notify->collection);
@@ -71,6 +81,8 @@ static int parse_filter(struct weir_notify *notify, struct weir_error *err)
 static int check_view(
     const struct weir_deployment *deployment, const struct weir_notify *notify, struct weir_error *err)
 {
+    if (notify->topic != NULL)
+        return 0;
     const struct weir_collection *collection = weir_deployment_collection(deployment, notify->collection);
 
     if (collection->changes_view == WEIR_VIEW_NEW_AND_OLD_IMAGES ||

@@ -97,6 +97,14 @@ static const struct weir_option rows[] = {
         .max = HOUR_MS,
         .offset = offsetof(struct weir_service, handle_timeout_ms),
         .help = "time a plugin has for one batch"},
+    {.key = "topics.partitions",
+        .type = WEIR_OPTION_INTEGER,
+        .fallback = "0",
+        .min = 0,
+        .max = 1000,
+        .offset = offsetof(struct weir_service, source_partitions),
+        .help = "partitions of those topics that belong to no [collection] and come from elsewhere; 0: there "
+                "are none"},
     {.key = "drain.timeout",
         .type = WEIR_OPTION_DURATION,
         .fallback = "20s",
@@ -109,8 +117,9 @@ static const struct weir_option rows[] = {
         .fallback = "range",
         .choices = "range|cooperative-sticky",
         .offset = offsetof(struct weir_service, assignment),
-        .help = "how the group shares the partitions; cooperative-sticky moves only what has to move and needs "
-                "librdkafka 2.10.1; all instances say the same"},
+        .help =
+            "how the group shares the partitions; cooperative-sticky moves only what has to move and needs "
+            "librdkafka 2.10.1; all instances say the same"},
     {.key = "instance.static",
         .type = WEIR_OPTION_BOOL,
         .fallback = "false",

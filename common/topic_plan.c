@@ -276,11 +276,13 @@ static int add_source(struct planner *planner, const struct weir_service *servic
 {
     const struct weir_topic_plan *source = find_topic(planner, source_topic);
 
-    if (source == NULL)
+    if (source == NULL && service->source_partitions == 0)
         return weir_error_set(planner->err, WEIR_E_CONFIG,
-            "service %s reads topic %s, which belongs to no [collection]; its partition count is not known",
+            "service %s reads topic %s, which belongs to no [collection]; its partition count is not known: "
+            "say "
+            "topics.partitions",
             service->name, source_topic);
-    int32_t partitions = source->partitions;
+    int32_t partitions = source != NULL ? source->partitions : (int32_t)service->source_partitions;
     int code = add_topic_of_service(planner, WEIR_TOPIC_RETRY, source_topic, service, partitions);
     if (code == 0)
         code = add_topic_of_service(planner, WEIR_TOPIC_DEAD_LETTERS, source_topic, service, partitions);

@@ -109,6 +109,7 @@ static int take_record(struct input *input, const char *line, struct weir_error 
     *record = (struct weir_record){.topic = topic != NULL ? topic : "orders.changes",
         .partition = (int32_t)json_integer_value(json_object_get(object, "partition")),
         .offset = json_integer_value(json_object_get(object, "offset")),
+        .source = (uint32_t)json_integer_value(json_object_get(object, "source")),
         .key = text_of(object, "key"),
         .value = text_of(object, "value")};
     take_headers(record, json_object_get(object, "headers"));

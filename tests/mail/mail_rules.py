@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Who gets which mail: [notify NAME] sections, filters, templates; what is refused at the start and where it says so."""
 
+import json
 import os
 import sys
 import tempfile
@@ -287,6 +288,45 @@ def case_refused_templates():
         said = configuration.refused(templates=configuration.folder.name)
         check(wanted in said, "%r is not in %r", wanted, said)
     check("/nowhere: No such file" in Configuration(rule).refused(templates="/nowhere"), "a folder that is not there")
+
+
+PAYMENTS = """[service notifier]
+plugin = notifier
+topics = payments, orders.changes
+topics.partitions = 3
+notifier.from = weir@example.com
+[notify settled]
+topic = payments
+to = customer.email, audit@example.org
+filter = {"state": ["settled"], "amount": [{"numeric": [">", 10]}]}
+template = settled
+[notify ordered]
+collection = orders
+to = team@example.org
+"""
+
+
+def payment(offset, key, value, **more):
+    return record(offset, key=key, raw=value if isinstance(value, str) else json.dumps(value), topic="payments", **more)
+
+
+def case_topic_of_others():
+    """Any topic of JSON objects, whatever they look like; what is none is a dead letter, and our own events are as ever."""
+    configuration = Configuration(files={"settled.subject.mustache": "{{collection}} {{key}}: {{amount}}\n",
+                                         "settled.txt.mustache": "Dear {{customer.name}}, {{amount}}\n"})
+    configuration.write("weir.conf", KAFKA + ORDERS + PAYMENTS)
+    server = Server()
+    good = {"state": "settled", "amount": 12.50, "customer": {"name": "Ada", "email": "ada@example.org"}}
+    lines = [payment(0, "p-1", good), payment(1, "p-2", {**good, "state": "open"}), payment(2, "p-3", {**good, "amount": 5}),
+             payment(3, None, {**good, "customer": "nobody"}), payment(4, "p-5", "[1]"), payment(5, "p-6", "{"),
+             record(6, event("o-1"), source=1),
+             payment(7, "p-8", {**good, "op": "d", "collection": "orders", "key": "o-1", "after": {}})]
+    result = configuration.run(server, lines, templates=configuration.folder.name)
+    equal(result.verdicts(), ["done"] * 4 + ["reject"] * 2 + ["done"] * 2, "verdicts")
+    got = sorted((mail.recipients[0][len("TO:<"):-1], str(parse(mail.content)["Subject"])) for mail in server.mails)
+    equal(got, [("ada@example.org", "payments p-1: 12.5"), ("ada@example.org", "payments p-8: 12.5"),
+                ("audit@example.org", "payments : 12.5"), ("audit@example.org", "payments p-1: 12.5"),
+                ("audit@example.org", "payments p-8: 12.5"), ("team@example.org", "orders o-1 created")], "mails")
 
 
 if __name__ == "__main__":

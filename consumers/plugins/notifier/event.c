@@ -172,6 +172,33 @@ int weir_event_read(const struct weir_record *record, const char *cluster, struc
     return code;
 }
 
+int weir_event_read_foreign(const struct weir_record *record, const char *cluster, const char *topic,
+    struct weir_event *ret_event, struct weir_error *err)
+{
+    struct weir_event *event = ret_event;
+    *event = (struct weir_event){.foreign = true,
+        .operation = WEIR_EVENT_CREATED,
+        .collection = topic,
+        .key = "",
+        .request = "",
+        .version = 1,
+        .time_ms = record->timestamp_ms > 0 ? record->timestamp_ms : 0,
+        .text = record->value,
+        .document = record->value,
+        .source = record->source,
+        .partition = record->partition,
+        .executions = record->executions};
+    int code = weir_json_parse_object(record->value, &event->root, err);
+    if (code < 0)
+        return code;
+    if (record->key.data != NULL && weir_key_check(record->key, NULL) == 0) {
+        snprintf(event->own_key, sizeof(event->own_key), "%.*s", (int)record->key.len, record->key.data);
+        event->key = event->own_key;
+    }
+    name_event(record, cluster, event);
+    return 0;
+}
+
 void weir_event_done(struct weir_event *event)
 {
     json_decref(event->root);

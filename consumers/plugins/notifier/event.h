@@ -16,9 +16,11 @@ enum weir_event_operation { WEIR_EVENT_CREATED, WEIR_EVENT_UPDATED, WEIR_EVENT_D
 enum { WEIR_EVENT_GIVEN_BYTES = 65 };
 
 struct weir_event {
+    bool foreign; /* no change event: a JSON object of a topic of others */
     enum weir_event_operation operation;
-    const char *collection; /* [a-z][a-z0-9-]{0,62} */
-    const char *key;        /* 1–255 bytes of UTF-8 without control characters */
+    const char *collection; /* [a-z][a-z0-9-]{0,62}; of a foreign one the topic, without prefix */
+    const char
+        *key; /* 1–255 bytes of UTF-8 without control characters; of a foreign one the record's, or "" */
     const char *request;    /* request id; likewise; "" if the event names none */
     int64_t version;        /* from 1 */
     int64_t time_ms;        /* wall clock of the change */
@@ -33,6 +35,7 @@ struct weir_event {
     int64_t redrives;
     char given[WEIR_EVENT_GIVEN_BYTES]; /* the id in its ce_id or request, which several events may share:
                                            letters, digits and hyphens only; "" if there is none */
+    char own_key[WEIR_KEY_BYTES + 1];   /* of a foreign one */
     json_t *root;                       /* owns the texts above */
 };
 
@@ -41,6 +44,10 @@ struct weir_event {
  * JSON object, a member missing, of a wrong type or with a value that its rule forbids. Threads: any. */
 int weir_event_read(const struct weir_record *record, const char *cluster, struct weir_event *ret_event,
     struct weir_error *err);
+/* The same for a record of a topic of others: any JSON object; `topic` (borrowed) is its name without prefix.
+ */
+int weir_event_read_foreign(const struct weir_record *record, const char *cluster, const char *topic,
+    struct weir_event *ret_event, struct weir_error *err);
 void weir_event_done(struct weir_event *event);
 
 /* event->id of a record, whatever its value. Threads: any. */

@@ -36,6 +36,8 @@ struct turn {
     struct weir_round round;
     struct pending *pending;
     size_t count, capacity;
+    uint64_t *slots; /* hashes of the keys that have mails; 0: empty */
+    size_t slot_count;
     const struct weir_record *ahead; /* asked for, but of a key that the turn holds already */
     size_t mails;                    /* of all turns so far */
     bool blocked;
@@ -69,10 +71,21 @@ static bool is_republished(const struct weir_record *record)
     return weir_bytes_is(reason, WEIR_REASON_REPUBLISH);
 }
 
+/* A topic that holds the changes of no collection is of others. */
+static int read_event(const struct weir_notifier *notifier, const struct weir_record *record,
+    struct weir_event *ret_event, struct weir_error *err)
+{
+    const struct weir_host *host = notifier->host;
+    const char *cluster = host->cluster_id(host->context);
+    const char *topic = weir_notifier_foreign_topic(host->deployment, host->service, record->source);
+
+    return topic == NULL ? weir_event_read(record, cluster, ret_event, err)
+                         : weir_event_read_foreign(record, cluster, topic, ret_event, err);
+}
+
 /* The mails of one record. A tombstone has none. Only memory running out is an error. */
 static int prepare(struct turn *turn, struct pending *pending, struct weir_error *err)
 {
-    const struct weir_host *host = turn->notifier->host;
     struct weir_event event = {0};
     struct weir_error fault = {0};
     int code = 0;
@@ -80,7 +93,7 @@ static int prepare(struct turn *turn, struct pending *pending, struct weir_error
     pending->first = turn->round.count;
     if (pending->record->value.data == NULL || is_republished(pending->record))
         return 0;
-    if (weir_event_read(pending->record, host->cluster_id(host->context), &event, &fault) == 0) {
+    if (read_event(turn->notifier, pending->record, &event, &fault) == 0) {
         code = weir_mailing_add(turn->notifier, &turn->round, &event, &pending->mailing, err);
         fault = pending->mailing.fault;
     }
@@ -97,12 +110,44 @@ static bool is_same_key(const struct weir_record *a, const struct weir_record *b
     return a->partition == b->partition && a->source == b->source && weir_bytes_equal(a->key, b->key);
 }
 
-static bool holds_key(const struct turn *turn, const struct weir_record *record)
+/* FNV-1a over what makes a key one. */
+static uint64_t hash_of(const struct weir_record *record)
 {
-    for (size_t i = 0; i < turn->count; i++)
-        if (turn->pending[i].count > 0 && is_same_key(turn->pending[i].record, record))
-            return true;
-    return false;
+    uint64_t hash = 0xcbf29ce484222325 ^ ((uint64_t)record->source << 32 | (uint32_t)record->partition);
+
+    for (size_t i = 0; i < record->key.len; i++)
+        hash = (hash ^ (unsigned char)record->key.data[i]) * 0x100000001b3;
+    return hash != 0 ? hash : 1;
+}
+
+/* The slot of the hash, or the empty one where it belongs; half of them stay empty. */
+static uint64_t *slot_of(struct turn *turn, uint64_t hash)
+{
+    size_t at = (size_t)hash & (turn->slot_count - 1);
+
+    while (turn->slots[at] != 0 && turn->slots[at] != hash)
+        at = (at + 1) & (turn->slot_count - 1);
+    return &turn->slots[at];
+}
+
+/* Two keys of one hash count as the same: the turn is a shorter one then. */
+static bool holds_key(struct turn *turn, const struct weir_record *record)
+{
+    return *slot_of(turn, hash_of(record)) != 0;
+}
+
+static void add_key(struct turn *turn, const struct weir_record *record)
+{
+    uint64_t hash = hash_of(record);
+    *slot_of(turn, hash) = hash;
+}
+
+static bool make_slots(struct turn *turn)
+{
+    for (turn->slot_count = 64; turn->slot_count < 2 * turn->round.most;)
+        turn->slot_count *= 2;
+    turn->slots = calloc(turn->slot_count, sizeof(*turn->slots));
+    return turn->slots != NULL;
 }
 
 static struct pending *add_pending(struct turn *turn, const struct weir_record *record)
@@ -145,6 +190,8 @@ static int collect(struct turn *turn, struct weir_error *err)
         if (pending == NULL)
             return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
         code = prepare(turn, pending, err);
+        if (pending->count > 0)
+            add_key(turn, record);
     }
     return code;
 }
@@ -348,6 +395,7 @@ static int transmit(struct turn *turn, struct weir_error *err)
 static int run_turn(struct turn *turn, struct weir_error *err)
 {
     turn->count = 0;
+    memset(turn->slots, 0, turn->slot_count * sizeof(*turn->slots));
     weir_round_begin(&turn->round, weir_relays_current(&turn->notifier->relays, weir_clock_ms()));
     int code = collect(turn, err);
     if (code == 0 && turn->count > 0)
@@ -367,6 +415,8 @@ int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batc
     int64_t end_ms = weir_clock_ms() + COMMIT_MS;
 
     int code = weir_ledger_mend(notifier->ledger, err);
+    if (code == 0 && !make_slots(&turn))
+        code = weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code < 0)
         return code;
     do
@@ -375,6 +425,7 @@ int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batc
            weir_clock_ms() < end_ms && !notifier->host->stopping());
     bool limited = turn.round.limited && turn.mails == 0;
     weir_round_done(&turn.round);
+    free(turn.slots);
     free(turn.pending);
     if (code == 0 && limited)
         (void)notifier->host->wait_ms(LIMITED_MS);

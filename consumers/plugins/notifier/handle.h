@@ -28,6 +28,7 @@ struct weir_notifier {
     struct weir_relays relays;
     struct weir_rate *rate, *domain_rate; /* of each relay, of each recipient's domain; NULL: no limit */
     struct weir_ledger *ledger;
+    struct weir_http_service *http; /* of the reads; NULL: none */
     struct weir_notifier_metrics metrics;
     pthread_mutex_t health_lock;
     char trouble[WEIR_OUTCOME_TEXT_BYTES]; /* why the last session got nothing through; "" when it did. Under

@@ -34,6 +34,7 @@ int weir_ledger_open(
     struct weir_ledger *ledger = calloc(1, sizeof(*ledger));
     if (ledger == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    pthread_rwlock_init(&ledger->lock, NULL);
     ledger->host = options->host;
     ledger->temporary = options->temporary;
     ledger->keep_ms = options->keep_ms;
@@ -62,6 +63,7 @@ void weir_ledger_close(struct weir_ledger *ledger)
     weir_buffer_done(&ledger->carried);
     weir_buffer_done(&ledger->left);
     weir_buffer_done(&ledger->scratch);
+    pthread_rwlock_destroy(&ledger->lock);
     free(ledger->owned);
     free(ledger->logs);
     free(ledger->path);
@@ -72,9 +74,12 @@ int weir_ledger_mend(struct weir_ledger *ledger, struct weir_error *err)
 {
     if (!atomic_load(&ledger->broken))
         return 0;
+    pthread_rwlock_wrlock(&ledger->lock);
     weir_ledger_db_close(ledger->db);
     ledger->db = NULL;
-    return open_db(ledger, err);
+    int code = open_db(ledger, err);
+    pthread_rwlock_unlock(&ledger->lock);
+    return code;
 }
 
 int weir_ledger_sync(struct weir_ledger *ledger, struct weir_error *err)

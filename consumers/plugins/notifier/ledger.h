@@ -66,6 +66,9 @@ void weir_ledger_revoked(struct weir_ledger *ledger, uint32_t source, int32_t pa
 /* One of the partitions that are ours and restored; false when there is none. */
 bool weir_ledger_owned(const struct weir_ledger *ledger, uint32_t *ret_source, int32_t *ret_partition);
 
+/* Whether the partition is ours and restored: the reads below are whole for its events. Any thread. */
+bool weir_ledger_serves(struct weir_ledger *ledger, uint32_t source, int32_t partition);
+
 /* Calls visit with key and value of each delivery record of the event with that id, or of those events that
  * the request made. */
 typedef bool weir_ledger_take(void *context, struct weir_bytes key, struct weir_bytes value);

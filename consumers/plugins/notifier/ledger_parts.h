@@ -8,6 +8,7 @@
 
 #include "common/topic.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* A partition of a source. */
@@ -23,6 +24,7 @@ struct weir_ledger {
     int64_t keep_ms;
     char (*logs)[WEIR_TOPIC_NAME_BYTES]; /* of each source */
     size_t source_count;
+    pthread_rwlock_t lock; /* written when `db` or `owned` change; read by threads other than the host's */
     struct weir_ledger_place *owned; /* those that were restored and are ours */
     size_t owned_count;
     struct weir_ledger_db *db;

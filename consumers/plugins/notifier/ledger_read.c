@@ -20,7 +20,11 @@ int weir_ledger_of_event(struct weir_ledger *ledger, const char *event_id, weir_
     char prefix[WEIR_LEDGER_KEY_BYTES];
     struct reading reading = {ledger, take, context};
 
-    return weir_ledger_db_each(ledger->db, weir_ledger_row_key(prefix, event_id), take_row, &reading, err);
+    pthread_rwlock_rdlock(&ledger->lock);
+    int code =
+        weir_ledger_db_each(ledger->db, weir_ledger_row_key(prefix, event_id), take_row, &reading, err);
+    pthread_rwlock_unlock(&ledger->lock);
+    return code;
 }
 
 static bool take_request(void *context, struct weir_bytes entry, struct weir_bytes none)
@@ -43,6 +47,17 @@ int weir_ledger_of_request(struct weir_ledger *ledger, const char *request, weir
     char prefix[WEIR_LEDGER_KEY_BYTES];
     struct reading reading = {ledger, take, context};
 
-    return weir_ledger_db_each(
+    pthread_rwlock_rdlock(&ledger->lock);
+    int code = weir_ledger_db_each(
         ledger->db, weir_ledger_request_key(prefix, request, ""), take_request, &reading, err);
+    pthread_rwlock_unlock(&ledger->lock);
+    return code;
+}
+
+bool weir_ledger_serves(struct weir_ledger *ledger, uint32_t source, int32_t partition)
+{
+    pthread_rwlock_rdlock(&ledger->lock);
+    bool owned = weir_ledger_owns(ledger, source, partition, NULL);
+    pthread_rwlock_unlock(&ledger->lock);
+    return owned;
 }

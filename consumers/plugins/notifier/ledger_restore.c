@@ -73,6 +73,17 @@ bool weir_ledger_owns(const struct weir_ledger *ledger, uint32_t source, int32_t
     return false;
 }
 
+static bool add_owned(struct weir_ledger *ledger, struct weir_ledger_place place)
+{
+    struct weir_ledger_place *owned =
+        reallocarray(ledger->owned, ledger->owned_count + 1, sizeof(*ledger->owned));
+    if (owned == NULL)
+        return false;
+    ledger->owned = owned;
+    owned[ledger->owned_count++] = place;
+    return true;
+}
+
 int weir_ledger_caught_up(
     struct weir_ledger *ledger, uint32_t source, int32_t partition, int64_t offset, struct weir_error *err)
 {
@@ -82,21 +93,20 @@ int weir_ledger_caught_up(
     int code = weir_ledger_checked(ledger, weir_ledger_change_write(change, ledger->db, err));
     if (code < 0 || weir_ledger_owns(ledger, source, partition, NULL))
         return code;
-    struct weir_ledger_place *owned =
-        reallocarray(ledger->owned, ledger->owned_count + 1, sizeof(*ledger->owned));
-    if (owned == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    ledger->owned = owned;
-    owned[ledger->owned_count++] = (struct weir_ledger_place){source, partition};
-    return 0;
+    pthread_rwlock_wrlock(&ledger->lock);
+    bool added = add_owned(ledger, (struct weir_ledger_place){source, partition});
+    pthread_rwlock_unlock(&ledger->lock);
+    return added ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
 
 void weir_ledger_revoked(struct weir_ledger *ledger, uint32_t source, int32_t partition)
 {
     size_t at = 0;
 
+    pthread_rwlock_wrlock(&ledger->lock);
     if (weir_ledger_owns(ledger, source, partition, &at))
         ledger->owned[at] = ledger->owned[--ledger->owned_count];
+    pthread_rwlock_unlock(&ledger->lock);
 }
 
 bool weir_ledger_owned(const struct weir_ledger *ledger, uint32_t *ret_source, int32_t *ret_partition)

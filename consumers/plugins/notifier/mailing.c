@@ -232,9 +232,9 @@ static int add_confirmations(struct mailing *mailing, struct weir_error *err)
 static int add_mails(struct mailing *mailing, struct weir_error *err)
 {
     int code = add_rule_mails(mailing, err);
-    if (code == 0)
+    if (code == 0 && !mailing->event->foreign)
         code = add_confirmations(mailing, err);
-    return code < 0 ? code : add_subscribers(mailing, err);
+    return code < 0 || mailing->event->foreign ? code : add_subscribers(mailing, err);
 }
 
 int weir_mailing_add(const struct weir_notifier *notifier, struct weir_round *round,

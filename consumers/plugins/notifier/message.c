@@ -70,6 +70,10 @@ int weir_message_words(const struct weir_event *event, const struct weir_message
     append_word(out, "verb", weir_bytes_str(weir_event_verb(event->operation)));
     append_word(out, "time", weir_bytes_str(weir_clock_rfc3339(event->time_ms, when)));
     append_word(out, "service", weir_bytes_str(sender->service));
+    if (event->foreign) {
+        append_word(out, "collection", weir_bytes_str(event->collection));
+        append_word(out, "key", weir_bytes_str(event->key));
+    }
     append_document(out, event->document);
     weir_buffer_append_str(out, "}");
     return out->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory") : 0;

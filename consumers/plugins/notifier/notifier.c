@@ -1,5 +1,6 @@
 /* The notifier: a mail for each change event to the recipients of its configuration. */
 #include "consumers/plugins/notifier/handle.h"
+#include "consumers/plugins/notifier/reads.h"
 
 #include "common/deployment.h"
 #include "common/rate.h"
@@ -42,6 +43,7 @@ static void close_notifier(void *instance)
     weir_plan_done(&notifier->plan);
     weir_subscriptions_free(notifier->subscriptions);
     weir_relays_done(&notifier->relays);
+    weir_reads_close(notifier);
     weir_suspensions_done(&notifier->suspensions);
     weir_rate_free(notifier->rate);
     weir_rate_free(notifier->domain_rate);
@@ -102,6 +104,8 @@ static int open_notifier(
         code = open_rate(notifier->settings->rate, &notifier->rate, err);
     if (code == 0)
         code = open_rate(notifier->settings->domain_rate, &notifier->domain_rate, err);
+    if (code == 0)
+        code = weir_reads_open(notifier, err);
     if (code < 0) {
         close_notifier(notifier);
         return code;

@@ -19,6 +19,7 @@ static size_t fill_rules(
         if (weir_notifier_takes(deployment, host->service, notify))
             rules[count++] = (struct weir_rule){.name = notify->name,
                 .collection = notify->collection,
+                .topic = notify->topic,
                 .to = notify->to,
                 .filter = notify->policy,
                 .template = notify->template};

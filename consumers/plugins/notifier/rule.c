@@ -10,25 +10,26 @@ bool weir_rule_is_address(const char *entry)
 }
 
 /* The first name is asked for so that an address without its @ is not taken for a path. */
-static int check_path(const char *path, struct weir_error *err)
+static int check_path(const char *path, bool of_changes, struct weir_error *err)
 {
     size_t len = strlen(path);
+    bool begins = !of_changes || strncmp(path, "after.", 6) == 0 || strncmp(path, "before.", 7) == 0;
 
-    if ((strncmp(path, "after.", 6) != 0 && strncmp(path, "before.", 7) != 0) || path[len - 1] == '.' ||
-        strstr(path, "..") != NULL)
+    if (!begins || path[0] == '.' || path[len - 1] == '.' || strstr(path, "..") != NULL)
         return weir_error_set(err, WEIR_E_CONFIG,
-            "neither an address (name@domain) nor a path (after.customer.email, before.…)");
+            of_changes ? "neither an address (name@domain) nor a path (after.customer.email, before.…)"
+                       : "neither an address (name@domain) nor a path (customer.email)");
     return 0;
 }
 
-int weir_rule_check_to(char *const *to, struct weir_error *err)
+int weir_rule_check_to(char *const *to, bool of_changes, struct weir_error *err)
 {
     char ascii[WEIR_MAILBOX_BYTES + 1];
     size_t count = 0;
 
     for (; to != NULL && to[count] != NULL; count++) {
         int code = weir_rule_is_address(to[count]) ? weir_mailbox_ascii(weir_bytes_str(to[count]), ascii, err)
-                                                   : check_path(to[count], err);
+                                                   : check_path(to[count], of_changes, err);
         if (code < 0)
             return weir_error_prefix(err, "address %zu", count + 1);
     }
@@ -42,7 +43,9 @@ int weir_rule_check_to(char *const *to, struct weir_error *err)
 
 bool weir_rule_wants(const struct weir_rule *rule, const struct weir_event *event)
 {
-    if (rule->collection != NULL && strcmp(rule->collection, event->collection) != 0)
+    if (rule->collection != NULL && (event->foreign || strcmp(rule->collection, event->collection) != 0))
+        return false;
+    if (rule->topic != NULL && (!event->foreign || strcmp(rule->topic, event->collection) != 0))
         return false;
     if (rule->every)
         return true;

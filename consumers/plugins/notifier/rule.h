@@ -14,9 +14,10 @@
 enum { WEIR_RULE_RECIPIENTS_MAX = 100 };
 
 struct weir_rule {
-    const char *name;                 /* of the section; "" of the notifier's `to` */
-    const char *collection;           /* NULL: any */
-    char *const *to;                  /* addresses, and paths into the event */
+    const char *name;       /* of the section; "" of the notifier's `to` */
+    const char *collection; /* NULL: any */
+    const char *topic;      /* without prefix, of records that are no change events; NULL: of change events */
+    char *const *to;        /* addresses, and paths into the event */
     const struct weir_filter *filter; /* NULL: inserts only */
     bool every;                       /* every change, whatever the filter says */
     const char *template;
@@ -25,8 +26,9 @@ struct weir_rule {
 /* Whether `entry` of a `to` is an address and no path. */
 bool weir_rule_is_address(const char *entry);
 
-/* An address that is one, or a path of names: WEIR_E_CONFIG otherwise. */
-int weir_rule_check_to(char *const *to, struct weir_error *err);
+/* An address that is one, or a path of names, of a change event's where it is about these: WEIR_E_CONFIG
+ * otherwise. */
+int weir_rule_check_to(char *const *to, bool of_changes, struct weir_error *err);
 
 /* A filter that names neither `op` nor `before` sees inserts only. */
 bool weir_rule_wants(const struct weir_rule *rule, const struct weir_event *event);

@@ -4,6 +4,7 @@
 #include "consumers/plugins/notifier/rule.h"
 
 #include "common/deployment.h"
+#include "common/http.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -66,7 +67,7 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
         .fallback = "100",
         .offset = MEMBER(batch),
         .min = 1,
-        .max = 1000,
+        .max = 10000,
         .help = "mails that are sent before their events are committed: what a kill may repeat"},
     {.key = "smtp.sessions",
         .type = WEIR_OPTION_INTEGER,
@@ -146,6 +147,21 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
         .help =
             "events in a row for which a subscriber's address is refused for good (550, 551, 553) until its "
             "subscription is SUSPENDED; 0: never"},
+    {.key = "listen",
+        .type = WEIR_OPTION_ADDRESS,
+        .offset = MEMBER(listen),
+        .help = "address of the reads, which tell what became of mails; beyond loopback only with "
+                "notifier.peer.secret; default: there are none"},
+    {.key = "advertise",
+        .type = WEIR_OPTION_URL,
+        .offset = MEMBER(advertise),
+        .help = "URL at which others reach the reads; default: http:// and the address of notifier.listen"},
+    {.key = "peer.secret",
+        .type = WEIR_OPTION_SECRET,
+        .offset = MEMBER(peer_secret),
+        .min = 16,
+        .max = 200,
+        .help = "what readers have to send as header Weir-Peer"},
     {.key = "ledger.path",
         .type = WEIR_OPTION_PATH,
         .offset = MEMBER(ledger_path),
@@ -215,10 +231,10 @@ static const struct weir_service *find_service(const struct weir_deployment *dep
     return NULL;
 }
 
-static bool reads(const struct weir_service *service, const char *topic)
+static bool lists(char *const *topics, const char *topic)
 {
-    for (char *const *source = service->source_topics; source != NULL && *source != NULL; source++)
-        if (strcmp(*source, topic) == 0)
+    for (; topics != NULL && *topics != NULL; topics++)
+        if (strcmp(*topics, topic) == 0)
             return true;
     return false;
 }
@@ -228,10 +244,34 @@ bool weir_notifier_takes(
 {
     const struct weir_service *found = find_service(deployment, service);
 
+    if (notify->topic != NULL)
+        return found != NULL && lists(found->topics, notify->topic);
     for (size_t i = 0; found != NULL && i < deployment->collection_count; i++)
         if (strcmp(deployment->collections[i].name, notify->collection) == 0)
-            return reads(found, deployment->collections[i].changes_topic);
+            return lists(found->source_topics, deployment->collections[i].changes_topic);
     return false;
+}
+
+static bool is_changes(const struct weir_deployment *deployment, const char *topic)
+{
+    for (size_t i = 0; i < deployment->collection_count; i++)
+        if (strcmp(deployment->collections[i].changes_topic, topic) == 0)
+            return true;
+    return false;
+}
+
+const char *weir_notifier_foreign_topic(
+    const struct weir_deployment *deployment, const char *service, uint32_t source)
+{
+    const struct weir_service *found = find_service(deployment, service);
+
+    if (found == NULL || found->source_topics == NULL || is_changes(deployment, found->source_topics[source]))
+        return NULL;
+    for (size_t i = 0; i < deployment->notify_count; i++)
+        if (deployment->notifies[i].topic != NULL &&
+            strcmp(deployment->notifies[i].topic, found->topics[source]) == 0)
+            return found->topics[source];
+    return NULL;
 }
 
 /* The addresses and paths of the [notify NAME] sections are the notifier's to check. */
@@ -244,7 +284,7 @@ static int check_notifies(
         if (!weir_notifier_takes(deployment, service, notify))
             continue;
         ++*ret_count;
-        if (weir_rule_check_to(notify->to, err) < 0)
+        if (weir_rule_check_to(notify->to, notify->topic == NULL, err) < 0)
             return weir_error_prefix(err, "to of [notify %s]", notify->name);
     }
     return 0;
@@ -264,7 +304,7 @@ static int check_recipients(const struct weir_notifier_settings *settings,
         return weir_error_set(err, WEIR_E_CONFIG,
             "notifier.to: nobody gets a mail: name addresses here, or in a [notify NAME] section for a "
             "collection whose changes this service reads, or write a section [subscriptions]");
-    return weir_rule_check_to(settings->to, err) < 0 ? weir_error_prefix(err, "notifier.to") : 0;
+    return weir_rule_check_to(settings->to, true, err) < 0 ? weir_error_prefix(err, "notifier.to") : 0;
 }
 
 static int check_security(const struct weir_notifier_settings *settings, struct weir_error *err)
@@ -356,5 +396,9 @@ int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
     code = check_recipients(settings, deployment, service, err);
     if (code == 0)
         code = check_security(settings, err);
+    if (code == 0 && settings->listen != NULL && !weir_address_is_loopback(settings->listen) &&
+        settings->peer_secret == NULL)
+        code = weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.listen = %s: beyond loopback the reads need a notifier.peer.secret", settings->listen);
     return code < 0 ? code : check_timeout(settings, deployment, service, err);
 }

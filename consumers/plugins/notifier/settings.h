@@ -30,12 +30,15 @@ struct weir_notifier_settings {
     char *password;
     char *ledger_path; /* NULL: in the service's state.dir */
     int64_t ledger_keep_ms;
+    char *listen;                   /* of the reads; NULL: none */
+    char *advertise;                /* NULL: the address of listen */
+    char *peer_secret;              /* NULL: whoever reaches it may read */
     int64_t connect_ms, command_ms; /* of a session, within timeout_ms */
     int64_t suspend_after;          /* refusals in a row; 0: never */
     int64_t rate, domain_rate;      /* mails a second; 0: as fast as it goes */
 };
 
-enum { WEIR_NOTIFIER_OPTION_COUNT = 21, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
+enum { WEIR_NOTIFIER_OPTION_COUNT = 24, WEIR_NOTIFIER_SESSIONS_MAX = 64, WEIR_NOTIFIER_RELAYS_MAX = 8 };
 extern const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT];
 
 /* No I/O. The text of an error begins with the full key. `deployment` may be NULL (tests). */
@@ -48,6 +51,11 @@ const char *weir_notifier_domain(const struct weir_notifier_settings *settings);
 /* Whether the service sends the mails of that section: it reads the collection's changes. */
 bool weir_notifier_takes(
     const struct weir_deployment *deployment, const char *service, const struct weir_notify *notify);
+
+/* The name, without prefix, of the service's topic number `source` if it is of others: not the changes of a
+ * collection, and a [notify NAME] section names it. NULL otherwise. */
+const char *weir_notifier_foreign_topic(
+    const struct weir_deployment *deployment, const char *service, uint32_t source);
 
 /* The service's drain.timeout, or its default. */
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service);
