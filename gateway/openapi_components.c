@@ -107,13 +107,49 @@ const char weir_doc_components[] = JSON({
             "properties": {
                 "request": {"type": "string"},
                 "outcome": {"enum": ["pending", "retrying", "stored", "unchanged", "rejected", "dead-lettered"]},
-                "error": {"type": "string", "description": "Why it was rejected or dead-lettered."},
+                "error": {"type": "string", "description": "Why it was rejected or dead-lettered, or what it waits for."},
+                "detail": {"type": "string", "description": "What was wrong."},
+                "errors": {"$ref": "#/components/schemas/Violations"},
                 "key": {"$ref": "#/components/schemas/Key"},
                 "at": {"$ref": "#/components/schemas/Position"},
                 "first": {"$ref": "#/components/schemas/Position"},
                 "op": {"enum": ["c", "u", "d"]},
                 "version": {"type": "integer", "minimum": 1},
-                "ts_ms": {"type": "integer", "minimum": 0}}}},
+                "change": {"$ref": "#/components/schemas/Position"},
+                "ts_ms": {"type": "integer", "minimum": 0}}},
+        "Violations": {"type": "array", "items": {
+            "type": "object", "required": ["pointer", "detail"],
+            "properties": {"pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the document."}, "detail": {"type": "string"}}}},
+        "Journey": {
+            "type": "object", "required": ["collection", "key", "document", "requests", "more"],
+            "properties": {
+                "collection": {"type": "string"},
+                "key": {"$ref": "#/components/schemas/Key"},
+                "waiting": {"type": "string", "description": "Why commands of this partition wait."},
+                "document": {"type": ["object", "null"], "properties": {
+                    "version": {"type": "integer", "minimum": 1},
+                    "ts_ms": {"type": "integer", "minimum": 0},
+                    "request": {"type": "string", "description": "The last change."}}},
+                "requests": {"type": "array", "maxItems": 20, "items": {
+                    "type": "object", "required": ["request", "accepted", "executions", "ended"],
+                    "properties": {
+                        "request": {"type": "string"},
+                        "accepted": {"type": "object", "required": ["at"], "properties": {
+                            "at": {"$ref": "#/components/schemas/Position"},
+                            "ts_ms": {"type": "integer", "minimum": 0}}},
+                        "executions": {"type": "integer", "minimum": 1},
+                        "ended": {"type": "object", "required": ["ts_ms", "outcome"], "properties": {
+                            "ts_ms": {"type": "integer", "minimum": 0},
+                            "outcome": {"enum": ["stored", "unchanged", "rejected", "dead-lettered"]},
+                            "error": {"type": "string"},
+                            "detail": {"type": "string"},
+                            "errors": {"$ref": "#/components/schemas/Violations"},
+                            "op": {"enum": ["c", "u", "d"]},
+                            "version": {"type": "integer", "minimum": 1},
+                            "change": {"$ref": "#/components/schemas/Position"},
+                            "letter": {"type": "object", "properties": {
+                                "topic": {"type": "string"}, "partition": {"type": "integer", "minimum": 0}}}}}}}},
+                "more": {"type": "boolean", "description": "There are more than are told."}}}},
     "responses": {
         "Accepted": {"description": "Kafka has the command and it will end exactly once: stored, dead-lettered, or without effect and on record. 200 instead of 202 where the collection says so (success.status).",
             "headers": ["X-Request-Id", "Weir-Position", "Location"], "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}}},

@@ -168,6 +168,19 @@ const char weir_doc_request[] = JSON({
     "errors": [404, 406, 504]
 });
 
+const char weir_doc_journey[] = JSON({
+    "operationId": "journey",
+    "summary": "What became of a document's commands",
+    "description": "The last 20 requests of the last day, the newest first, each from its acceptance to its end; and the document's last change.",
+    "x-only": "store",
+    "parameters": ["key", "traceparent"],
+    "responses": {"200": {
+        "description": "As far as the store knows.",
+        "headers": ["X-Request-Id"],
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Journey"}}}}},
+    "errors": [404, 504]
+});
+
 const char weir_doc_openapi[] = JSON({
     "operationId": "openapi",
     "summary": "This document",

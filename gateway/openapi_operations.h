@@ -26,6 +26,7 @@ extern const char weir_doc_create[], weir_doc_batch[], weir_doc_list[], weir_doc
     weir_doc_adjust[], weir_doc_confirm_page[], weir_doc_confirm[], weir_doc_unsubscribe_page[],
     weir_doc_unsubscribe[], weir_doc_request[], weir_doc_openapi[], weir_doc_dispatch[],
     weir_doc_dispatch_methods[], weir_doc_portal[], weir_doc_portal_session[];
+extern const char weir_doc_journey[];
 
 /* The request of the dispatch about one collection: a Schema Object, with {collection} for its name. */
 extern const char weir_doc_dispatch_body[];

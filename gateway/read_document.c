@@ -67,6 +67,18 @@ static void end_found(struct weir_read_job *job)
     }
 }
 
+void weir_read_end_body(struct weir_read_job *job)
+{
+    struct weir_outcome *outcome = &job->request->outcome;
+    if (!weir_pending_take(job->request->gateway->pending, job->request))
+        return;
+    outcome->kind = WEIR_OUTCOME_DOCUMENT;
+    outcome->status = MHD_HTTP_OK;
+    outcome->document = job->body;
+    job->body = (struct weir_buffer){0};
+    weir_pending_resume(job->request);
+}
+
 /* A store says Weir-Version: 0 of a document that it would keep and does not have. Any other 404 comes from
  * somebody else, and says nothing about the document. */
 bool weir_read_is_missing(const struct weir_read_job *job, long status)

@@ -50,6 +50,8 @@ bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *
 /* For judge and give_up. The header's value; out stays as it is without one. */
 void weir_read_copy_header(const struct weir_read_job *job, const char *name, char *out, size_t size);
 void weir_read_end_problem(struct weir_read_job *job, unsigned status, const char *detail);
+/* 200 with the store's own body, which is JSON. */
+void weir_read_end_body(struct weir_read_job *job);
 /* 503, because of the last try; 504. */
 void weir_read_give_up(struct weir_read_job *job);
 void weir_read_late(struct weir_read_job *job);

@@ -43,18 +43,6 @@ static void write_url(const struct weir_read_job *job, const char *owner, struct
 
 /* ---- the question of a client ---- */
 
-static void end_told(struct weir_read_job *job)
-{
-    struct weir_request *request = job->request;
-    if (!weir_pending_take(request->gateway->pending, request))
-        return;
-    request->outcome.kind = WEIR_OUTCOME_DOCUMENT;
-    request->outcome.status = MHD_HTTP_OK;
-    request->outcome.document = job->body;
-    job->body = (struct weir_buffer){0};
-    weir_pending_resume(request);
-}
-
 /* A store marks its own word; any other 404 says nothing about the request. */
 static bool is_unknown(const struct weir_read_job *job, long status)
 {
@@ -66,7 +54,7 @@ static bool is_unknown(const struct weir_read_job *job, long status)
 static bool judge_told(struct weir_read_job *job, long status)
 {
     if (status == MHD_HTTP_OK)
-        end_told(job);
+        weir_read_end_body(job);
     else if (is_unknown(job, status))
         weir_read_end_problem(
             job, MHD_HTTP_NOT_FOUND, "no such request is known; requests are for at least a day");

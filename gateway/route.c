@@ -3,6 +3,7 @@
 #include "gateway/batch.h"
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
+#include "gateway/journey.h"
 #include "gateway/list.h"
 #include "gateway/openapi.h"
 #include "gateway/openapi_operations.h"
@@ -57,6 +58,8 @@ const struct weir_route weir_routes[] = {
         weir_subscription_act, weir_doc_unsubscribe},
     {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run,
         weir_doc_adjust},
+    {ITEM ":journey", "GET", true, 0, NULL, "journey", false, weir_journey_run, weir_doc_journey},
+    {ITEM ":journey", "HEAD", true, 0, NULL, "journey", false, weir_journey_run, weir_doc_journey},
     {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run, weir_doc_request},
     {REQUEST, "HEAD", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run, weir_doc_request},
     {OPENAPI, "GET", false, 0, NULL, WEIR_ROUTE_OPENAPI, false, weir_openapi_run, weir_doc_openapi},

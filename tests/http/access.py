@@ -42,8 +42,10 @@ def case_scopes():
         (WRITER, "PUT", "/v1/orders/o-1", "{}", 202),
         (WRITER, "DELETE", "/v1/orders/o-1", None, 403),
         (WRITER, "GET", "/v1/orders/o-1", None, 403),
+        (WRITER, "GET", "/v1/orders/o-1:journey", None, 403),
         (WRITER, "POST", "/v1/products", "{}", 403),
         (READER, "GET", "/v1/orders/o-1", None, 200),
+        (READER, "GET", "/v1/orders/o-1:journey", None, 200),
         (READER, "OPTIONS", "/v1/products", None, 204),
         (READER, "POST", "/v1/orders", "{}", 403),
         (WRITER, "GET", "/v1/requests/r-1?at=orders/0/0", None, 403),
@@ -54,6 +56,7 @@ def case_scopes():
     ]
     with stage_with().start() as stage:
         stage.store.put("/documents/orders/o-1", b"{}")
+        stage.store.put("/journeys/orders/o-1", b"{}")
         for key, method, path, body, wanted in rows:
             equal((key, method, path, status(stage, method, path, key, body)), (key, method, path, wanted), "status")
         equal({r["headers"]["weir-principal"] for r in stage.records()}, {"writer"}, "principals of orders")

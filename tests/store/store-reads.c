@@ -252,7 +252,7 @@ static void requests_are_told(void **state)
     fake_put(fake, FAKE_ORDERS, "delete", "r7", "w", NULL, NULL);
     fake_run(fake);
     check_ending(ask(fake, "w", "r2", 0, ""), "\"outcome\":\"stored\",\"key\":\"w\",\"at\":\"orders/");
-    check_ending(ask(fake, "w", "r2", 0, ""), "\"op\":\"c\",\"version\":1,\"ts_ms\":");
+    check_ending(ask(fake, "w", "r2", 0, ""), "\"op\":\"c\",\"version\":1,\"change\":\"orders.changes/");
     check_ending(ask(fake, "w", "r3", 1, ""), "\"op\":\"u\",\"version\":2,");
     check_ending(ask(fake, "w", "r4", 2, ""), "\"outcome\":\"rejected\",\"error\":\"already-exists\"");
     check_ending(ask(fake, "w", "r5", 3, ""), "\"outcome\":\"dead-lettered\",\"error\":\"invalid\"");

@@ -11,6 +11,8 @@ void weir_store_begin_batch(struct weir_store *store)
     store->batch_outputs = 0;
     memset(store->batch_effects, 0, sizeof(store->batch_effects));
     store->batch_expired = 0;
+    weir_buffer_clear(&store->batch_changes);
+    store->batch_changes_at = 0;
 }
 
 void weir_store_aborted(void *instance, struct weir_batch *batch)
@@ -48,6 +50,8 @@ static size_t note_checkpoints(struct weir_store *store, const struct weir_resul
         if (source == NULL || output->partition < 0 || output->partition >= source->partition_count)
             continue;
         source->partitions[output->partition].pending[table] = output->offset + 1;
+        if (table == WEIR_STORE_CHANGES)
+            weir_requests_place_changes(store, output);
         count++;
     }
     return count;

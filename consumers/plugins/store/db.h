@@ -15,6 +15,9 @@
 
 struct weir_db;
 
+/* Answers whether to go on. */
+typedef bool weir_db_visitor(void *context, struct weir_bytes key, struct weir_bytes value);
+
 struct weir_db_settings {
     const char *path;     /* folder; made with its parents, mode 0700 */
     const char *log_path; /* folder for RocksDB's own log: on another disk, because a full one would abort the
@@ -83,7 +86,9 @@ int weir_db_batch_write(struct weir_db *db, struct weir_error *err); /* empty af
 /* What is kept for some hours only. The entries of an hour (of the wall clock, counted from 1970) lie in a
  * column family of their own, which is dropped whole: nothing is ever deleted one by one. */
 enum { WEIR_DB_HOURS_KEPT = 25 };
-void weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+size_t weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+/* Writes over some bytes of what weir_db_hour_overlay_put has put as that number. */
+void weir_db_hour_overlay_patch(struct weir_db *db, size_t put, size_t at, struct weir_bytes bytes);
 /* Whether the batch at hand has put key. *ret_value is good until the next put. */
 bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value);
 /* Makes the hour where there is none. RocksDB as Debian builds it ends the process when the disk is full just
@@ -96,13 +101,16 @@ int weir_db_hour_batch_put(
  * Threads: any. */
 int weir_db_hours_get(
     struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
+/* Visits what begins with prefix on disk, the youngest hour first, within one against the order of the keys.
+ * Threads: any. */
+int weir_db_hours_each(
+    struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context, struct weir_error *err);
 /* Drops what is older than WEIR_DB_HOURS_KEPT at `now`, an hour. */
 int weir_db_hours_drop(struct weir_db *db, int64_t now, struct weir_error *err);
 /* The oldest hour that is not before `from`; false when there is none. */
 bool weir_db_hours_next(const struct weir_db *db, int64_t from, int64_t *ret_hour);
 
 /* Calls visit for each entry whose key begins with prefix, in order of the keys, until it answers false. */
-typedef bool weir_db_visitor(void *context, struct weir_bytes key, struct weir_bytes value);
 int weir_db_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
     struct weir_error *err);
 /* The same from key `from` on. */

@@ -81,9 +81,14 @@ void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key)
     weir_overlay_put(&db->overlay, key, WEIR_BYTES_NULL);
 }
 
-void weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
+size_t weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
 {
-    weir_overlay_put(&db->hour_overlay, key, value);
+    return weir_overlay_put(&db->hour_overlay, key, value);
+}
+
+void weir_db_hour_overlay_patch(struct weir_db *db, size_t put, size_t at, struct weir_bytes bytes)
+{
+    weir_overlay_patch(&db->hour_overlay, put, at, bytes);
 }
 
 bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value)

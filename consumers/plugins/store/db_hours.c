@@ -153,6 +153,49 @@ int weir_db_hours_get(
     return r;
 }
 
+/* Answers false when visit did, or after an error. */
+static bool visit_back(struct weir_db *db, rocksdb_column_family_handle_t *column, struct weir_bytes prefix,
+    weir_db_visitor *visit, void *context, char **ret_error)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer behind = {0};
+    struct weir_bytes key, value;
+    bool more = true;
+
+    /* No key goes on with a byte 0xff. */
+    weir_buffer_append_bytes(&behind, prefix);
+    weir_buffer_append(&behind, "\xff", 1);
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator_cf(db->rocks, db->reads, column);
+    for (rocksdb_iter_seek_for_prev(iterator, behind.data, behind.len); more && rocksdb_iter_valid(iterator);
+         rocksdb_iter_prev(iterator)) {
+        key.data = rocksdb_iter_key(iterator, &key.len);
+        value.data = rocksdb_iter_value(iterator, &value.len);
+        if (key.len < prefix.len || memcmp(key.data, prefix.data, prefix.len) != 0)
+            break;
+        more = visit(context, key, value);
+    }
+    rocksdb_iter_get_error(iterator, ret_error);
+    rocksdb_iter_destroy(iterator);
+    return more && *ret_error == NULL;
+}
+
+int weir_db_hours_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
+    struct weir_error *err)
+{
+    char *error = NULL;
+    int r = 0;
+
+    pthread_rwlock_rdlock(&db->lock);
+    if (db->rocks == NULL)
+        r = weir_db_fail_closed(db, err);
+    for (size_t i = 0; r == 0 && i < db->hour_count; i++)
+        if (!visit_back(db, db->hours[i].column, prefix, visit, context, &error))
+            break;
+    if (error != NULL)
+        r = weir_db_fail(db, "can't read", error, err);
+    pthread_rwlock_unlock(&db->lock);
+    return r;
+}
+
 static int drop_oldest(struct weir_db *db, struct weir_error *err)
 {
     char *error = NULL;

@@ -4,18 +4,29 @@
 
 #include <inttypes.h>
 
-enum { HEADERS_MAX = 9 };
+enum { HEADERS_MAX = 10 };
 
 struct headers {
     struct weir_header all[HEADERS_MAX];
     size_t count;
-    char redrive_count[12];
+    char redrive_count[12], accepted[24];
 };
 
 static void add(struct headers *headers, const char *name, struct weir_bytes value)
 {
     if (value.data != NULL)
         headers->all[headers->count++] = (struct weir_header){name, value};
+}
+
+static void add_accepted(const struct weir_turn *turn, struct headers *headers)
+{
+    char *end = headers->accepted + sizeof(headers->accepted), *at = end;
+
+    if (turn->record->timestamp_ms < 0)
+        return;
+    for (int64_t left = turn->record->timestamp_ms; at == end || left > 0; left /= 10)
+        *--at = (char)('0' + left % 10);
+    add(headers, WEIR_HEADER_ORIGINAL_TIMESTAMP, weir_bytes(at, (size_t)(end - at)));
 }
 
 /* What a restored ending is made of, beside the value. */
@@ -27,6 +38,7 @@ static void add_request(const struct weir_turn *turn, struct headers *headers)
     add(headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str("application/json"));
     add(headers, WEIR_HEADER_FINGERPRINT, command->fingerprint);
     add(headers, WEIR_HEADER_TRACEPARENT, command->traceparent);
+    add_accepted(turn, headers);
     if (command->redrive_count == 0)
         return;
     snprintf(headers->redrive_count, sizeof(headers->redrive_count), "%" PRId64, command->redrive_count);

@@ -1,16 +1,18 @@
 #include "consumers/plugins/store/ending.h"
 
 #include <endian.h>
+#include <stddef.h>
 
-enum { FORMAT = 2, SPAN_BYTES = 255 };
+enum { FORMAT = 3, SPAN_BYTES = 255 };
 
 struct __attribute__((packed)) fixed {
     uint8_t format, kind;
     uint32_t redrive_count;
     uint64_t version, ts_ms;
     uint32_t partition;
-    uint64_t offset;
+    uint64_t offset, accepted_ms, change;
 };
+_Static_assert(offsetof(struct fixed, change) == WEIR_ENDING_CHANGE_AT, "where it is set later");
 
 static struct weir_bytes cut(struct weir_bytes span)
 {
@@ -25,6 +27,12 @@ static void append_span(struct weir_buffer *out, struct weir_bytes span)
     weir_buffer_append_bytes(out, span);
 }
 
+void weir_ending_write_change(int64_t change, char out[static WEIR_ENDING_CHANGE_BYTES])
+{
+    uint64_t word = htole64((uint64_t)change);
+    memcpy(out, &word, sizeof(word));
+}
+
 void weir_ending_write(const struct weir_ending *ending, struct weir_buffer *out)
 {
     const struct fixed fixed = {
@@ -35,6 +43,8 @@ void weir_ending_write(const struct weir_ending *ending, struct weir_buffer *out
         .ts_ms = htole64((uint64_t)ending->ts_ms),
         .partition = htole32((uint32_t)ending->partition),
         .offset = htole64((uint64_t)ending->offset),
+        .accepted_ms = htole64((uint64_t)ending->accepted_ms),
+        .change = htole64((uint64_t)ending->change),
     };
 
     weir_buffer_clear(out);
@@ -71,6 +81,8 @@ int weir_ending_read(struct weir_bytes stored, struct weir_ending *ret_ending, s
         .ts_ms = (int64_t)le64toh(fixed.ts_ms),
         .partition = (int32_t)le32toh(fixed.partition),
         .offset = (int64_t)le64toh(fixed.offset),
+        .accepted_ms = (int64_t)le64toh(fixed.accepted_ms),
+        .change = (int64_t)le64toh(fixed.change),
     };
     stored = weir_bytes(stored.data + sizeof(fixed), stored.len - sizeof(fixed));
     if (!take_span(&stored, &ret_ending->error) || !take_span(&stored, &ret_ending->fingerprint) ||

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-static const char format_now[] = "3";
+static const char format_now[] = "4";
 
 const char weir_store_two_ways[] = "stop all instances of the service, then either `weirctl store "
                                    "republish`, which writes the documents that are "

@@ -90,11 +90,11 @@ static size_t append(struct weir_overlay *overlay, struct weir_bytes bytes)
     return at;
 }
 
-void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes value)
+size_t weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes value)
 {
     if (overlay->failed || (overlay->count * 2 >= overlay->slot_count && !grow(overlay))) {
         overlay->failed = true;
-        return;
+        return 0;
     }
     uint64_t hash = weir_hash(overlay->seed, key);
     uint32_t *slot = find_slot(overlay, hash, key);
@@ -108,6 +108,13 @@ void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struc
     entry->value_len = value.len;
     entry->deleted = value.data == NULL;
     overlay->failed = overlay->bytes.failed;
+    return *slot - 1;
+}
+
+void weir_overlay_patch(struct weir_overlay *overlay, size_t index, size_t at, struct weir_bytes bytes)
+{
+    if (!overlay->failed && index < overlay->count && at + bytes.len <= overlay->entries[index].value_len)
+        memcpy(overlay->bytes.data + overlay->entries[index].value_at + at, bytes.data, bytes.len);
 }
 
 static int compare_keys(const void *left, const void *right, void *context)

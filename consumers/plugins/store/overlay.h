@@ -29,8 +29,11 @@ struct weir_overlay {
     bool failed; /* memory was out: the overlay lacks something and has to be cleared */
 };
 
-/* value.data NULL: deleted. Copies both. */
-void weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes value);
+/* value.data NULL: deleted. Copies both. Answers the index of the entry, which stays the same until all is
+ * cleared. */
+size_t weir_overlay_put(struct weir_overlay *overlay, struct weir_bytes key, struct weir_bytes value);
+/* Writes over `bytes` of an entry's value from `at` on, which it has to have. */
+void weir_overlay_patch(struct weir_overlay *overlay, size_t index, size_t at, struct weir_bytes bytes);
 /* Whether key was changed; *ret_value is its value then, data NULL if deleted, and good until the next put.
  */
 bool weir_overlay_find(

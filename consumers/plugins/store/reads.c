@@ -167,20 +167,30 @@ static void read_document(
     reply_found(read, found, weir_buffer_bytes(&stored), &err);
 }
 
-/* rest: "orders/o-1"; the key is all behind the first slash. */
+/* The key is all behind the first slash. */
+bool weir_read_find_document(const struct weir_read *read, const char *rest,
+    const struct weir_source **ret_source, struct weir_bytes *ret_key)
+{
+    const struct weir_host *host = read->store->host;
+    const char *slash = strchr(rest, '/');
+
+    *ret_key = weir_bytes_str(slash != NULL ? slash + 1 : "");
+    *ret_source = slash != NULL ? weir_read_find_collection(read->store, rest, (size_t)(slash - rest)) : NULL;
+    if (*ret_source == NULL)
+        host->reply_problem(read->reply, 404, "this store keeps no such collection");
+    else if (weir_key_check(*ret_key, NULL) < 0)
+        host->reply_problem(read->reply, 404, "a key has 1 to 255 bytes of UTF-8 without control characters");
+    else
+        return true;
+    return false;
+}
+
 static void answer_document(const struct weir_read *read, const char *rest)
 {
-    const char *slash = strchr(rest, '/');
-    struct weir_bytes key = weir_bytes_str(slash != NULL ? slash + 1 : "");
-    const struct weir_source *source =
-        slash != NULL ? weir_read_find_collection(read->store, rest, (size_t)(slash - rest)) : NULL;
+    const struct weir_source *source;
+    struct weir_bytes key;
 
-    if (source == NULL)
-        read->store->host->reply_problem(read->reply, 404, "this store keeps no such collection");
-    else if (weir_key_check(key, NULL) < 0)
-        read->store->host->reply_problem(
-            read->reply, 404, "a key has 1 to 255 bytes of UTF-8 without control characters");
-    else
+    if (weir_read_find_document(read, rest, &source, &key))
         read_document(read, source, key);
 }
 
@@ -221,8 +231,9 @@ static void answer_positions(const struct weir_read *read, const char *rest)
 static const struct {
     const char *path;
     void (*answer)(const struct weir_read *read, const char *rest);
-} routes[] = {{"/documents/", answer_document}, {"/requests/", weir_read_answer_request},
-    {"/lists/", weir_read_answer_list}, {"/positions", answer_positions}};
+} routes[] = {{"/documents/", answer_document}, {"/journeys/", weir_read_answer_journey},
+    {"/requests/", weir_read_answer_request}, {"/lists/", weir_read_answer_list},
+    {"/positions", answer_positions}};
 
 static bool is_snapshot(const struct weir_store *store, const struct weir_http_request *request)
 {

@@ -29,7 +29,7 @@ static bool read_place(const struct weir_store *store, const char *rest, struct 
            ret_place->request.len <= WEIR_REQUEST_BYTES;
 }
 
-static void append_member(struct weir_buffer *out, const char *name, struct weir_bytes text)
+void weir_read_append_member(struct weir_buffer *out, const char *name, struct weir_bytes text)
 {
     if (text.data == NULL)
         return;
@@ -37,11 +37,31 @@ static void append_member(struct weir_buffer *out, const char *name, struct weir
     weir_buffer_append_json_string(out, text);
 }
 
-static struct weir_bytes op_of(enum weir_effect_kind kind)
+void weir_read_append_outcome(const struct weir_ending *ending, struct weir_buffer *out)
+{
+    weir_read_append_member(out, "outcome", weir_bytes_str(weir_ending_name(ending->kind)));
+    weir_read_append_member(out, "error", ending->error);
+    if (ending->problem.len > 0) {
+        weir_buffer_append_str(out, ",");
+        weir_buffer_append_bytes(out, ending->problem);
+    }
+}
+
+void weir_read_append_change(const struct weir_source *source, int32_t partition,
+    const struct weir_ending *ending, struct weir_buffer *out)
 {
     static const char *const ops[WEIR_EFFECT_COUNT] = {
         [WEIR_EFFECT_CREATED] = "c", [WEIR_EFFECT_UPDATED] = "u", [WEIR_EFFECT_DELETED] = "d"};
-    return weir_bytes_str(ops[kind]);
+    char change[WEIR_POSITION_BYTES];
+
+    if (ending->version == 0)
+        return;
+    weir_read_append_member(out, "op", weir_bytes_str(ops[ending->kind]));
+    weir_buffer_printf(out, ",\"version\":%" PRIu64, ending->version);
+    if (ending->change < 0)
+        return;
+    weir_position_write(source->changes_topic, partition, ending->change, change);
+    weir_read_append_member(out, "change", weir_bytes_str(change));
 }
 
 static void write_ending(
@@ -52,18 +72,15 @@ static void write_ending(
     weir_position_write(place->source->topic, ending->partition, ending->offset, at);
     weir_buffer_append_str(out, "{\"request\":");
     weir_buffer_append_json_string(out, place->request);
-    append_member(out, "outcome", weir_bytes_str(reused ? "rejected" : weir_ending_name(ending->kind)));
-    append_member(out, "error", reused ? weir_bytes_str("idempotency-key-reused") : ending->error);
-    if (!reused && ending->problem.len > 0) {
-        weir_buffer_append_str(out, ",");
-        weir_buffer_append_bytes(out, ending->problem);
-    }
-    append_member(out, "key", ending->key);
-    append_member(out, reused ? "first" : "at", weir_bytes_str(at));
-    if (!reused && ending->version > 0) {
-        append_member(out, "op", op_of(ending->kind));
-        weir_buffer_printf(out, ",\"version\":%" PRIu64, ending->version);
-    }
+    if (reused) {
+        weir_read_append_member(out, "outcome", weir_bytes_str("rejected"));
+        weir_read_append_member(out, "error", weir_bytes_str("idempotency-key-reused"));
+    } else
+        weir_read_append_outcome(ending, out);
+    weir_read_append_member(out, "key", ending->key);
+    weir_read_append_member(out, reused ? "first" : "at", weir_bytes_str(at));
+    if (!reused)
+        weir_read_append_change(place->source, place->partition, ending, out);
     weir_buffer_printf(out, ",\"ts_ms\":%" PRId64 "}", ending->ts_ms);
 }
 
@@ -85,8 +102,8 @@ static void reply_pending(const struct weir_read *read, const struct place *plac
 
     weir_buffer_append_str(&body, "{\"request\":");
     weir_buffer_append_json_string(&body, place->request);
-    append_member(&body, "outcome", weir_bytes_str(waits_for != NULL ? "retrying" : "pending"));
-    append_member(&body, "error", weir_bytes_str(waits_for));
+    weir_read_append_member(&body, "outcome", weir_bytes_str(waits_for != NULL ? "retrying" : "pending"));
+    weir_read_append_member(&body, "error", weir_bytes_str(waits_for));
     weir_buffer_append_str(&body, "}");
     read->store->host->reply_body(read->reply, 200, "application/json", weir_buffer_bytes(&body));
 }

@@ -30,10 +30,44 @@ static int write_ending(struct weir_store *store, const struct weir_ending *endi
     return store->stored.failed ? WEIR_E_INTERNAL : 0;
 }
 
+/* What has to learn where its event stands, once that is known. */
+struct change_note {
+    uint32_t cause; /* index of the record */
+    size_t put;     /* of the ending */
+};
+
+static void note_change(struct weir_turn *turn, const struct weir_effect *effect, size_t put)
+{
+    const struct change_note note = {turn->record->index, put};
+
+    if (effect->version > 0)
+        weir_buffer_append(&turn->store->batch_changes, &note, sizeof(note));
+}
+
+void weir_requests_place_changes(struct weir_store *store, const struct weir_output *output)
+{
+    struct weir_buffer *notes = &store->batch_changes;
+    struct change_note note;
+    char change[WEIR_ENDING_CHANGE_BYTES];
+
+    while (store->batch_changes_at < notes->len) {
+        memcpy(&note, notes->data + store->batch_changes_at, sizeof(note));
+        if (note.cause > output->cause)
+            return;
+        store->batch_changes_at += sizeof(note);
+        if (note.cause < output->cause)
+            continue;
+        weir_ending_write_change(output->offset, change);
+        weir_db_hour_overlay_patch(
+            store->db, note.put, WEIR_ENDING_CHANGE_AT, weir_bytes(change, sizeof(change)));
+        return;
+    }
+}
+
 int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effect)
 {
     struct weir_store *store = turn->store;
-    char key[WEIR_STORE_KEY_BYTES];
+    char key[WEIR_STORE_KEY_BYTES], history[WEIR_HISTORY_KEY_BYTES];
     const struct weir_ending ending = {
         .kind = effect->kind,
         .redrive_count = (uint32_t)turn->command.redrive_count,
@@ -41,6 +75,8 @@ int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effe
         .ts_ms = store->batch_ms,
         .partition = turn->partition,
         .offset = turn->offset,
+        .accepted_ms = turn->record->timestamp_ms,
+        .change = -1,
         .error = weir_bytes_str(effect->kind == WEIR_EFFECT_REFUSED ? effect->disposition : effect->error),
         .fingerprint = turn->command.fingerprint,
         .key = turn->record->key,
@@ -54,8 +90,14 @@ int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effe
         return r;
     struct weir_bytes stored_key =
         write_key(turn->source, turn->record->partition, turn->command.request, key);
-    weir_db_hour_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
+    size_t put = weir_db_hour_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
     weir_seen_add(&store->seen, stored_key);
+    note_change(turn, effect, put);
+    if (effect->kind == WEIR_EFFECT_REFUSED && weir_key_check(ending.key, NULL) < 0)
+        return 0; /* of no document */
+    struct weir_bytes history_key =
+        weir_history_key(turn->source->number, turn->record->partition, ending.key, turn->offset, history);
+    weir_db_hour_overlay_put(store->db, history_key, turn->command.request);
     return 0;
 }
 
@@ -112,7 +154,7 @@ int weir_requests_restore(struct weir_store *store, const struct weir_source *so
     struct weir_bytes request, const struct weir_ending *ending, struct weir_error *err)
 {
     int64_t now_hour = hour_of(store->host->now_ms()), hour = hour_of(ending->ts_ms);
-    char key[WEIR_STORE_KEY_BYTES];
+    char key[WEIR_STORE_KEY_BYTES], history[WEIR_HISTORY_KEY_BYTES];
 
     if (hour + WEIR_DB_HOURS_KEPT <= now_hour || request.len == 0 || request.len > WEIR_REQUEST_BYTES)
         return 0;
@@ -121,8 +163,13 @@ int weir_requests_restore(struct weir_store *store, const struct weir_source *so
     struct weir_bytes stored_key = write_key(source, partition, request, key);
     weir_seen_add(&store->seen, stored_key);
     /* A clock ahead of ours must not make an hour that is never dropped. */
-    return weir_db_hour_batch_put(
-        store->db, hour < now_hour ? hour : now_hour, stored_key, weir_buffer_bytes(&store->stored), err);
+    hour = hour < now_hour ? hour : now_hour;
+    int r = weir_db_hour_batch_put(store->db, hour, stored_key, weir_buffer_bytes(&store->stored), err);
+    if (r < 0 || weir_key_check(ending->key, NULL) < 0)
+        return r;
+    struct weir_bytes history_key =
+        weir_history_key(source->number, partition, ending->key, ending->offset, history);
+    return weir_db_hour_batch_put(store->db, hour, history_key, request, err);
 }
 
 /* ---- the filter after a start ---- */
@@ -141,7 +188,8 @@ static bool fill_entry(void *context, struct weir_bytes key, struct weir_bytes v
         weir_buffer_append_bytes(&fill->store->fill_from, key);
         return false;
     }
-    weir_seen_add(&fill->store->seen, key);
+    if (key.data[0] == WEIR_KEY_REQUEST)
+        weir_seen_add(&fill->store->seen, key);
     return true;
 }
 

@@ -30,6 +30,10 @@ int weir_requests_find(struct weir_store *store, const struct weir_source *sourc
 int weir_requests_find_in_batch(struct weir_turn *turn, struct weir_buffer *stored,
     struct weir_ending *ret_ending, struct weir_error *err);
 
+/* For each record of a change topic that is committed, in their order: the ending of its cause learns of it.
+ */
+void weir_requests_place_changes(struct weir_store *store, const struct weir_output *output);
+
 /* Into the next weir_db_batch_write; nothing when it is too old. */
 int weir_requests_restore(struct weir_store *store, const struct weir_source *source, int32_t partition,
     struct weir_bytes request, const struct weir_ending *ending, struct weir_error *err);

@@ -33,6 +33,11 @@ static uint32_t redrive_count(const struct weir_record *record)
     return count;
 }
 
+static int64_t accepted_ms(const struct weir_record *record)
+{
+    return weir_header_number(header(record, WEIR_HEADER_ORIGINAL_TIMESTAMP), INT64_MAX);
+}
+
 /* Takes over where the command stood; false when `at` is no position. */
 static bool take_position(const struct weir_source *source, const struct weir_record *record,
     struct weir_bytes at, struct weir_ending *ending)
@@ -61,6 +66,8 @@ static int keep_change(struct weir_store *store, const struct weir_source *sourc
         .redrive_count = redrive_count(record),
         .version = change->version,
         .ts_ms = change->ts_ms,
+        .accepted_ms = accepted_ms(record),
+        .change = record->offset,
         .fingerprint = header(record, WEIR_HEADER_FINGERPRINT),
         .key = record->key,
     };
@@ -192,6 +199,8 @@ int weir_restore_outcome(struct weir_store *store, const struct weir_source *sou
     struct weir_error invalid;
     struct weir_ending ending = {
         .redrive_count = redrive_count(record),
+        .accepted_ms = accepted_ms(record),
+        .change = -1,
         .fingerprint = header(record, WEIR_HEADER_FINGERPRINT),
         .key = record->key,
     };

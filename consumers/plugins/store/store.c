@@ -182,6 +182,7 @@ void weir_store_close(void *instance)
     weir_buffer_done(&store->stored);
     weir_buffer_done(&store->found);
     weir_buffer_done(&store->problem);
+    weir_buffer_done(&store->batch_changes);
     weir_buffer_done(&store->fill_from);
     weir_buffer_done(&store->entries_before);
     weir_buffer_done(&store->entries_after);

@@ -90,6 +90,8 @@ struct weir_store {
     size_t batch_outputs; /* records emitted */
     int64_t batch_effects[WEIR_EFFECT_COUNT], batch_expired;
     struct weir_buffer scratch, event, stored, found, problem, entries_before, entries_after;
+    struct weir_buffer batch_changes; /* of weir_requests_place_changes */
+    size_t batch_changes_at;
 
     /* How requests ended (requests.h). */
     struct weir_seen seen;
