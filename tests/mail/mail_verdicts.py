@@ -242,6 +242,85 @@ def case_domain_rate():
     equal(len(server.mails), verdicts.count("done"), "mails")
 
 
+def case_silent_at_each_command():
+    """A server that falls silent costs smtp.command.timeout; only a mail whose text it has may have arrived."""
+    for what in ("MAIL", "RCPT", "DATA", "."):
+        result = run(Server({what: SILENCE}).address, records(2), smtp_timeout="20s", smtp_command_timeout="300ms")
+        equal(result.verdicts()[0], "wait", "verdict on silence at " + what)
+        check("done" not in result.verdicts(), "verdicts on silence at %s: %r", what, result.verdicts())
+        equal(result.totals["unknown"], 1 if what == "." else 0, "unknown mails on silence at " + what)
+        check(result.totals["longest_ms"] < 15000, "handle took %d ms", result.totals["longest_ms"])
+
+
+def case_shuts_down_at_each_stage():
+    """421 is never said of a mail."""
+    for what in ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "."):
+        result = run(Server({what: "421 4.3.2 shutting down"}).address, records(2), rounds=2)
+        equal(set(result.verdicts(1) + result.verdicts(2)), {"wait"}, "verdicts on 421 at " + what)
+        equal(told(result), [], "records on 421 at " + what)
+
+
+def told(result):
+    return [json.loads(text)["status"] for text in result.totals["log"]]
+
+
+def case_greylisting():
+    """Refused for now at the first try, taken at the next: once."""
+    seen = set()
+
+    def grey(session, recipient):
+        known = recipient in seen
+        seen.add(recipient)
+        return None if known else "450 4.2.0 greylisted"
+
+    server = Server({"RCPT": grey})
+    lines = [record(i, event("o-%d" % i, document={"to": "a%d@example.org" % i})) for i in range(5)]
+    result = run(server.address, lines, rounds=2, to="after.to")
+    equal((result.verdicts(1), result.verdicts(2)), (["retry"] * 5, ["done"] * 5), "verdicts")
+    equal(len(server.mails), 5, "mails")
+
+
+def case_one_of_five():
+    """One address that is gone keeps the mail from none of the other four, and names itself."""
+    server = Server({"RCPT": lambda session, recipient: "550 5.1.1 gone" if "c@" in recipient else None})
+    result = run(server.address, records(1), to=", ".join("%s@example.org" % name for name in "abcde"))
+    equal(result.only()["verdict"], "reject", "verdict")
+    check("<c@example.org>: 550 5.1.1 gone" in result.only()["text"], "text %r", result.only()["text"])
+    equal(sorted(mail.recipients[0][4] for mail in server.mails), ["a", "b", "d", "e"], "recipients")
+    equal(sorted(told(result)), ["failed"] + ["sent"] * 4, "records")
+
+
+def case_garbage_replies():
+    """Bytes that are no SMTP prove nothing: no mail counts as sent, and none as refused for good."""
+    for garbage in (b"\xff\xfe\x00\x01garbage\r\n", b"two fifty\r\n", b"999 what\r\n", b"-250 no\r\n"):
+        for what in ("greeting", "MAIL", "RCPT", "."):
+            verdicts = run(Server({what: garbage}).address, records(1), smtp_timeout="20s", smtp_command_timeout="300ms").verdicts()
+            check(verdicts[0] in ("wait", "retry"), "verdict on %r to %s: %s", garbage, what, verdicts)
+
+
+def case_long_replies():
+    """10,000 bytes in one line: a mail is taken or waits, a refusal is told in a short one."""
+    for what in ("greeting", "EHLO", "MAIL", "RCPT", "."):
+        code = "220 " if what == "greeting" else "250 "
+        server = Server({what: lambda session, _: code + "x" * 10000})
+        verdicts = run(server.address, records(1), smtp_timeout="20s", smtp_command_timeout="500ms").verdicts()
+        check(verdicts[0] in ("done", "wait", "retry"), "verdict on a long reply to %s: %s", what, verdicts)
+        check((verdicts[0] == "done") <= (len(server.mails) == 1), "mails: %d", len(server.mails))
+    said = run(Server({"RCPT": "550 5.1.1 " + "x" * 10000}).address, records(1), smtp_command_timeout="500ms").only()
+    check(said["verdict"] != "done" and len(said["text"]) < 800, "verdict %s, text of %d bytes", said["verdict"], len(said["text"]))
+
+
+def case_starttls_bad_certificates():
+    """Expired, or signed by nobody: neither a mail nor the credentials leave in any form."""
+    with Certificates() as certificates:
+        for pair in (certificates.issue("expired", "DNS:localhost,IP:127.0.0.1", days=-1), certificates.self_signed()):
+            server = Server(tls=tls_context(*pair), users={"weir": "secret"})
+            result = run(server.address, records(1), smtp_starttls="required", smtp_ca=certificates.ca, smtp_user="weir",
+                         smtp_password=with_password("secret"))
+            sent_nothing(server, result, "smtp-tls", "certificate")
+            check(not any(command.startswith(b"AUTH") for command in server.commands), "AUTH was sent")
+
+
 def case_mail_after_the_deadline():
     """A connection that comes about after its session was given up carries no mail; the next session does."""
     server = Server(listen=False)

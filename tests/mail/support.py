@@ -206,14 +206,20 @@ class Certificates:
     def openssl(self, *arguments):
         subprocess.run(("openssl",) + arguments, check=True, capture_output=True)
 
-    def issue(self, name, alternatives):
+    def self_signed(self):
+        certificate, key = self.path("self.pem"), self.path("self.key")
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
+                     "/CN=server", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        return certificate, key
+
+    def issue(self, name, alternatives, days=2):
         certificate, key, extensions = self.path(name + ".pem"), self.path(name + ".key"), self.path(name + ".ext")
         with open(extensions, "w") as stream:
             stream.write("subjectAltName=%s\n" % alternatives)
         self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", self.path(name + ".csr"), "-subj",
                      "/CN=server")
         self.openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.ca, "-CAkey", self.path("ca.key"),
-                     "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate)
+                     "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", certificate)
         return certificate, key
 
 
