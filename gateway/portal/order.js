@@ -2,8 +2,8 @@
 import { call, path } from "./api.js";
 import { h, table, terms } from "./dom.js";
 import { actionButton, field, form, inputOf } from "./fields.js";
-import { cell, money, timeOfRequest } from "./format.js";
-import { outcomeStep } from "./journey.js";
+import { cell, money } from "./format.js";
+import { journeySteps, outcomeStep } from "./journey.js";
 import { may } from "./session.js";
 import { timeline } from "./timeline.js";
 import { outcomes, recall } from "./watch.js";
@@ -11,12 +11,8 @@ import { outcomes, recall } from "./watch.js";
 const STATUSES = ["CREATED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"];
 const WAIT = { Prefer: "wait=8" };
 
-const request = (headers) => (headers.get("ETag") || "").replaceAll('"', "");
-
-/** As far as the document itself tells. */
-function stepsOf(headers) {
-  return [{ state: "good", title: "Accepted", at: timeOfRequest(request(headers)), detail: `request ${request(headers)}` },
-    { state: "good", title: "Stored", at: headers.get("Last-Modified"), detail: `version ${headers.get("Weir-Version")}` }];
+function journeyCard(journey) {
+  return h("section", { class: "card", "aria-label": "Journey" }, h("h2", {}, "Journey"), timeline(journeySteps(journey)));
 }
 
 function itemTable(order) {
@@ -43,8 +39,8 @@ function statusCard(id, order, headers, changed, signal) {
     }));
 }
 
-/** An order that is not in the store, perhaps not yet: what the tab that placed it knows of it. */
-async function showMissing(content, id, problem, signal) {
+/** An order that the store knows nothing of, perhaps not yet: what the tab that placed it knows of it. */
+async function showUnknown(content, id, problem, signal) {
   const where = recall(id);
   if (problem.status !== 404 || where === null) throw problem;
   const place = h("div", { "aria-live": "polite" });
@@ -55,18 +51,20 @@ async function showMissing(content, id, problem, signal) {
   }
 }
 
+async function documentCards(id, again, signal) {
+  const { data: order, headers } = await call("GET", path("orders", id), { signal });
+  return [documentCard(order, headers), may("orders", "merge") ? statusCard(id, order, headers, again, signal) : ""];
+}
+
 export async function show(content, id, signal) {
-  let answer;
+  let journey;
   try {
-    answer = await call("GET", path("orders", id), { signal });
+    journey = (await call("GET", path("orders", id, "journey"), { signal })).data;
   } catch (problem) {
-    return showMissing(content, id, problem, signal);
+    return showUnknown(content, id, problem, signal);
   }
-  const { data: order, headers } = answer;
   const again = () => show(content, id, signal);
-  content.replaceChildren(
-    h("section", { class: "card", "aria-label": "Journey" }, h("h2", {}, "Journey"), timeline(stepsOf(headers))),
-    documentCard(order, headers), may("orders", "merge") ? statusCard(id, order, headers, again, signal) : "",
-    h("div", { class: "bar" }, actionButton("Load again", content, again)));
+  const cards = journey.document ? await documentCards(id, again, signal) : [h("p", {}, "There is no order of this name now.")];
+  content.replaceChildren(journeyCard(journey), ...cards, h("div", { class: "bar" }, actionButton("Load again", content, again)));
   return undefined;
 }

@@ -138,6 +138,30 @@ def case_left_early(browser, stack):
     visit.close()
 
 
+def case_journey(browser, stack):
+    """Each command on an order with how it ended: made, rejected, changed, a dead letter, deleted."""
+    order = {"customerID": "ada", "total": 1}
+    stack.call("PUT", "/v1/orders/way-1", order)
+    stack.call("PATCH", "/v1/orders/way-1", {"status": "PAID"})
+    place = stack.told("POST", "/v1/orders", {"orderID": "way-1", **order})
+    equal(place, 409, "the same order once more")
+    equal(stack.told("PATCH", "/v1/orders/way-1", {"status": "NO SUCH"}), 422, "a status that there is not")
+    visit = Visit(browser, stack).open("#/orders/way-1", key="clerk")
+    visit.heading("Order way-1")
+    visit.sees("Put aside as a dead letter")
+    steps = visit.page.get_by_role("region", name="Journey").locator("li strong").all_inner_texts()
+    ends = ["Stored: created", "Stored: changed", "Rejected", "Put aside as a dead letter"]
+    equal(steps, [step for end in ends for step in ("Accepted", end)], "the way of the order")
+    visit.sees("/status:")
+    visit.check_accessible("a journey")
+    visit.picture("journey")
+    stack.call("DELETE", "/v1/orders/way-1")
+    visit.press("Load again")
+    visit.sees("Stored: deleted")
+    visit.sees("There is no order of this name now")
+    visit.close()
+
+
 def case_hostile_text(browser, stack):
     """What a document holds is text, whatever it looks like."""
     evil = "<img src=x onerror=alert(1)><b>bold</b>"
@@ -259,6 +283,22 @@ def fail_with(status):
     if status == 0:
         return lambda route: route.abort()
     return lambda route: route.fulfill(status=status, headers=headers, body=json.dumps(problem))
+
+
+def case_unknown_order(browser, stack):
+    """There is none of that name; or the store has not got it yet, and the tab that placed it says what it knows."""
+    visit = Visit(browser, stack, expected=[404]).open("#/orders/nosuch", key="clerk")
+    visit.heading("Order nosuch")
+    visit.sees("There is nothing of that name")
+    go(visit, "Place an order")
+    place_one(visit, "early-1")
+    visit.sees("Order early-1 is accepted")
+    visit.page.route("**/v1/orders/early-1:journey", fail_with(404), times=1)
+    visit.page.get_by_role("link", name="See the order").click()
+    visit.heading("Order early-1")
+    visit.sees("Stored: created")
+    visit.sees("customerID")
+    visit.close()
 
 
 TROUBLES = {

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -67,6 +68,14 @@ class Shop(Stack):
             {"Authorization": "Bearer ops", "Content-Type": f"application/{'merge-patch+' if method == 'PATCH' else ''}json", "Prefer": f"wait={wait_s}"}, method=method)
         with urllib.request.urlopen(request, timeout=20) as reply:
             return json.loads(reply.read() or b"null")
+
+    def told(self, *arguments):
+        """The status of a request that is refused."""
+        try:
+            self.call(*arguments)
+        except urllib.error.HTTPError as error:
+            return error.code
+        return None
 
     def mails(self):
         """The mails that have arrived, as text."""
