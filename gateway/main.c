@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/kafka_property.h"
 #include "common/log.h"
+#include "common/rate.h"
 #include "common/schema.h"
 #include "common/service.h"
 #include "gateway/access.h"
@@ -16,9 +17,9 @@
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
-#include "common/rate.h"
 #include "gateway/read.h"
 #include "gateway/server.h"
+#include "gateway/store_tls.h"
 #include "gateway/tls.h"
 
 #include <getopt.h>
@@ -299,6 +300,8 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
         rc = open_keys(gateway, err);
     if (rc == 0)
         rc = open_tls(gateway, err);
+    if (rc == 0)
+        rc = weir_store_tls_check(&gateway->settings, err);
     if (rc == 0)
         rc = make_collections(gateway, err);
     return rc == 0 ? weir_openapi_open(gateway, &gateway->openapi, err) : rc;

@@ -6,6 +6,7 @@
 #include "gateway/owner.h"
 #include "gateway/pending.h"
 #include "gateway/read_job.h"
+#include "gateway/store_tls.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -159,6 +160,7 @@ static CURL *take_easy(struct weir_read *read)
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, read->headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    weir_store_tls_apply(&read->gateway->settings, easy);
     return easy;
 }
 

@@ -196,6 +196,20 @@ static const struct weir_option rows[] = {
         .type = WEIR_OPTION_SECRET,
         .offset = offsetof(struct weir_gateway_settings, store_peer_secret),
         .help = "shown to the stores with each read; the same as theirs"},
+    {.key = "store.tls.ca",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, store_tls_ca),
+        .help =
+            "PEM file of the CAs that are believed of stores whose URL (store.advertise) is https; without "
+            "it the system's; new connections read this and the next two files anew"},
+    {.key = "store.tls.certificate",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, store_tls_certificate),
+        .help = "PEM file of the certificate that the gateway shows to them"},
+    {.key = "store.tls.key",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_gateway_settings, store_tls_key),
+        .help = "PEM file of that certificate's private key, not encrypted"},
 };
 
 const struct weir_option_table weir_gateway_options = {
@@ -274,6 +288,10 @@ static int check_tls(const struct weir_deployment *deployment, const struct weir
         return refuse_half(deployment, "tls.client.ca", "`auth = keys`", err);
     if (settings->tls_client_required && settings->tls_client_ca == NULL)
         return refuse_half(deployment, "tls.client.required", "tls.client.ca", err);
+    if (settings->store_tls_certificate != NULL && settings->store_tls_key == NULL)
+        return refuse_half(deployment, "store.tls.certificate", "store.tls.key", err);
+    if (settings->store_tls_key != NULL && settings->store_tls_certificate == NULL)
+        return refuse_half(deployment, "store.tls.key", "store.tls.certificate", err);
     return 0;
 }
 

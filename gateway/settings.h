@@ -43,8 +43,11 @@ struct weir_gateway_settings {
     char *tls_key;
     char *tls_client_ca; /* NULL: no certificates of clients */
     bool tls_client_required;
-    char *store_url;         /* dev broker only */
-    char *store_peer_secret; /* NULL: none is sent */
+    char *store_url;             /* dev broker only */
+    char *store_peer_secret;     /* NULL: none is sent */
+    char *store_tls_ca;          /* NULL: the system's */
+    char *store_tls_certificate; /* NULL: none is shown */
+    char *store_tls_key;
 };
 
 extern const struct weir_option_table weir_gateway_options;

@@ -254,6 +254,37 @@ def case_bodies_and_pipelines():
         equal(len({record["key"] for record in stage.records()}), 1423, "keys on the topic")
 
 
+def case_stores_by_tls():
+    """A store behind TLS that wants to see a certificate: read by the gateway that has one and believes the store's, by no other."""
+    mine = ["store.tls.certificate = {0}/gateway.pem", "store.tls.key = {0}/gateway.key"]
+    rows = [(["store.tls.ca = {0}/ca.pem", *mine], 200), (["store.tls.ca = {0}/ca.pem"], 503), (["store.tls.ca = {0}/other.pem", *mine], 503)]
+    with Stage() as stage:
+        ca, other = Authority(stage.folder, "ca"), Authority(stage.folder, "other")
+        ca.sign("gateway")
+        ca.sign("store", names="DNS:localhost", usage="serverAuth")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca.certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(stage.folder / "store.pem", stage.folder / "store.key")
+        stage.store.server.socket = context.wrap_socket(stage.store.server.socket, server_side=True)
+        stage.store.url = stage.store.url.replace("http://127.0.0.1", "https://localhost")
+        stage.store.put("/documents/orders/o-1", b"{}")
+        for lines, status in rows:
+            stage._lines["gateway"] = ["read.wait = 100ms", *(line.format(stage.folder) for line in lines)]
+            stage.write_conf()
+            stage.start()
+            equal((lines, stage.call("GET", "/v1/orders/o-1").status), (lines, status), "status")
+            equal(stage.gateway.stop(), 0, "exit code")
+        other.sign("misfit")
+        broken = [("store.tls.key = {0}/misfit.key", "store.tls.key = "), ("store.tls.key = {0}/store.pem", "store.tls.key = ")]
+        for line, part in broken:
+            stage._lines["gateway"] = [line.format(stage.folder) for line in (mine[0], line)]
+            stage.write_conf()
+            ends_with(stage, EX_CONFIG, part)
+        stage._lines["gateway"] = ["store.tls.ca = /nonexistent"]
+        stage.write_conf()
+        ends_with(stage, EX_CONFIG, "store.tls.ca = /nonexistent")
+
+
 def case_suspended_at_the_end():
     """Requests that wait at SIGTERM get a true answer over TLS, too."""
     headers = [("Authorization", f"Bearer {KEY}")]
