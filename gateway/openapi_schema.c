@@ -75,7 +75,19 @@ static void set_missing(json_t *schema, const char *keyword, json_t *value)
     json_decref(value);
 }
 
-/* A string with a pattern or a choice of values says itself what it may hold. */
+/* A pattern of its own may let U+0000 through. */
+static void limit_text(json_t *schema)
+{
+    json_t *all = json_object_get(schema, "allOf");
+    if (json_object_get(schema, "pattern") == NULL) {
+        json_object_set_new(schema, "pattern", json_string(TEXT_PATTERN));
+        return;
+    }
+    if (all == NULL && json_object_set_new(schema, "allOf", json_array()) == 0)
+        all = json_object_get(schema, "allOf");
+    json_array_append_new(all, json_pack("{s:s}", "pattern", TEXT_PATTERN));
+}
+
 static void limit_values(json_t *schema)
 {
     if (is_type(schema, "integer")) {
@@ -83,7 +95,7 @@ static void limit_values(json_t *schema)
         set_missing(schema, "maximum", json_integer(INT64_MAX));
     }
     if (is_type(schema, "string"))
-        set_missing(schema, "pattern", json_string(TEXT_PATTERN));
+        limit_text(schema);
     if (is_type(schema, "object") && json_object_get(schema, "additionalProperties") == NULL &&
         json_object_get(schema, "unevaluatedProperties") == NULL) {
         set_missing(schema, "propertyNames", component("Text"));
