@@ -13,6 +13,8 @@ static const struct command commands[] = {
         NULL},
     {"topics", "apply", topics_apply_run, "", "create what is missing, then say what differs (65)", NULL},
     {"topics", "check", topics_check_run, "", "say what is missing or differs (1)", NULL},
+    {"acl", "plan", acl_plan_run, "", "print what each program may do on the cluster; asks no broker",
+        &acl_flags},
     {"dlq", "list", dlq_list_run, "", "list dead letters and whether they were redriven", &dlq_flags},
     {"dlq", "show", dlq_show_run, "LETTER", "show all of a letter: its headers and its body", &dlq_flags},
     {"dlq", "stats", dlq_stats_run, "", "count dead letters by what was wrong", &dlq_flags},

@@ -70,6 +70,7 @@ int weirctl_left_ms(const struct weirctl *ctl);
 weirctl_command_fn topics_plan_run;
 weirctl_command_fn topics_apply_run;
 weirctl_command_fn topics_check_run;
+weirctl_command_fn acl_plan_run;
 weirctl_command_fn dlq_list_run;
 weirctl_command_fn dlq_show_run;
 weirctl_command_fn dlq_stats_run;
@@ -86,6 +87,6 @@ weirctl_command_fn store_republish_run;
 weirctl_command_fn store_reset_run;
 
 extern const struct flag_table store_flags;
-extern const struct flag_table dlq_flags, group_flags;
+extern const struct flag_table acl_flags, dlq_flags, group_flags;
 
 #endif

@@ -49,6 +49,23 @@ test_plan_as_json() {
   equals "topics" 5 "$(jq length <<<"$output")"
 }
 
+test_acl_plan_gives_each_program_what_it_needs() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  exits 0 weirctl acl plan --command-config "admin's.properties"
+  contains "gateway" "--allow-principal 'User:gateway' --operation Write --operation Describe --operation DescribeConfigs --topic 'orders'" "$output"
+  contains "owners" "--allow-principal 'User:gateway' --operation Describe --group 'store'" "$output"
+  contains "transactions" "--operation Write --resource-pattern-type prefixed --transactional-id 'store.'" "$output"
+  contains "quoting" "--command-config 'admin'\\''s.properties'" "$output"
+  lacks "the gateway's reads" "'User:gateway' --operation Read" "$output"
+  exits 0 weirctl acl plan --json --principal 'User:CN={}'
+  equals "what the store may do with commands" '["Read","Describe","DescribeConfigs"]' \
+    "$(jq -c '.[] | select(.program == "store" and .name == "orders") | .operations' <<<"$output")"
+  equals "what reads letters" weirctl "$(jq -r '.[] | select(.name == "orders.store.dlq" and (.operations | index("Read"))) | .program' <<<"$output")"
+  exits 0 weirctl acl plan --strimzi my-cluster
+  equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
+}
+
 test_check_on_the_dev_broker() {
   start_devbroker
   exits 0 weirctl topics check
