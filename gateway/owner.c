@@ -61,6 +61,35 @@ bool weir_owner_find(struct weir_owner *owner, const struct weir_gateway_collect
     return out[0] != '\0';
 }
 
+/* Whoever owns another partition of the collection, each once. */
+static bool find_other(const weir_owner_url *urls, int32_t count, int32_t partition, unsigned nth,
+    char out[static WEIR_OWNER_URL_BYTES])
+{
+    unsigned found = 0;
+    for (int32_t p = 0; p < count; p++) {
+        bool told = urls[p][0] == '\0' || strcmp(urls[p], urls[partition]) == 0;
+        for (int32_t before = 0; before < p && !told; before++)
+            told = strcmp(urls[before], urls[p]) == 0;
+        if (!told && found++ == nth) {
+            memcpy(out, urls[p], WEIR_OWNER_URL_BYTES);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool weir_owner_find_standby(struct weir_owner *owner, const struct weir_gateway_collection *collection,
+    int32_t partition, unsigned nth, char out[static WEIR_OWNER_URL_BYTES])
+{
+    if (owner->gateway->deployment->kafka.dev)
+        return false;
+    pthread_mutex_lock(&owner->lock);
+    bool found = find_other(
+        owner->urls[collection->index], (int32_t)collection->config->partitions, partition, nth, out);
+    pthread_mutex_unlock(&owner->lock);
+    return found;
+}
+
 void weir_owner_refresh(struct weir_owner *owner)
 {
     pthread_mutex_lock(&owner->lock);

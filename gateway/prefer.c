@@ -71,11 +71,21 @@ int64_t weir_prefer_wait_ms(struct weir_bytes prefer, int64_t fallback_ms)
     return fallback_ms;
 }
 
-bool weir_prefer_minimal(struct weir_bytes prefer)
+static bool holds_word(struct weir_bytes prefer, const char *word)
 {
     while (prefer.len > 0) {
-        if (is_word(next(&prefer), "return=minimal"))
+        if (is_word(next(&prefer), word))
             return true;
     }
     return false;
+}
+
+bool weir_prefer_minimal(struct weir_bytes prefer)
+{
+    return holds_word(prefer, "return=minimal");
+}
+
+bool weir_prefer_standby(struct weir_bytes prefer)
+{
+    return holds_word(prefer, "standby");
 }

@@ -13,4 +13,7 @@ int64_t weir_prefer_wait_ms(struct weir_bytes prefer, int64_t fallback_ms);
 /* Whether it holds `return=minimal`. */
 bool weir_prefer_minimal(struct weir_bytes prefer);
 
+/* Whether `standby` is among them: rather an older document than none. */
+bool weir_prefer_standby(struct weir_bytes prefer);
+
 #endif

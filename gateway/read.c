@@ -185,11 +185,42 @@ static bool set_try(struct weir_read_job *job, const char *owner)
            curl_multi_add_handle(job->read->multi, job->easy) == CURLM_OK;
 }
 
+/* Sends the job, or frees it when memory is out. It is in no list. */
+static void send_try(struct weir_read_job *job, const char *url)
+{
+    struct weir_read *read = job->read;
+    weir_metric_add(read->tries, 1);
+    job->easy = take_easy(read);
+    if (job->easy != NULL && set_try(job, url)) {
+        push(&read->running, job);
+        return;
+    }
+    if (job->easy != NULL)
+        give_easy(read, job->easy);
+    weir_read_end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+    free_job(job);
+}
+
+/* The owner did not answer: one after the other of those that may follow its partition; then the owner again. */
+static bool try_standby(struct weir_read_job *job)
+{
+    char url[WEIR_OWNER_URL_BYTES];
+    job->standby = job->kind->from_standby && job->request->takes_standby &&
+                   weir_owner_find_standby(job->read->gateway->owner, job->request->collection, job->partition,
+                       job->standbys, url);
+    job->standbys = job->standby ? job->standbys + 1 : 0;
+    if (job->standby)
+        send_try(job, url);
+    return job->standby;
+}
+
 /* Waits for a better moment, or gives up when there is no time left for one. The job is in no list. */
 static void postpone(struct weir_read_job *job)
 {
     int64_t now_ms = weir_clock_ms();
     weir_owner_refresh(job->read->gateway->owner);
+    if (try_standby(job))
+        return;
     if (now_ms + RETRY_MS >= job->give_up_ms) {
         job->kind->give_up(job);
         free_job(job);
@@ -209,16 +240,7 @@ static void begin_try(struct weir_read_job *job)
         postpone(job);
         return;
     }
-    weir_metric_add(read->tries, 1);
-    job->easy = take_easy(read);
-    if (job->easy != NULL && set_try(job, owner)) {
-        push(&read->running, job);
-        return;
-    }
-    if (job->easy != NULL)
-        give_easy(read, job->easy);
-    weir_read_end_problem(job, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-    free_job(job);
+    send_try(job, owner);
 }
 
 /* ---- what a try brought ---- */
@@ -230,6 +252,8 @@ static bool judge_answer(struct weir_read_job *job)
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
     if (job->kind->judge(job, status))
         return true;
+    if (job->standby) /* what the owner's try came to is told */
+        return false;
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         snprintf(job->problem, sizeof(job->problem), "the store that keeps this key is not ready for it yet");
     else
@@ -243,7 +267,8 @@ static bool judge_failure(struct weir_read_job *job, CURLcode result)
         job->kind->late(job);
         return true;
     }
-    snprintf(job->problem, sizeof(job->problem), "the store that keeps this key can't be reached: %s",
+    if (!job->standby)
+        snprintf(job->problem, sizeof(job->problem), "the store that keeps this key can't be reached: %s",
         curl_easy_strerror(result));
     return false;
 }

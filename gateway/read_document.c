@@ -40,10 +40,12 @@ void weir_read_write_document_url(const struct weir_read_job *job, const char *o
     const struct weir_request *request = job->request;
     weir_buffer_printf(out, "%s/documents/%s/", owner, request->collection->config->name);
     weir_read_append_escaped(out, request->key);
+    if (job->standby)
+        weir_buffer_append_str(out, "?standby=1");
     if (request->position.offset < 0)
         return;
-    weir_buffer_printf(out, "?offset=%" PRId64, request->position.offset);
-    if (request->wait_ms > 0)
+    weir_buffer_printf(out, "%coffset=%" PRId64, job->standby ? '&' : '?', request->position.offset);
+    if (request->wait_ms > 0 && !job->standby)
         weir_buffer_printf(out, "&wait=%" PRId64, left_ms(job));
 }
 
@@ -59,12 +61,31 @@ static void fill_document(struct weir_read_job *job, struct weir_outcome *outcom
     job->body = (struct weir_buffer){0};
 }
 
-static void end_found(struct weir_read_job *job)
+/* A standby says up to which command its answer is the truth; without that it is none. */
+static bool read_standby(
+    const struct weir_read_job *job, struct weir_outcome *outcome, struct weir_request_position *position)
 {
-    if (weir_pending_take(job->request->gateway->pending, job->request)) {
-        fill_document(job, &job->request->outcome);
-        weir_pending_resume(job->request);
+    char text[WEIR_POSITION_BYTES] = "", topic[WEIR_TOPIC_NAME_BYTES];
+    weir_read_copy_header(job, "Weir-Standby", outcome->standby, sizeof(outcome->standby));
+    weir_read_copy_header(job, "Weir-Position", text, sizeof(text));
+    return outcome->standby[0] != '\0' && weir_position_read(weir_bytes_str(text), topic, sizeof(topic),
+                                              &position->partition, &position->offset, NULL) == 0;
+}
+
+static bool end_found(struct weir_read_job *job)
+{
+    struct weir_request *request = job->request;
+    struct weir_outcome outcome = {0};
+    struct weir_request_position position = request->position;
+    if (job->standby && !read_standby(job, &outcome, &position))
+        return false;
+    if (weir_pending_take(request->gateway->pending, request)) {
+        fill_document(job, &outcome);
+        request->outcome = outcome;
+        request->position = position;
+        weir_pending_resume(request);
     }
+    return true;
 }
 
 void weir_read_end_body(struct weir_read_job *job)
@@ -88,19 +109,19 @@ bool weir_read_is_missing(const struct weir_read_job *job, long status)
     return status == MHD_HTTP_NOT_FOUND && strcmp(version, "0") == 0;
 }
 
+/* An older "there is none" is not passed on: it may have been made meanwhile. */
 static bool judge(struct weir_read_job *job, long status)
 {
     if (status == MHD_HTTP_OK)
-        end_found(job);
-    else if (weir_read_is_missing(job, status))
-        weir_read_end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
-    else
+        return end_found(job);
+    if (job->standby || !weir_read_is_missing(job, status))
         return false;
+    weir_read_end_problem(job, MHD_HTTP_NOT_FOUND, "there is no such document");
     return true;
 }
 
 static const struct weir_read_kind kind = {
-    weir_read_write_document_url, judge, weir_read_give_up, weir_read_late};
+    weir_read_write_document_url, judge, weir_read_give_up, weir_read_late, .from_standby = true};
 
 /* Takes over the position of the header Weir-Position. WEIR_STEP_SUSPENDED: go on. */
 static enum weir_step take_position(struct weir_request *request, int32_t own_partition)

@@ -25,6 +25,7 @@ struct weir_read_kind {
     void (*give_up)(struct weir_read_job *job);
     /* A try has lasted too long. */
     void (*late)(struct weir_read_job *job);
+    bool from_standby; /* may be asked of a standby, when the client takes one */
 };
 
 struct weir_read_job {
@@ -37,6 +38,8 @@ struct weir_read_job {
     int64_t give_up_ms;  /* no further try from then on */
     int64_t deadline_ms; /* of the request: a try under way may last until then (timeout) */
     int64_t next_try_ms;
+    bool standby;       /* this try asks an instance that does not own the partition */
+    unsigned standbys;  /* how many of them were asked since the owner was */
     char problem[WEIR_ERROR_TEXT_BYTES]; /* of the last try */
     struct weir_buffer body;
 };

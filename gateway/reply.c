@@ -245,6 +245,11 @@ static struct MHD_Response *document_response(struct weir_request *request)
         add_header(response, "Last-Modified", outcome->last_modified);
     if (outcome->version[0] != '\0')
         add_header(response, "Weir-Version", outcome->version);
+    if (outcome->standby[0] != '\0') {
+        add_header(response, "Weir-Standby", outcome->standby);
+        add_header(response, "Preference-Applied", "standby");
+        add_position(request, response);
+    }
     if (weir_list_link(request->list).data != NULL)
         add_header(response, "Link", weir_list_link(request->list).data);
     return response;

@@ -338,6 +338,7 @@ static enum weir_step find_route(struct weir_request *request)
         request->key = weir_bytes(request->path.key, request->path.key_len);
     request->wait_ms = weir_prefer_wait_ms(request->head.prefer,
         weir_route_is_command(request->route) ? request->collection->config->default_wait_ms : 0);
+    request->takes_standby = weir_prefer_standby(request->head.prefer);
     return check_accept(request) == WEIR_STEP_ANSWER ? WEIR_STEP_ANSWER : check_body_head(request);
 }
 

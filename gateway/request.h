@@ -78,6 +78,7 @@ struct weir_outcome {
     char last_modified[40];
     char version[24];
     const struct weir_portal_file *file; /* PORTAL; NULL: the way to /portal/ */
+    char standby[64]; /* DOCUMENT that is the truth up to `position` of the request only: the instance; else "" */
 };
 
 /* How another interface tells of a command that was accepted or ended: sets outcome.status, appends the body
@@ -117,6 +118,7 @@ struct weir_request {
     struct weir_pending_entry pending;
     struct weir_request_position
         position;             /* of the command, once Kafka has it; or the one that is asked for */
+    bool takes_standby;       /* the client takes an older document rather than none */
     int64_t wait_ms;          /* for which the client wants to wait; 0: not at all */
     struct weir_list *list;   /* of a GET of a collection; see gateway/list */
     char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */

@@ -204,6 +204,43 @@ static int bind_settings(struct weir_plugin_loaded *loaded, const struct weir_de
     return weir_plugin_bind(loaded, deployment, service, &loaded->settings, err);
 }
 
+static const struct weir_option *find_option(const struct weir_plugin *plugin, const char *key)
+{
+    for (size_t i = 0; i < plugin->option_count; i++)
+        if (strcmp(plugin->options[i].key, key) == 0 && plugin->options[i].type == WEIR_OPTION_BOOL)
+            return &plugin->options[i];
+    return NULL;
+}
+
+static int choose_mode(const struct weir_plugin_loaded *loaded, struct weir_table *table, struct weir_error *err)
+{
+    if (table->mode != WEIR_TABLE_STANDBY || table->if_option == NULL)
+        return 0;
+    const struct weir_option *option = find_option(&loaded->plugin, table->if_option);
+    if (option == NULL)
+        return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: table %s depends on %s, which is none of its switches",
+            loaded->path, table->topic, table->if_option);
+    if (!*(const bool *)((const char *)loaded->settings + option->offset))
+        table->mode = WEIR_TABLE_OWNED;
+    return 0;
+}
+
+static int choose_modes(struct weir_plugin_loaded *loaded, struct weir_error *err)
+{
+    size_t count = loaded->plugin.table_count;
+    if (count == 0)
+        return 0;
+    loaded->tables = calloc(count, sizeof(*loaded->tables));
+    if (loaded->tables == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
+    memcpy(loaded->tables, loaded->plugin.tables, count * sizeof(*loaded->tables));
+    loaded->plugin.tables = loaded->tables;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = choose_mode(loaded, &loaded->tables[i], err);
+    return rc;
+}
+
 int weir_plugin_load(const struct weir_deployment *deployment, const struct weir_service *service,
     struct weir_plugin_loaded **ret_loaded, struct weir_error *err)
 {
@@ -217,6 +254,8 @@ int weir_plugin_load(const struct weir_deployment *deployment, const struct weir
         rc = check_tables(&loaded->plugin, service, loaded->path, err);
     if (rc == 0)
         rc = bind_settings(loaded, deployment, service, err);
+    if (rc == 0)
+        rc = choose_modes(loaded, err);
     if (rc < 0)
         return rc;
     *ret_loaded = weir_steal(loaded);
@@ -226,6 +265,7 @@ int weir_plugin_load(const struct weir_deployment *deployment, const struct weir
 void weir_plugin_unload(struct weir_plugin_loaded *loaded)
 {
     weir_plugin_settings_free(loaded, loaded->settings);
+    free(loaded->tables);
     free(loaded);
 }
 

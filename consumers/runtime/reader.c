@@ -67,6 +67,9 @@ static int caught_up(
         weir_parking_read_to(&read->partition->parking, offset);
     bool told = read->table != WEIR_READ_RETRY &&
                 (read->follow == NULL || runtime->plugin->tables[read->table].mode == WEIR_TABLE_ALL);
+    if (!told && read->table != WEIR_READ_RETRY && runtime->plugin->table_followed != NULL)
+        runtime->plugin->table_followed(
+            runtime->plugin_instance, read->table, read->source, read->number, offset);
     if (!told || runtime->plugin->table_caught_up == NULL)
         return 0;
     return runtime->plugin->table_caught_up(

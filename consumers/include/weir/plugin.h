@@ -246,7 +246,8 @@ struct weir_table {
     bool optional; /* mode ALL: left out while no collection of the configuration has that change topic */
     bool fresh;    /* mode ALL: read to its high watermark again before each batch, so that what was committed to it before a
                       record of the batch was is known when that is handed out */
-    const void *reserved[2]; /* NULL */
+    const char *if_option; /* mode STANDBY: key of one of the plugin's BOOL options; OWNED while that is false. NULL: none */
+    const void *reserved[1]; /* NULL */
 };
 
 /* The plugin. Only abi to close and handle have to be there; every other callback may be NULL. */
@@ -308,6 +309,10 @@ struct weir_plugin {
      * the new ones, checked; only options with `reload` differ. 0: they replace the old ones, which end when this returns.
      * An error: the plugin goes on with the old ones, whole. Needed when an option says `reload`. */
     int (*reload)(void *instance, const void *settings, struct weir_error *err);
+
+    /* A STANDBY partition that others own was read to the high watermark of when it was begun; from then on it is as recent
+     * as the network lets it be. Begun again (table_position), it is told again. */
+    void (*table_followed)(void *instance, uint32_t table, uint32_t source, int32_t partition, int64_t offset);
 };
 
 /* In the plugin's source: WEIR_PLUGIN = { .abi = WEIR_PLUGIN_ABI, … }; */

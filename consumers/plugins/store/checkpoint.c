@@ -139,13 +139,20 @@ static void touch_partition(struct weir_store *store, const struct weir_source *
             (struct weir_checkpoint){atomic_load(&own->checkpoints[table]), store->host->now_ms()});
 }
 
+/* Whether it is known to be a view of the log as it is now, but for what is under way. */
+static bool is_recent(const struct weir_partition *own)
+{
+    enum weir_partition_state state = weir_partition_state(own);
+    return state == WEIR_PARTITION_SERVING || (state == WEIR_PARTITION_STANDBY && atomic_load(&own->live));
+}
+
 void weir_store_touch_checkpoints(struct weir_store *store)
 {
     struct weir_error err;
 
     for (size_t i = 0; i < store->source_count; i++)
         for (int32_t p = 0; p < store->sources[i].partition_count; p++)
-            if (weir_partition_state(&store->sources[i].partitions[p]) == WEIR_PARTITION_SERVING)
+            if (is_recent(&store->sources[i].partitions[p]))
                 touch_partition(store, &store->sources[i], p);
     if (weir_db_batch_write(store->db, &err) < 0)
         weir_store_log(store, WEIR_SAY_WARNING, "store.checkpoints.untouched", "reason=%s", err.text);

@@ -40,4 +40,5 @@ void weir_store_count_partitions(const struct weir_store *store)
             counts[weir_partition_state(&store->sources[i].partitions[p])]++;
     store->host->metric_set(store->metrics.serving, counts[WEIR_PARTITION_SERVING]);
     store->host->metric_set(store->metrics.restoring, counts[WEIR_PARTITION_RESTORING]);
+    store->host->metric_set(store->metrics.standby, counts[WEIR_PARTITION_STANDBY]);
 }

@@ -2,8 +2,9 @@
 #include "consumers/plugins/store/store.h"
 
 static const struct weir_table tables[WEIR_STORE_TABLE_COUNT] = {
-    [WEIR_STORE_CHANGES] = {.topic = "{source}.changes", .mode = WEIR_TABLE_OWNED},
-    [WEIR_STORE_OUTCOMES] = {.topic = "{source}.{service}.outcomes", .mode = WEIR_TABLE_OWNED},
+    [WEIR_STORE_CHANGES] = {.topic = "{source}.changes", .mode = WEIR_TABLE_STANDBY, .if_option = "standby"},
+    [WEIR_STORE_OUTCOMES] =
+        {.topic = "{source}.{service}.outcomes", .mode = WEIR_TABLE_STANDBY, .if_option = "standby"},
 };
 
 WEIR_PLUGIN = {
@@ -29,6 +30,7 @@ WEIR_PLUGIN = {
     .table_position = weir_store_table_position,
     .table_apply = weir_store_table_apply,
     .table_caught_up = weir_store_table_caught_up,
+    .table_followed = weir_store_table_followed,
     .health = weir_store_health,
     .close = weir_store_close,
 };

@@ -73,6 +73,8 @@ bool weir_read_is_served(const struct weir_read *read, const struct weir_partiti
 
     if (state == WEIR_PARTITION_FOREIGN)
         weir_read_reply_unavailable(read, "another instance keeps this partition");
+    else if (state == WEIR_PARTITION_STANDBY)
+        weir_read_reply_unavailable(read, "another instance keeps this partition, here is a standby of it");
     else if (state == WEIR_PARTITION_RESTORING)
         weir_read_reply_unavailable(read, "this partition is being restored from its topics");
     return state == WEIR_PARTITION_SERVING;
@@ -142,6 +144,25 @@ static void reply_found(
         reply_document(read, &document);
 }
 
+/* A standby that has come to the end of the log once answers who asks for one, and for no newer state than it has. */
+static bool is_served_by_standby(const struct weir_read *read, const struct weir_partition *own)
+{
+    const char *asked = read->store->host->request_query(read->request, "standby");
+    return asked != NULL && strcmp(asked, "1") == 0 && weir_partition_state(own) == WEIR_PARTITION_STANDBY &&
+           atomic_load(&own->live) && atomic_load(&own->reached) > 0;
+}
+
+/* Up to which command it is the truth; taken before the document is looked for. */
+static void mark_standby(
+    const struct weir_read *read, const struct weir_source *source, int32_t partition, int64_t reached)
+{
+    char position[WEIR_POSITION_BYTES];
+
+    weir_position_write(source->topic, partition, reached - 1, position);
+    read->store->host->reply_header(read->reply, "Weir-Standby", read->store->host->instance);
+    read->store->host->reply_header(read->reply, "Weir-Position", position);
+}
+
 static void read_document(
     const struct weir_read *read, const struct weir_source *source, struct weir_bytes key)
 {
@@ -153,7 +174,9 @@ static void read_document(
     const struct weir_partition *own = &source->partitions[partition];
 
     uint64_t state = atomic_load(&own->state);
-    if (!weir_read_take_wait(read, &wait) || !weir_read_is_served(read, own))
+    int64_t reached = atomic_load(&own->reached);
+    bool standby = is_served_by_standby(read, own);
+    if (!weir_read_take_wait(read, &wait) || (!standby && !weir_read_is_served(read, own)))
         return;
     if (wait.offset >= 0 && !weir_partition_has_ended(own, wait.offset)) {
         if (!weir_read_waits(read, &wait))
@@ -165,6 +188,8 @@ static void read_document(
     if (atomic_load(&own->state) != state)
         return weir_read_reply_unavailable(read, "this partition is moving");
     reply_found(read, found, weir_buffer_bytes(&stored), &err);
+    if (standby)
+        mark_standby(read, source, partition, reached);
 }
 
 /* The key is all behind the first slash. */
@@ -196,7 +221,7 @@ static void answer_document(const struct weir_read *read, const char *rest)
 
 static void append_position(const struct weir_source *source, int32_t partition, struct weir_buffer *out)
 {
-    static const char *const states[] = {"foreign", "restoring", "serving", ""};
+    static const char *const states[] = {"foreign", "restoring", "serving", "standby"};
     const struct weir_partition *own = &source->partitions[partition];
 
     weir_buffer_printf(out,

@@ -97,13 +97,22 @@ static int find_outcome(struct weir_store *store, const struct weir_source *sour
     return r == WEIR_E_NOT_FOUND ? 0 : r;
 }
 
+/* Whose partition is read was said by `assigned`; without it, it is another instance's, which we follow. */
+static enum weir_partition_state state_of_reading(const struct weir_partition *own)
+{
+    enum weir_partition_state state = weir_partition_state(own);
+    bool foreign = state == WEIR_PARTITION_FOREIGN || state == WEIR_PARTITION_STANDBY;
+    return foreign ? WEIR_PARTITION_STANDBY : WEIR_PARTITION_RESTORING;
+}
+
 /* The tables of a partition are asked for in their order: with the first its restoring begins. */
 static int begin_restore(struct weir_store *store, const struct weir_source *source, int32_t partition,
     struct weir_partition *own, struct weir_error *err)
 {
     int64_t reached = 0;
 
-    weir_partition_set_state(own, WEIR_PARTITION_RESTORING);
+    weir_partition_set_state(own, state_of_reading(own));
+    atomic_store(&own->live, false);
     memset(own->caught_up, 0, sizeof(own->caught_up));
     int r = weir_store_check_space(store, err);
     if (r == 0 && weir_db_is_broken(store->db))
@@ -230,4 +239,17 @@ int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_i
         begin_serving(store, source, own);
     weir_store_count_partitions(store);
     return 0;
+}
+
+void weir_store_table_followed(
+    void *instance, uint32_t table, uint32_t source_index, int32_t partition, int64_t offset)
+{
+    struct weir_store *store = instance;
+    struct weir_partition *own = weir_source_partition(&store->sources[source_index], partition, NULL);
+
+    if (own == NULL || table != WEIR_STORE_CHANGES)
+        return;
+    atomic_store(&own->live, true);
+    weir_store_log(store, WEIR_SAY_INFO, "store.standby", "topic=%s partition=%" PRId32 " offset=%" PRId64,
+        store->sources[source_index].changes_topic, partition, offset);
 }

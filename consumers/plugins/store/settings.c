@@ -42,6 +42,12 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .min = 16,
         .max = 200,
         .help = "what readers have to send as header Weir-Peer"},
+    {.key = "standby",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "false",
+        .offset = offsetof(struct weir_store_settings, standby),
+        .help = "also keep a copy of what other instances own: a takeover takes seconds, and clients that "
+                "say Prefer: standby are answered from it while the owner is away"},
 };
 
 static bool is_command_topic(const struct weir_deployment *deployment, const char *topic)

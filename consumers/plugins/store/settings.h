@@ -16,9 +16,10 @@ struct weir_store_settings {
     char *advertise; /* NULL: http:// and the address that it listens on */
     int64_t free_min_bytes;
     char *peer_secret; /* NULL: none asked for */
+    bool standby;
 };
 
-enum { WEIR_STORE_OPTION_COUNT = 6 };
+enum { WEIR_STORE_OPTION_COUNT = 7 };
 extern const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT];
 
 /* weir_plugin.check: no I/O. WEIR_E_CONFIG. */

@@ -39,6 +39,7 @@ static void make_metrics(struct weir_store *store)
     metrics->free_bytes = host->gauge("free_bytes", "", "Free bytes on the disk of the documents");
     metrics->serving = host->gauge("partitions", "state=\"serving\"", "Partitions of this instance");
     metrics->restoring = host->gauge("partitions", "state=\"restoring\"", "Partitions of this instance");
+    metrics->standby = host->gauge("partitions", "state=\"standby\"", "Partitions of this instance");
 }
 
 static const struct weir_collection *find_collection(
@@ -237,6 +238,7 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
     if (own == NULL)
         return;
     weir_partition_set_state(own, WEIR_PARTITION_FOREIGN);
+    atomic_store(&own->live, false);
     for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++)
         atomic_store(&own->checkpoints[table], -1);
     atomic_store(&own->waits_for, NULL);

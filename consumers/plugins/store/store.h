@@ -25,6 +25,7 @@ enum weir_partition_state {
     WEIR_PARTITION_FOREIGN,   /* another instance has it */
     WEIR_PARTITION_RESTORING, /* ours, not yet at the end of its change log */
     WEIR_PARTITION_SERVING,
+    WEIR_PARTITION_STANDBY, /* another instance has it, we follow its change log */
 };
 
 /* The topics that the host reads for the store, as plugin.c lists them. */
@@ -40,6 +41,7 @@ struct weir_partition {
     int64_t pending_reached;                 /* likewise */
     bool caught_up[WEIR_STORE_TABLE_COUNT];
     const char *_Atomic waits_for; /* reads too: why commands had WAIT; static, NULL: they had not */
+    _Atomic bool live; /* reads too: STANDBY, and its change log was followed to its end */
     _Atomic bool indexed;          /* reads too: its index entries are whole */
     int64_t expires_from_ms;       /* no document expires before then (expiry.h) */
     int64_t expiry_look_ms;        /* when to look next for documents that are too old */
@@ -65,7 +67,7 @@ struct weir_source {
 
 struct weir_store_metrics {
     struct weir_metric *commands[WEIR_EFFECT_COUNT];
-    struct weir_metric *applied, *expired, *restored, *skipped, *free_bytes, *serving, *restoring;
+    struct weir_metric *applied, *expired, *restored, *skipped, *free_bytes, *serving, *restoring, *standby;
 };
 
 struct weir_store {
@@ -162,8 +164,8 @@ void weir_reached_put(
     struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
 void weir_reached_overlay(
     struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
-/* Writes the checkpoints of all serving partitions anew, so that an idle one does not grow too old to be
- * caught up. */
+/* Writes the checkpoints of all serving and standby partitions anew, so that an idle one does not grow too old
+ * to be caught up. */
 void weir_store_touch_checkpoints(struct weir_store *store);
 
 /* space.c */
@@ -192,6 +194,8 @@ int weir_store_table_apply(
     void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err);
 int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source, int32_t partition,
     int64_t offset, struct weir_error *err);
+void weir_store_table_followed(
+    void *instance, uint32_t table, uint32_t source, int32_t partition, int64_t offset);
 
 /* reads.c */
 weir_http_answer weir_store_answer;
