@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/dead_letter.h"
+#include "consumers/runtime/loop.h"
 #include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
@@ -558,6 +559,7 @@ static int commit(struct weir_runtime *runtime, struct weir_error *err)
 static void handle_failed(struct weir_runtime *runtime, const struct weir_error *err)
 {
     tell_failure("batch.failed", err);
+    weir_loop_fail(runtime, err);
     weir_batch_settle_none(&runtime->batch);
     give_up(runtime);
     const struct weir_service *service = runtime->service;

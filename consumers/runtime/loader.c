@@ -212,14 +212,16 @@ static const struct weir_option *find_option(const struct weir_plugin *plugin, c
     return NULL;
 }
 
-static int choose_mode(const struct weir_plugin_loaded *loaded, struct weir_table *table, struct weir_error *err)
+static int choose_mode(
+    const struct weir_plugin_loaded *loaded, struct weir_table *table, struct weir_error *err)
 {
     if (table->mode != WEIR_TABLE_STANDBY || table->if_option == NULL)
         return 0;
     const struct weir_option *option = find_option(&loaded->plugin, table->if_option);
     if (option == NULL)
-        return weir_error_set(err, WEIR_E_CONFIG, "plugin %s: table %s depends on %s, which is none of its switches",
-            loaded->path, table->topic, table->if_option);
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "plugin %s: table %s depends on %s, which is none of its switches", loaded->path, table->topic,
+            table->if_option);
     if (!*(const bool *)((const char *)loaded->settings + option->offset))
         table->mode = WEIR_TABLE_OWNED;
     return 0;

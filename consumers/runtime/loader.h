@@ -15,7 +15,8 @@ struct weir_plugin_loaded {
     char prefix[64];           /* "store." */
     struct weir_option_table table;
     void *settings;
-    struct weir_table *tables; /* of the plugin, with the modes that its settings choose; NULL when it has none */
+    struct weir_table
+        *tables; /* of the plugin, with the modes that its settings choose; NULL when it has none */
 };
 
 /* Where the plugin of that name or path is: $WEIR_PLUGIN_PATH (folders separated by colons), ../plugins

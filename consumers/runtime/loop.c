@@ -103,10 +103,21 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     return rc;
 }
 
+void weir_loop_fail(struct weir_runtime *runtime, const struct weir_error *err)
+{
+    if (err->code == WEIR_E_CORRUPT && runtime->broken.code == 0)
+        runtime->broken = *err;
+}
+
 int weir_loop_run(struct weir_runtime *runtime, struct weir_error *err)
 {
     int rc = 0;
-    while (rc == 0 && !weir_service_stopping())
+    while (rc == 0 && !weir_service_stopping()) {
         rc = turn(runtime, err);
+        if (rc == 0 && runtime->broken.code < 0) {
+            *err = runtime->broken;
+            rc = err->code;
+        }
+    }
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "consumers/runtime/following.h"
+#include "consumers/runtime/loop.h"
 #include "consumers/runtime/record.h"
 #include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
@@ -241,6 +242,7 @@ static void give_up(
         weir_taking_failed(runtime, read->partition, what, err);
         return;
     }
+    weir_loop_fail(runtime, err);
     weir_following_failed(read->follow, what, err);
     finish(runtime, read);
 }

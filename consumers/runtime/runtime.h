@@ -50,6 +50,7 @@ struct weir_runtime {
     size_t turns;          /* of collect */
     int32_t failures;      /* batches in a row that did not commit */
     int64_t not_before_ms; /* monotonic; no batch is handled before */
+    struct weir_error broken; /* why the process has to end; code 0: it goes on */
     int64_t told_ms, asked_ms, proven_ms, slow_ms;
 };
 

@@ -6,6 +6,7 @@
 #include "common/topic.h"
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/following.h"
+#include "consumers/runtime/loop.h"
 #include "consumers/runtime/marks.h"
 #include "consumers/runtime/runtime.h"
 
@@ -22,6 +23,7 @@ void weir_taking_failed(struct weir_runtime *runtime, struct weir_partition *par
 {
     struct weir_error told = *err;
     weir_error_prefix(&told, "%s", what);
+    weir_loop_fail(runtime, &told);
     if (err->code == WEIR_E_CONFIG || err->code == WEIR_E_CORRUPT || err->code == WEIR_E_UNSUPPORTED ||
         err->code == WEIR_E_INVALID) {
         weir_assignment_stop(runtime, partition, told.text);

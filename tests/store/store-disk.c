@@ -69,8 +69,62 @@ static void damage_comes_with_advice(void **state)
     fake_close(fake);
     assert_int_equal(damage(fake->settings.path, "MANIFEST"), 1);
     assert_int_equal(fake_open(fake, &err), WEIR_E_CORRUPT);
-    assert_non_null(strstr(err.text, "remove the folder"));
+    assert_non_null(strstr(err.text, "weirctl store reset"));
     assert_non_null(strstr(err.text, fake->settings.path));
+}
+
+static void damage_tables(const char *folder)
+{
+    char path[600];
+    DIR *dir = opendir(folder);
+
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        if (len < 4 || strcmp(entry->d_name + len - 4, ".sst") != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        FILE *file = fopen(path, "r+b");
+        assert_non_null(file);
+        fseek(file, 0, SEEK_END);
+        long size = ftell(file);
+        rewind(file);
+        for (long i = 0; i < size / 2; i++)
+            fputc(0x5a, file);
+        fclose(file);
+    }
+    closedir(dir);
+}
+
+/* Found while it runs: the batch fails in a way that ends the process, and so does every start until an
+ * operator has decided. */
+static void damage_while_it_runs_stops_the_instance(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_error err = {0};
+    char key[16];
+
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof(key), "o-%d", i);
+        fake_put(fake, FAKE_ORDERS, "create", key, key, "{}", NULL);
+    }
+    fake_run(fake);
+    fake_close(fake);
+    assert_int_equal(fake_open(fake, &err), 0); /* its log becomes tables */
+    fake_close(fake);
+    damage_tables(fake->settings.path);
+    int r = fake_open(fake, &err);
+    if (r == 0) {
+        fake_put(fake, FAKE_ORDERS, "replace", "r1", "o-1", "{}", NULL);
+        r = fake_handle(fake, &err);
+        fake_close(fake);
+    }
+    assert_int_equal(r, WEIR_E_CORRUPT);
+    assert_int_equal(fake_open(fake, &err), WEIR_E_CORRUPT);
+    assert_non_null(strstr(err.text, "found damaged before"));
+    assert_int_equal(weir_db_destroy(fake->settings.path, &err), 0);
+    fake_start(fake);
+    assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 200);
 }
 
 static void impossible_folder_is_refused(void **state)
@@ -197,6 +251,7 @@ static void lost_tail_is_caught_up(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(folder_in_use_is_said_so, start, stop),
     cmocka_unit_test_setup_teardown(damage_comes_with_advice, start, stop),
+    cmocka_unit_test_setup_teardown(damage_while_it_runs_stops_the_instance, start, stop),
     cmocka_unit_test_setup_teardown(impossible_folder_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(little_room_stops_the_line, start, stop),
     cmocka_unit_test_setup_teardown(nothing_is_opened_without_room, start, stop),

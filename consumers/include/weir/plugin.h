@@ -250,7 +250,8 @@ struct weir_table {
     const void *reserved[1]; /* NULL */
 };
 
-/* The plugin. Only abi to close and handle have to be there; every other callback may be NULL. */
+/* The plugin. WEIR_E_CORRUPT of any callback but `open` says that what it keeps on disk is damaged: the process leaves the
+ * group and ends with 74, so that other instances go on with its partitions. Only abi to close and handle have to be there; every other callback may be NULL. */
 struct weir_plugin {
     uint32_t abi;         /* WEIR_PLUGIN_ABI */
     uint32_t struct_size; /* sizeof(struct weir_plugin) */
@@ -275,7 +276,7 @@ struct weir_plugin {
     int (*check)(const void *settings, const struct weir_deployment *deployment, const char *service,
         struct weir_error *err);
     /* A source partition was taken or given up. Between `assigned` and its tables' `table_caught_up` no record of it is
-     * handed out. An error of assigned is tried again; WEIR_E_CONFIG, _INVALID, _CORRUPT and _UNSUPPORTED stop the partition. */
+     * handed out. An error of assigned is tried again; WEIR_E_CONFIG, _INVALID and _UNSUPPORTED stop the partition. */
     int (*assigned)(void *instance, uint32_t source, int32_t partition, struct weir_error *err);
     void (*revoked)(void *instance, uint32_t source, int32_t partition);
     /* Called for each record that goes to the dead-letter topic, between handle and the transaction; may emit for it

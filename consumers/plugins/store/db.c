@@ -4,8 +4,10 @@
 #include "common/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum {
     MIB = 1 << 20,
@@ -21,18 +23,56 @@ enum {
     RAW_ERROR_BYTES = 200,
 };
 
-/* Sentences of RocksDB 7.8, what they are to us and what people should do. The first that is found counts. */
+/* Sentences of RocksDB 7.8, what they are to us and what people should do. The first that is found counts: a
+ * "block checksum mismatch" is no lock. */
 static const struct {
     const char *mark;
     int code;
     const char *advice;
 } failures[] = {
-    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each store needs its own store.path"},
     {"No space left", WEIR_E_DISK, "the disk is full; make room, nothing that Kafka has committed is lost"},
     {"Corruption", WEIR_E_CORRUPT,
-        "stop the service, remove the folder and start it: it is built again from the change topics"},
+        "this instance stops, others go on with its partitions; `weirctl store reset` removes the folder, "
+        "which is "
+        "then built again from the change topics"},
+    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each store needs its own store.path"},
     {"IO error", WEIR_E_DISK, "the disk or the permissions of the folder are at fault"},
 };
+
+/* A file in the folder that says what was found damaged: started again, the store must not take partitions
+ * and serve what is left. */
+static const char damaged[] = "DAMAGED";
+
+static void mark_damaged(const struct weir_db *db, const char *why)
+{
+    char path[PATH_MAX];
+
+    if (db->settings.read_only ||
+        snprintf(path, sizeof(path), "%s/%s", db->settings.path, damaged) >= PATH_MAX)
+        return;
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0)
+        return;
+    (void)!write(file, why, strlen(why));
+    close(file);
+}
+
+static int check_damaged(const char *path, struct weir_error *err)
+{
+    char mark[PATH_MAX], why[RAW_ERROR_BYTES] = "";
+
+    snprintf(mark, sizeof(mark), "%s/%s", path, damaged);
+    int file = open(mark, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    (void)!read(file, why, sizeof(why) - 1);
+    close(file);
+    return weir_error_set(err, WEIR_E_CORRUPT,
+        "%s was found damaged before; `weirctl store reset` removes it, it is then built again from the "
+        "change topics "
+        "(%s)",
+        path, why);
+}
 
 int weir_db_fail(struct weir_db *db, const char *doing, char *rocks_error, struct weir_error *err)
 {
@@ -46,6 +86,8 @@ int weir_db_fail(struct weir_db *db, const char *doing, char *rocks_error, struc
         advice = failures[i].advice;
         break;
     }
+    if (code == WEIR_E_CORRUPT)
+        mark_damaged(db, rocks_error);
     weir_error_set(
         err, code, "%s %s: %s (%.*s)", doing, db->settings.path, advice, RAW_ERROR_BYTES, rocks_error);
     rocksdb_free(rocks_error);
@@ -171,6 +213,8 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
     int64_t memory_bytes = taken_bytes(settings->memory_bytes);
 
     int r = settings->read_only ? 0 : weir_folder_make(settings->path, err);
+    if (r == 0 && !settings->read_only)
+        r = check_damaged(settings->path, err);
     if (r < 0)
         return r;
     struct weir_db *db = calloc(1, sizeof(*db));
@@ -242,14 +286,6 @@ int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *
     return error != NULL ? weir_db_fail(db, "can't make a checkpoint of", error, err) : 0;
 }
 
-bool weir_db_property(struct weir_db *db, const char *name, uint64_t *ret_number)
-{
-    pthread_rwlock_rdlock(&db->lock);
-    bool known = db->rocks != NULL && rocksdb_property_int(db->rocks, name, ret_number) == 0;
-    pthread_rwlock_unlock(&db->lock);
-    return known;
-}
-
 bool weir_db_is_broken(const struct weir_db *db)
 {
     return db->broken;
@@ -257,12 +293,14 @@ bool weir_db_is_broken(const struct weir_db *db)
 
 int weir_db_destroy(const char *path, struct weir_error *err)
 {
-    struct weir_db named = {.settings = {.path = path}};
-    char *error = NULL;
+    struct weir_db named = {.settings = {.path = path, .read_only = true}};
+    char *error = NULL, mark[PATH_MAX];
 
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_destroy_db(options, path, &error);
     rocksdb_options_destroy(options);
+    snprintf(mark, sizeof(mark), "%s/%s", path, damaged);
+    unlink(mark);
     return error != NULL ? weir_db_fail(&named, "can't remove", error, err) : 0;
 }
 

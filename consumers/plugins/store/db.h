@@ -40,9 +40,14 @@ bool weir_db_is_broken(const struct weir_db *db);
  * system. Threads: any. */
 int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *err);
 
-/* A number that RocksDB tells about itself, by its name ("rocksdb.estimate-num-keys"); false without one.
- * Threads: any. */
-bool weir_db_property(struct weir_db *db, const char *name, uint64_t *ret_number);
+/* A number that RocksDB tells about itself, by its name ("rocksdb.estimate-num-keys"), of the documents'
+ * column family or the sum of all; false without one. Threads: any. */
+bool weir_db_property(struct weir_db *db, const char *name, bool summed, uint64_t *ret_number);
+
+/* Counts from now on what this thread's reads meet: blocks found in the cache, and read from the disk. take
+ * answers what came since the last time. */
+void weir_db_count_blocks(void);
+void weir_db_take_blocks(uint64_t *ret_hits, uint64_t *ret_reads);
 
 /* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
 int weir_db_destroy(const char *path, struct weir_error *err);

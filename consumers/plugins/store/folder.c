@@ -133,7 +133,7 @@ const struct weir_folder_part *weir_folder_parts(const struct weir_folder *folde
 uint64_t weir_folder_estimate(struct weir_folder *folder)
 {
     uint64_t keys = 0;
-    return weir_db_property(folder->store.db, "rocksdb.estimate-num-keys", &keys) ? keys : 0;
+    return weir_db_property(folder->store.db, "rocksdb.estimate-num-keys", false, &keys) ? keys : 0;
 }
 
 /* Cuts the kind and the partition off the keys. */

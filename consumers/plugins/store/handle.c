@@ -205,10 +205,15 @@ static void wait_for_disk(struct weir_store *store, struct weir_batch *batch,
     store->host->fail(batch, record, WEIR_WAIT, &(struct weir_reason){.error_type = why, .text = text});
 }
 
-/* A document that can't be read stops its partition only: the others go on. */
-static void wait_unread(struct weir_turn *turn, const struct weir_error *why)
+/* A document that can't be read stops its partition only: the others go on. One that is damaged stops all. */
+static int wait_unread(struct weir_turn *turn, const struct weir_error *why, struct weir_error *err)
 {
+    if (why->code == WEIR_E_CORRUPT) {
+        *err = *why;
+        return err->code;
+    }
     wait_for_disk(turn->store, turn->batch, turn->record, "unreadable", why->text);
+    return 0;
 }
 
 /* A dead letter that was driven again is no repeat. */
@@ -249,10 +254,8 @@ static int change_document(struct weir_turn *turn, struct weir_error *err)
     int r = weir_db_overlay_get(store->db, stored_key, &found, &unread);
     if (r == 0 && found.bytes.data != NULL)
         r = weir_document_read(found.bytes, &current, &unread);
-    if (r < 0) {
-        wait_unread(turn, &unread);
-        return 0;
-    }
+    if (r < 0)
+        return wait_unread(turn, &unread, err);
     const struct weir_document *before = found.bytes.data != NULL ? &current : NULL;
     r = weir_command_apply(
         &turn->source->rules, &turn->command, record->key, record->value, before, &store->scratch, &effect);
@@ -288,8 +291,7 @@ static int execute(struct weir_turn *turn, struct weir_error *err)
         return tell_repeat(turn, &first, err);
     if (r == 0 || r == WEIR_E_NOT_FOUND)
         return change_document(turn, err);
-    wait_unread(turn, &unread);
-    return 0;
+    return wait_unread(turn, &unread, err);
 }
 
 static void wait_all(struct weir_store *store, struct weir_batch *batch, const struct weir_error *why)
