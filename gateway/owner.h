@@ -24,8 +24,8 @@ void weir_owner_close(struct weir_owner *owner);
 bool weir_owner_find(struct weir_owner *owner, const struct weir_gateway_collection *collection,
     int32_t partition, char out[static WEIR_OWNER_URL_BYTES]);
 
-/* The same of the nth (from 0) instance of that store which does not have the partition, and may follow it; false when
- * there are no more. Threads: any. */
+/* The same of the nth (from 0) instance of that store which does not have the partition, and may follow it;
+ * false when there are no more. Threads: any. */
 bool weir_owner_find_standby(struct weir_owner *owner, const struct weir_gateway_collection *collection,
     int32_t partition, unsigned nth, char out[static WEIR_OWNER_URL_BYTES]);
 

@@ -201,13 +201,14 @@ static void send_try(struct weir_read_job *job, const char *url)
     free_job(job);
 }
 
-/* The owner did not answer: one after the other of those that may follow its partition; then the owner again. */
+/* The owner did not answer: one after the other of those that may follow its partition; then the owner again.
+ */
 static bool try_standby(struct weir_read_job *job)
 {
     char url[WEIR_OWNER_URL_BYTES];
     job->standby = job->kind->from_standby && job->request->takes_standby &&
-                   weir_owner_find_standby(job->read->gateway->owner, job->request->collection, job->partition,
-                       job->standbys, url);
+                   weir_owner_find_standby(job->read->gateway->owner, job->request->collection,
+                       job->partition, job->standbys, url);
     job->standbys = job->standby ? job->standbys + 1 : 0;
     if (job->standby)
         send_try(job, url);
@@ -269,7 +270,7 @@ static bool judge_failure(struct weir_read_job *job, CURLcode result)
     }
     if (!job->standby)
         snprintf(job->problem, sizeof(job->problem), "the store that keeps this key can't be reached: %s",
-        curl_easy_strerror(result));
+            curl_easy_strerror(result));
     return false;
 }
 

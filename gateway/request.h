@@ -78,7 +78,8 @@ struct weir_outcome {
     char last_modified[40];
     char version[24];
     const struct weir_portal_file *file; /* PORTAL; NULL: the way to /portal/ */
-    char standby[64]; /* DOCUMENT that is the truth up to `position` of the request only: the instance; else "" */
+    char standby[64]; /* DOCUMENT that is the truth up to `position` of the request only: the instance; else
+                         "" */
 };
 
 /* How another interface tells of a command that was accepted or ended: sets outcome.status, appends the body

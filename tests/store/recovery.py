@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 import confluent_kafka as ck  # noqa: E402
 from confluent_kafka.admin import AdminClient  # noqa: E402
 from harness import Failed, Http, Stage, find_program, main, newest_librdkafka, source, surroundings, wait_for  # noqa: E402
+from history import partition_of  # noqa: E402
 
 PARTITIONS = 3
 CHANGES = "orders.changes"
@@ -20,12 +21,20 @@ CHANGES = "orders.changes"
 class Scene:
     """A store without a gateway: commands are put on its topic."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, *settings):
         self.kafka = stage.kafka()
-        self.weir = stage.weir(self.kafka, partitions=PARTITIONS, sections={"kafka.consumer": ["session.timeout.ms = 6000"]})
+        sections = {"kafka.consumer": ["session.timeout.ms = 6000"], "service store": list(settings)}
+        self.weir = stage.weir(self.kafka, partitions=PARTITIONS, sections=sections)
         self.store = self.weir.program("store")
         self.backups = stage.folder / "backups"
         self.documents = {}
+
+    def kafka_put(self, key, word):
+        """One command that is not noted."""
+        producer = ck.Producer({"bootstrap.servers": self.kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all"})
+        producer.produce("orders", key=key, value=json.dumps({"orderID": key, "word": word}))
+        if producer.flush(30):
+            raise Failed("the command was not written")
 
     def put(self, first, count, word):
         """Replaces documents number `first` and on; each tenth is deleted."""
@@ -179,6 +188,119 @@ def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
             producer.produce(CHANGES, key=f"x-{i}", value=None, partition=i % PARTITIONS)
         producer.flush(30)
         refuse(scene, "was deleted and made again")
+
+
+def positions(address):
+    """{partition: state} of an instance; {} without an answer."""
+    try:
+        http = Http(address, timeout_s=3)
+        body = json.loads(http.get("/positions")[2])
+        http.close()
+        return {part["partition"]: part["state"] for part in body["partitions"]}
+    except (OSError, ValueError):
+        return {}
+
+
+def test_a_standby_answers_who_asks_for_one_and_takes_over():
+    with Stage() as stage:
+        scene = Scene(stage, "store.standby = true")
+        scene.put(0, 300, "first")
+        gateway, stores = scene.weir.program("gateway").start(), [scene.weir.instance(name).start(WEIR_LOG_LEVEL="info") for name in ("one", "two")]
+        for program in (gateway, *stores):
+            program.wait_ready()
+        wait_for("all commands handled", 60, scene.is_settled, stores)
+        reads = {program: program.environment["WEIR_SERVICE_STORE_STORE_ADVERTISE"] for program in stores}
+
+        def whole(program):
+            states = positions(reads[program])
+            followed = program.log.read_text().count("store.standby topic")
+            return set(states.values()) == {"serving", "standby"} and followed >= list(states.values()).count("standby")
+
+        for program in stores:
+            wait_for("each serves some and follows the rest", 30, lambda p=program: whole(p), stores)
+        owner, other = stores
+        partition = next(p for p, state in positions(reads[owner]).items() if state == "serving")
+        key = next(key for key in scene.documents if partition_of(key.encode(), PARTITIONS) == partition)
+
+        def read(**headers):
+            http = Http(scene.weir.url, timeout_s=30)
+            status, told, body = http.get(f"/v1/orders/{key}", headers=[(name.replace("_", "-"), value) for name, value in headers.items()])
+            http.close()
+            return status, {name.lower(): value for name, value in told.items()}, body.decode()
+
+        status, told, _ = read(Prefer="standby")
+        if status != 200 or "weir-standby" in told:
+            raise Failed("the owner is there, a standby was asked")
+        owner.kill()
+        end = source.ends(scene.kafka.bootstrap, {"orders": PARTITIONS})["orders", partition][1]
+        scene.kafka_put(key, "newer")
+        status, told, body = read(Prefer="standby")
+        if (status, told.get("weir-standby"), body) != (200, "two", scene.documents[key]) or not told["weir-position"].startswith(f"orders/{partition}/"):
+            raise Failed(f"{status} {told} {body}")
+        newer = f"orders/{partition}/{end}"
+        status, told, body = read(Prefer="standby, wait=20", Weir_Position=newer)
+        if (status, body) != (200, json.dumps({"orderID": key, "word": "newer"})):
+            raise Failed(f"older than was asked for: {status} {told} {body}")
+        taken = other.log.read_text().rpartition("assignment.taken")[2]
+        if f"topic={CHANGES} partition={partition} from=0 " in taken:
+            raise Failed(f"read from the beginning again\n{other.tail()}")
+
+
+def test_a_full_disk_waits_and_goes_on():
+    with Stage() as stage:
+        scene = Scene(stage, "store.memory = 8MiB", "store.free.min = 32MiB", "batch.max = 100")
+        folder = scene.weir.store_path.parent
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", folder], stderr=subprocess.DEVNULL).returncode != 0:
+            print("SKIPPED: this user may not mount a small disk")
+            sys.exit(77)
+        try:
+            scene.put(0, 200, "first")
+            scene.start()
+            filler = folder / "filler"
+            filler.write_bytes(bytes(40 << 20))
+            scene.put(100, 200, "second")
+            wait_for("it waits", 30, lambda: not scene.store.is_ready() and b"disk-full" in scene.store.detail, [scene.store])
+            if scene.is_settled():
+                raise Failed("handled on a full disk")
+            scene.store.stop()
+            scene.store.start()
+            wait_for("a start waits, too", 30, lambda: "store.waiting" in scene.store.log.read_text(), [scene.store])
+            filler.unlink()
+            scene.store.wait_ready()
+            scene.settle()
+            scene.check_documents()
+            if scene.verify() != scene.alive():
+                raise Failed("not all documents were compared")
+            scene.store.stop()
+        finally:
+            if scene.store.running:
+                scene.store.kill()
+            subprocess.run(["umount", folder], check=True)
+
+
+def test_a_damaged_instance_ends_and_another_goes_on():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.put(0, 600, "first")
+        one, two = (scene.weir.instance(name) for name in ("one", "two"))
+        one.start().wait_ready()
+        wait_for("all commands handled", 60, scene.is_settled, [one])
+        one.stop()
+        one.start().wait_ready()  # its log has become tables
+        one.stop()
+        for table in Path(one.environment["WEIR_SERVICE_STORE_STORE_PATH"]).glob("*.sst"):
+            with open(table, "r+b") as file:
+                file.write(b"Z" * (table.stat().st_size // 2))
+        one.start()
+        scene.put(0, 600, "second")
+        code = one.wait_ended(60)
+        if code != 74 or "weirctl store reset" not in one.log.read_text():
+            raise Failed(f"exit {code}\n{one.tail()}")
+        one.start()
+        if one.wait_ended(30) != 74:
+            raise Failed("a damaged folder was opened again")
+        two.start().wait_ready(60)
+        wait_for("the other goes on", 60, scene.is_settled, [two])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* What is on disk is a prefix of the committed change log, however it came there. */
 #include "consumers/plugins/store/store.h"
 #include "common/envelope.h"
+#include "consumers/plugins/store/keys.h"
 #include "store/fake_host.h"
 #include "support/test.h"
 
@@ -271,6 +272,113 @@ static void shorter_topic_is_noticed(void **state)
     assert_int_equal(fake_get(fake, "GET", "/documents/orders/o-1", NULL).status, 503);
 }
 
+static bool count_one(void *context, struct weir_bytes key, struct weir_bytes value)
+{
+    (void)key, (void)value;
+    (*(size_t *)context)++;
+    return true;
+}
+
+static int32_t put_documents(struct fake *fake, int count)
+{
+    int32_t partition = 0;
+    char key[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof(key), "o-%d", i);
+        partition = fake_put(fake, FAKE_ORDERS, "create", key, key, "{}", NULL)->record.partition;
+    }
+    fake_run(fake);
+    return partition;
+}
+
+/* A document of the partition. */
+static const char *key_on(struct fake *fake, int32_t partition)
+{
+    static char key[16];
+    const struct fake_log *log = fake_log(fake, "orders.changes", partition);
+
+    snprintf(key, sizeof(key), "%.*s", (int)log->records[0].key.len, log->records[0].key.data);
+    return key;
+}
+
+static struct weir_http_reply read_key(struct fake *fake, const char *key, const char *query)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "/documents/orders/%s%s", key, query);
+    return fake_get(fake, "GET", path, NULL);
+}
+
+/* What others own is followed, read by who asks for a standby and for no more than it has, and taken over
+ * from where it stands. */
+static void a_standby_follows_and_takes_over(void **state)
+{
+    struct fake *fake = *state;
+    struct weir_store *store = fake->instance;
+    char query[48];
+    int64_t offset = -1;
+    int32_t partition = put_documents(fake, 100);
+    const char *key = key_on(fake, partition);
+    const struct fake_log *log = fake_log(fake, "orders.changes", partition);
+
+    weir_store_revoked(store, 0, partition);
+    assert_int_equal(read_key(fake, key, "?standby=1").status, 503);
+    assert_int_equal(weir_store_table_position(store, WEIR_STORE_CHANGES, 0, partition, &offset, NULL), 0);
+    assert_true(offset > 0);
+    assert_int_equal(read_key(fake, key, "?standby=1").status, 503); /* not at the end yet */
+    weir_store_table_followed(store, WEIR_STORE_CHANGES, 0, partition, offset);
+    struct weir_http_reply reply = read_key(fake, key, "?standby=1");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(fake_reply_header(&reply, "Weir-Standby"), "test");
+    assert_non_null(fake_reply_header(&reply, "Weir-Position"));
+    assert_int_equal(read_key(fake, key, "").status, 503);
+    snprintf(query, sizeof(query), "?standby=1&offset=%d", 1000000);
+    assert_int_equal(read_key(fake, key, query).status, 503); /* an older version than was asked for */
+
+    struct weir_record record = log->records[0]; /* another instance deletes it */
+    record.offset = log->next_offset;
+    record.value = WEIR_BYTES_NULL;
+    assert_int_equal(weir_store_table_apply(store, WEIR_STORE_CHANGES, &record, 1, NULL), 0);
+    assert_int_equal(read_key(fake, key, "?standby=1").status, 404);
+    assert_int_equal(weir_store_assigned(store, 0, partition, NULL), 0);
+    assert_int_equal(read_key(fake, key, "?standby=1").status, 503);
+    assert_int_equal(weir_store_table_position(store, WEIR_STORE_CHANGES, 0, partition, &offset, NULL), 0);
+    assert_int_equal(offset, record.offset + 1);
+}
+
+static size_t count_entries(struct fake *fake, int32_t partition)
+{
+    struct weir_store *store = fake->instance;
+    char key[WEIR_STORE_KEY_BYTES];
+    size_t count = 0;
+
+    weir_db_each(store->db,
+        weir_key_write(WEIR_KEY_DOCUMENT, store->sources[0].number, partition, WEIR_BYTES_NULL, key),
+        count_one, &count, NULL);
+    return count;
+}
+
+static void what_moved_away_is_removed_in_the_background(void **state)
+{
+    struct fake *fake = *state;
+    int32_t partition = put_documents(fake, 9000), other = (partition + 1) % FAKE_PARTITIONS;
+    size_t before = count_entries(fake, other), turns = 0;
+
+    fake->settings.moved_keep_ms = 3600 * 1000;
+    weir_store_revoked(fake->instance, 0, partition);
+    weir_store_tick(fake->instance, NULL);
+    assert_true(count_entries(fake, partition) > 1000); /* kept for a while */
+    fake->settings.moved_keep_ms = 0;
+    ((struct weir_store *)fake->instance)->leftovers_due_ms = 0;
+    for (; count_entries(fake, partition) > 0 && turns < 100; turns++)
+        weir_store_tick(fake->instance, NULL);
+    assert_in_range(turns, 2, 20); /* in steps */
+    assert_int_equal(count_entries(fake, other), before);
+    assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);
+    assert_int_equal(read_key(fake, key_on(fake, partition), "").status, 200);
+}
+
 static void other_cluster_is_refused(void **state)
 {
     struct fake *fake = *state;
@@ -353,6 +461,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(half_a_restore_is_as_old_as_its_last_event, start, stop),
     cmocka_unit_test_setup_teardown(idle_partitions_stay_young, start, stop),
     cmocka_unit_test_setup_teardown(shorter_topic_is_noticed, start, stop),
+    cmocka_unit_test_setup_teardown(a_standby_follows_and_takes_over, start, stop),
+    cmocka_unit_test_setup_teardown(what_moved_away_is_removed_in_the_background, start, stop),
     cmocka_unit_test_setup_teardown(other_cluster_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(topic_made_again_is_refused, start, stop),
     cmocka_unit_test_setup_teardown(other_partition_count_is_refused, start, stop),

@@ -3,8 +3,9 @@
 
 static const struct weir_table tables[WEIR_STORE_TABLE_COUNT] = {
     [WEIR_STORE_CHANGES] = {.topic = "{source}.changes", .mode = WEIR_TABLE_STANDBY, .if_option = "standby"},
-    [WEIR_STORE_OUTCOMES] =
-        {.topic = "{source}.{service}.outcomes", .mode = WEIR_TABLE_STANDBY, .if_option = "standby"},
+    [WEIR_STORE_OUTCOMES] = {.topic = "{source}.{service}.outcomes",
+        .mode = WEIR_TABLE_STANDBY,
+        .if_option = "standby"},
 };
 
 WEIR_PLUGIN = {

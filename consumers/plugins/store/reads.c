@@ -144,7 +144,8 @@ static void reply_found(
         reply_document(read, &document);
 }
 
-/* A standby that has come to the end of the log once answers who asks for one, and for no newer state than it has. */
+/* A standby that has come to the end of the log once answers who asks for one, and for no newer state than it
+ * has. */
 static bool is_served_by_standby(const struct weir_read *read, const struct weir_partition *own)
 {
     const char *asked = read->store->host->request_query(read->request, "standby");

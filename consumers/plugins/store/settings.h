@@ -17,9 +17,10 @@ struct weir_store_settings {
     int64_t free_min_bytes;
     char *peer_secret; /* NULL: none asked for */
     bool standby;
+    int64_t moved_keep_ms;
 };
 
-enum { WEIR_STORE_OPTION_COUNT = 7 };
+enum { WEIR_STORE_OPTION_COUNT = 8 };
 extern const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT];
 
 /* weir_plugin.check: no I/O. WEIR_E_CONFIG. */

@@ -2,8 +2,10 @@
 
 #include "consumers/plugins/store/expiry.h"
 #include "consumers/plugins/store/indexes.h"
+#include "consumers/plugins/store/leftovers.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/snapshot.h"
+#include "consumers/plugins/store/statistics.h"
 
 #include "common/folder.h"
 
@@ -60,6 +62,7 @@ static int make_partitions(struct weir_source *source, struct weir_error *err)
     for (int32_t p = 0; p < source->partition_count; p++) {
         struct weir_partition *own = &source->partitions[p];
         own->pending_reached = -1;
+        own->left_ms = weir_clock_ms();
         for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++) {
             own->pending[table] = -1;
             atomic_store(&own->checkpoints[table], -1);
@@ -81,9 +84,9 @@ static int make_source(
     source->indexes = collection->indexes;
     while (source->indexes != NULL && source->indexes[source->index_count] != NULL)
         source->index_count++;
-    source->rules = (struct weir_rules){
-        collection->name, collection->key_field,
-        collection->body == WEIR_BODY_OPAQUE ? collection->body_member : NULL, (int32_t)collection->partitions, NULL, 0};
+    source->rules = (struct weir_rules){collection->name, collection->key_field,
+        collection->body == WEIR_BODY_OPAQUE ? collection->body_member : NULL,
+        (int32_t)collection->partitions, NULL, 0};
     for (size_t i = WEIR_EFFECT_CREATED; i <= WEIR_EFFECT_DELETED; i++)
         snprintf(source->ce_types[i], sizeof(source->ce_types[i]), "weir.%s.%s", collection->name,
             weir_effect_name((enum weir_effect_kind)i));
@@ -158,8 +161,10 @@ static int listen_for_reads(struct weir_store *store, struct weir_error *err)
 
 static void free_source(struct weir_source *source)
 {
-    for (int32_t p = 0; source->partitions != NULL && p < source->partition_count; p++)
+    for (int32_t p = 0; source->partitions != NULL && p < source->partition_count; p++) {
         weir_buffer_done(&source->partitions[p].build_from);
+        weir_buffer_done(&source->partitions[p].remove_from);
+    }
     free(source->partitions);
     weir_schema_free(source->schema);
     weir_minimums_done(&source->minimums);
@@ -178,6 +183,7 @@ void weir_store_close(void *instance)
     for (size_t i = 0; i < store->source_count; i++)
         free_source(&store->sources[i]);
     free(store->sources);
+    free(store->statistics);
     weir_buffer_done(&store->scratch);
     weir_buffer_done(&store->event);
     weir_buffer_done(&store->stored);
@@ -200,9 +206,13 @@ int weir_store_open(
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     store->host = host;
     store->settings = settings;
+    store->statistics = calloc(1, sizeof(*store->statistics));
     make_metrics(store);
-    int r = weir_requests_open(store) ? open_db(store, err)
-                                      : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    if (store->statistics != NULL)
+        weir_statistics_open(store);
+    int r = store->statistics != NULL && weir_requests_open(store)
+                ? open_db(store, err)
+                : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (r == 0)
         r = make_sources(store, err);
     if (r == 0)
@@ -238,6 +248,10 @@ void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
     if (own == NULL)
         return;
     weir_partition_set_state(own, WEIR_PARTITION_FOREIGN);
+    own->left_ms = weir_clock_ms();
+    own->is_empty = false;
+    own->remove_kind = 0;
+    weir_buffer_clear(&own->remove_from);
     atomic_store(&own->live, false);
     for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++)
         atomic_store(&own->checkpoints[table], -1);
@@ -253,7 +267,9 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
     if (now_ms - store->free_looked_ms >= LOOK_AT_DISK_EVERY_MS) {
         store->free_looked_ms = now_ms;
         (void)weir_store_check_space(store, NULL);
+        weir_statistics_update(store);
     }
+    weir_leftovers_tick(store);
     weir_requests_tick(store);
     weir_indexes_tick(store);
     weir_expiry_tick(store, batch);

@@ -47,6 +47,11 @@ struct weir_partition {
     int64_t expiry_look_ms;        /* when to look next for documents that are too old */
     int64_t expiry_from_ms;        /* time of change to look from, while there are more of them; else 0 */
     struct weir_buffer build_from; /* document key with which building goes on; empty: the first */
+    /* Leftovers (leftovers.h). */
+    int64_t left_ms; /* monotonic: since when it is another instance's */
+    bool is_empty;   /* nothing of it is on disk */
+    size_t remove_kind;
+    struct weir_buffer remove_from; /* entry with which removing goes on; empty: the first */
 };
 
 /* One source topic and its collection. Constant after open but for the partitions. */
@@ -64,6 +69,8 @@ struct weir_source {
     int32_t partition_count;
     struct weir_partition *partitions;
 };
+
+struct weir_store_statistics;
 
 struct weir_store_metrics {
     struct weir_metric *commands[WEIR_EFFECT_COUNT];
@@ -84,7 +91,9 @@ struct weir_store {
     _Atomic int64_t free_bytes; /* health too */
     _Atomic bool starved;       /* health too: too little free disk */
     _Atomic bool snapshotting;  /* reads only */
+    int64_t leftovers_due_ms;
     struct weir_store_metrics metrics;
+    struct weir_store_statistics *statistics;
 
     /* The batch at hand. */
     int64_t batch_ms;
@@ -164,8 +173,8 @@ void weir_reached_put(
     struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
 void weir_reached_overlay(
     struct weir_store *store, const struct weir_source *source, int32_t partition, int64_t offset);
-/* Writes the checkpoints of all serving and standby partitions anew, so that an idle one does not grow too old
- * to be caught up. */
+/* Writes the checkpoints of all serving and standby partitions anew, so that an idle one does not grow too
+ * old to be caught up. */
 void weir_store_touch_checkpoints(struct weir_store *store);
 
 /* space.c */
