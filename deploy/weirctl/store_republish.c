@@ -222,8 +222,9 @@ static int settle_part(struct republish *republish, const struct weir_folder_par
     if (code < 0)
         return code;
     weir_folder_put_checkpoint(republish->folder, part, end, weir_clock_wall_ms());
+    weir_folder_forget_outcomes(republish->folder, part);
     if (other_cluster || other_commands)
-        weir_folder_forget_positions(republish->folder, part);
+        weir_folder_forget_commands(republish->folder, part);
     return 0;
 }
 

@@ -15,7 +15,7 @@ from harness import Failed, Http, Stage, find_program, main, newest_librdkafka, 
 from history import partition_of  # noqa: E402
 
 PARTITIONS = 3
-CHANGES = "orders.changes"
+CHANGES, OUTCOMES = "orders.changes", "orders.store.outcomes"
 
 
 class Scene:
@@ -125,10 +125,11 @@ def test_a_backup_takes_what_is_new_and_is_caught_up():
 
 
 def renew(scene):
-    """Deletes the change topic and makes it again, empty."""
+    """Deletes what the store has written and makes the topics again, empty."""
     admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})
-    admin.delete_topics([CHANGES])[CHANGES].result(30)
-    wait_for("the topic is gone", 30, lambda: CHANGES not in admin.list_topics(timeout=10).topics)
+    for topic, deleted in admin.delete_topics([CHANGES, OUTCOMES]).items():
+        deleted.result(30)
+        wait_for("the topic is gone", 30, lambda t=topic: t not in admin.list_topics(timeout=10).topics)
     scene.weir.run("weirctl", "topics", "apply")
 
 
@@ -151,6 +152,7 @@ def test_documents_outlive_their_change_log():
         scene = Scene(stage)
         scene.put(0, 200, "first")
         scene.put(100, 50, "second")
+        scene.put(100, 50, "second")  # deletes what is gone: outcomes
         scene.start()
         scene.store.stop()
         renew(scene)

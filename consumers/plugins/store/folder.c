@@ -194,11 +194,17 @@ void weir_folder_put_checkpoint(
         (struct weir_checkpoint){offset, known_ms});
 }
 
-void weir_folder_forget_positions(struct weir_folder *folder, const struct weir_folder_part *part)
+void weir_folder_forget_outcomes(struct weir_folder *folder, const struct weir_folder_part *part)
 {
     const struct weir_source source = {.number = part->number};
 
     weir_checkpoint_delete(&folder->store, &source, part->partition, WEIR_STORE_OUTCOMES);
+}
+
+void weir_folder_forget_commands(struct weir_folder *folder, const struct weir_folder_part *part)
+{
+    const struct weir_source source = {.number = part->number};
+
     weir_reached_put(&folder->store, &source, part->partition, 0);
 }
 

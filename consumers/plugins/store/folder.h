@@ -46,8 +46,9 @@ int weir_folder_get(
 void weir_folder_put(struct weir_folder *folder, const char *name, const char *value);
 void weir_folder_put_checkpoint(
     struct weir_folder *folder, const struct weir_folder_part *part, int64_t offset, int64_t known_ms);
-/* Positions in the command and outcome topics, which are others now. */
-void weir_folder_forget_positions(struct weir_folder *folder, const struct weir_folder_part *part);
+/* How far the outcome topic was read; it is read again. And how far the command topic, when it is another one. */
+void weir_folder_forget_outcomes(struct weir_folder *folder, const struct weir_folder_part *part);
+void weir_folder_forget_commands(struct weir_folder *folder, const struct weir_folder_part *part);
 int weir_folder_write(struct weir_folder *folder, struct weir_error *err);
 
 /* The name of what stands there while a republish is not through: the store does not take such a folder. */

@@ -7,10 +7,10 @@
 const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
     {.key = "path",
         .type = WEIR_OPTION_PATH,
-        .fallback = "/var/lib/weir/store",
+        .fallback = "/var/lib/weir/store/db",
         .offset = offsetof(struct weir_store_settings, path),
-        .help = "folder of the documents; one process has it open; on the dev broker PATH.dev, fresh at each "
-                "start"},
+        .help = "folder of the documents; one process has it open; backups begin beside it, as PATH.snapshot; on the "
+                "dev broker PATH.dev, fresh at each start"},
     {.key = "memory",
         .type = WEIR_OPTION_SIZE,
         .fallback = "256MiB",
