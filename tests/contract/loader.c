@@ -97,6 +97,12 @@ static void a_missing_callback(void **state)
     assert_refused("broken-handle", "", "broken-handle.so", "lacks handle");
 }
 
+static void a_table_that_depends_on_no_switch(void **state)
+{
+    (void)state;
+    assert_refused("broken-switch", "", "broken-switch.so", "depends on warm, which is none of its switches");
+}
+
 static void a_crash_while_it_is_loaded(void **state)
 {
     (void)state;
@@ -170,6 +176,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_struct_that_is_too_small),
     cmocka_unit_test(the_smallest_struct_is_taken),
     cmocka_unit_test(a_missing_callback),
+    cmocka_unit_test(a_table_that_depends_on_no_switch),
     cmocka_unit_test(a_crash_while_it_is_loaded),
     cmocka_unit_test(an_exit_while_it_is_loaded),
     cmocka_unit_test(a_crash_in_open),

@@ -217,7 +217,7 @@ struct weir_host {
 
     /* Into id, of WEIR_TOPIC_ID_BYTES: what the cluster calls a topic (name with prefix) beside its name, so that one that was deleted and made
      * again is noticed; "" when that can't be known (librdkafka before 2.3, a broker before 2.8, the dev broker).
-     * `context` is the table's. 0, or WEIR_E_UNAVAILABLE: ask again later. Only in `assigned`. */
+     * `context` is the table's. 0, or WEIR_E_UNAVAILABLE: ask again later. Only in `assigned` and `table_position`. */
     int (*topic_id)(void *context, const char *topic, char *id, struct weir_error *err);
 
     /* emit_at() for a topic that is not partitioned as the sources are: to its partition number `to`, which has to be there or

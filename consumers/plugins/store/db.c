@@ -43,10 +43,11 @@ static const struct {
  * and serve what is left. */
 static const char damaged[] = "DAMAGED";
 
-static void mark_damaged(const struct weir_db *db, const char *why)
+static void mark_damaged(struct weir_db *db, const char *why)
 {
     char path[PATH_MAX];
 
+    atomic_store(&db->damaged, true);
     if (db->settings.read_only ||
         snprintf(path, sizeof(path), "%s/%s", db->settings.path, damaged) >= PATH_MAX)
         return;
@@ -284,6 +285,11 @@ int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *
         rocksdb_checkpoint_object_destroy(checkpoint);
     pthread_rwlock_unlock(&db->lock);
     return error != NULL ? weir_db_fail(db, "can't make a checkpoint of", error, err) : 0;
+}
+
+bool weir_db_is_damaged(const struct weir_db *db)
+{
+    return atomic_load(&db->damaged);
 }
 
 bool weir_db_is_broken(const struct weir_db *db)

@@ -33,6 +33,8 @@ void weir_db_close(struct weir_db *db); /* accepts NULL; the overlay is lost */
 
 /* Closes and opens again, because RocksDB takes no write after one has failed. */
 int weir_db_reopen(struct weir_db *db, struct weir_error *err);
+/* RocksDB has found damage since it was opened, in whatever thread. Threads: any. */
+bool weir_db_is_damaged(const struct weir_db *db);
 /* A write has failed since it was opened. */
 bool weir_db_is_broken(const struct weir_db *db);
 

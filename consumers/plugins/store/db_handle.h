@@ -6,6 +6,7 @@
 #include "consumers/plugins/store/overlay.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <rocksdb/c.h>
 
 /* More than are kept, because a drop may fail for a while. */
@@ -29,6 +30,7 @@ struct weir_db {
     struct weir_overlay overlay, hour_overlay;
     rocksdb_writebatch_t *batch;
     bool broken;
+    _Atomic bool damaged;
 };
 
 /* Turns RocksDB's sentence into ours and frees it. Answers the code. */

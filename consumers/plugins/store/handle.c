@@ -300,6 +300,14 @@ static void wait_all(struct weir_store *store, struct weir_batch *batch, const s
         wait_for_disk(store, batch, record, "disk-full", why->text);
 }
 
+/* A reader may have met it first. */
+static int check_damage(const struct weir_store *store, struct weir_error *err)
+{
+    return weir_db_is_damaged(store->db)
+               ? weir_error_set(err, WEIR_E_CORRUPT, "%s is damaged, as a read found out", store->path)
+               : 0;
+}
+
 int weir_store_handle(void *instance, struct weir_batch *batch, struct weir_error *err)
 {
     struct weir_store *store = instance;
@@ -311,7 +319,9 @@ int weir_store_handle(void *instance, struct weir_batch *batch, struct weir_erro
         wait_all(store, batch, &space);
         return 0;
     }
-    r = weir_requests_begin_batch(store, err);
+    r = check_damage(store, err);
+    if (r == 0)
+        r = weir_requests_begin_batch(store, err);
     for (const struct weir_record *record; r == 0 && (record = store->host->next(batch)) != NULL;) {
         struct weir_turn turn = weir_turn_begin(store, batch, record);
         r = execute(&turn, err);

@@ -105,7 +105,7 @@ int weir_store_number_source(struct weir_store *store, struct weir_source *sourc
     return 0;
 }
 
-int weir_store_check_cluster(struct weir_store *store, struct weir_error *err)
+static int check_cluster(struct weir_store *store, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer known = {0};
     const char *cluster = store->host->cluster_id(store->host->context);
@@ -142,11 +142,13 @@ static int check_topic(struct weir_store *store, const char *topic, struct weir_
         store->path, known.data, id, weir_store_two_ways);
 }
 
-int weir_store_check_topics(
+int weir_store_check_identity(
     struct weir_store *store, const struct weir_source *source, struct weir_error *err)
 {
-    if (!WEIR_HOST_HAS(store->host, topic_id))
-        return 0;
-    int r = check_topic(store, source->changes_topic, err);
+    int r = check_cluster(store, err);
+
+    if (r < 0 || !WEIR_HOST_HAS(store->host, topic_id))
+        return r;
+    r = check_topic(store, source->changes_topic, err);
     return r < 0 ? r : check_topic(store, source->topic, err);
 }

@@ -115,6 +115,8 @@ static int begin_restore(struct weir_store *store, const struct weir_source *sou
     atomic_store(&own->live, false);
     memset(own->caught_up, 0, sizeof(own->caught_up));
     int r = weir_store_check_space(store, err);
+    if (r == 0 && weir_partition_state(own) == WEIR_PARTITION_STANDBY) /* `assigned` did it for the others */
+        r = weir_store_check_identity(store, source, err);
     if (r == 0 && weir_db_is_broken(store->db))
         r = weir_db_reopen(store->db, err);
     if (r == 0)

@@ -236,8 +236,7 @@ int weir_store_assigned(void *instance, uint32_t source, int32_t partition, stru
         return WEIR_E_CONFIG;
     weir_partition_set_state(own, WEIR_PARTITION_RESTORING);
     weir_store_count_partitions(store);
-    int r = weir_store_check_cluster(store, err);
-    return r < 0 ? r : weir_store_check_topics(store, &store->sources[source], err);
+    return weir_store_check_identity(store, &store->sources[source], err);
 }
 
 void weir_store_revoked(void *instance, uint32_t source, int32_t partition)
@@ -285,9 +284,12 @@ void weir_store_tick(void *instance, struct weir_batch *batch)
 bool weir_store_health(void *instance, struct weir_buffer *detail)
 {
     struct weir_store *store = instance;
-    bool starved = atomic_load(&store->starved);
+    bool starved = atomic_load(&store->starved), damaged = weir_db_is_damaged(store->db);
 
-    weir_buffer_printf(detail, "\"store\":\"%s\",\"store_free_bytes\":%" PRId64, starved ? "disk-full" : "ok",
+    weir_buffer_printf(detail, "\"store\":\"%s\",\"store_free_bytes\":%" PRId64,
+        damaged   ? "damaged"
+        : starved ? "disk-full"
+                  : "ok",
         atomic_load(&store->free_bytes));
-    return !starved;
+    return !starved && !damaged;
 }

@@ -143,9 +143,9 @@ int weir_store_check_format(struct weir_store *store, struct weir_error *err);
 bool weir_store_read_numbers(const char *text, unsigned long *ret_number, unsigned long *ret_partitions);
 /* Gives source->number; refuses another count of partitions than the folder's. */
 int weir_store_number_source(struct weir_store *store, struct weir_source *source, struct weir_error *err);
-int weir_store_check_cluster(struct weir_store *store, struct weir_error *err);
-/* Refuses topics that were deleted and made again since the folder was filled. */
-int weir_store_check_topics(
+/* Refuses another cluster than the folder's, and topics that were deleted and made again since it was filled.
+ */
+int weir_store_check_identity(
     struct weir_store *store, const struct weir_source *source, struct weir_error *err);
 /* What an operator can do about a folder and a change log that do not belong together. */
 extern const char weir_store_two_ways[];

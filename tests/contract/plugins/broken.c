@@ -34,6 +34,18 @@ static void close_broken(void *instance)
 #define HANDLE handle
 #endif
 
+#ifdef BROKEN_SWITCH
+static int apply(
+    void *instance, uint32_t table, const struct weir_record *records, size_t count, struct weir_error *err)
+{
+    (void)instance, (void)table, (void)records, (void)count, (void)err;
+    return 0;
+}
+
+static const struct weir_table tables[] = {
+    {.topic = "{source}.changes", .mode = WEIR_TABLE_STANDBY, .if_option = "warm"}};
+#endif
+
 #ifdef BROKEN_CONSTRUCTOR
 __attribute__((constructor)) static void die(void)
 {
@@ -75,4 +87,9 @@ WEIR_PLUGIN = {
     .open = open_broken,
     .handle = HANDLE,
     .close = close_broken,
+#ifdef BROKEN_SWITCH
+    .tables = tables,
+    .table_count = 1,
+    .table_apply = apply,
+#endif
 };
