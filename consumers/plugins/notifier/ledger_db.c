@@ -29,10 +29,10 @@ static const struct {
     int code;
     const char *advice;
 } failures[] = {
-    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each notifier needs its own ledger.path"},
     {"No space left", WEIR_E_DISK, "the disk is full; make room"},
     {"Corruption", WEIR_E_CORRUPT,
         "stop the service, remove the folder and start it: it is built again from the topics of deliveries"},
+    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each notifier needs its own ledger.path"},
     {"IO error", WEIR_E_DISK, "the disk or the permissions of the folder are at fault"},
 };
 
