@@ -69,7 +69,7 @@ const char weir_doc_read[] = JSON({
     "responses": {
         "200": {
             "description": "The document, byte for byte as it was stored.",
-            "headers": ["X-Request-Id", "ETag", "Last-Modified", "Weir-Version"],
+            "headers": ["X-Request-Id", "ETag", "Last-Modified", "Weir-Version", "Weir-Position", "Weir-Standby"],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/{collection}"}}}},
         "304": "NotModified"},
     "errors": [404, 406, 412, 504]
