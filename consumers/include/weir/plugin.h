@@ -250,8 +250,9 @@ struct weir_table {
     const void *reserved[1]; /* NULL */
 };
 
-/* The plugin. WEIR_E_CORRUPT of any callback but `open` says that what it keeps on disk is damaged: the process leaves the
- * group and ends with 74, so that other instances go on with its partitions. Only abi to close and handle have to be there; every other callback may be NULL. */
+/* The plugin. Only abi to close and handle have to be there; every other callback may be NULL. WEIR_E_CORRUPT of any of them
+ * says that what it keeps on disk is damaged: the process leaves the group and ends with 74, so that other instances go on
+ * with its partitions. */
 struct weir_plugin {
     uint32_t abi;         /* WEIR_PLUGIN_ABI */
     uint32_t struct_size; /* sizeof(struct weir_plugin) */
