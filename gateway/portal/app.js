@@ -91,5 +91,5 @@ async function enter() {
 }
 
 document.getElementById("skip").addEventListener("click", () => main.querySelector("h1")?.focus());
-addEventListener("hashchange", draw);
+addEventListener("hashchange", () => session.isSignedIn() && draw());
 enter();

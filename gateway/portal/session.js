@@ -11,6 +11,7 @@ export async function load() {
   return session.principal !== null;
 }
 
+export const isSignedIn = () => session !== null && session.principal !== null;
 export const principal = () => session.principal;
 export const collections = () => session.collections;
 export const collection = (name) => session.collections.find((one) => one.name === name);

@@ -29,6 +29,7 @@ def case_sign_in(browser, stack):
     visit.heading("Sign in")
     visit.check_accessible("sign-in")
     visit.picture("sign-in")
+    visit.page.evaluate("location.hash = '#/place'")  # an address that is opened before its view may be seen
     visit.sign_in("wrong")
     visit.sees("this access key is not known")
     keyboard = visit.page.keyboard
