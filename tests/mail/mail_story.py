@@ -5,6 +5,7 @@ What arrives is read by Python's mail parser, part by part."""
 import http.client
 import json
 import os
+import shutil
 import ssl
 import sys
 import urllib.parse
@@ -83,6 +84,7 @@ class Story(stack.Stack):
             process.terminate()
         for process in self.processes.values():
             process.wait(30)
+        shutil.rmtree(self.folder)
 
     def ask(self, method, path, body=None, **headers):
         connection = http.client.HTTPConnection(self.gateway, timeout=30)
