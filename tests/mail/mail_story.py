@@ -19,6 +19,10 @@ from support import ROOT, Certificates, cases_of, check, equal, main, parse, wai
 sys.path.insert(0, os.path.join(ROOT, "deploy", "demonstration"))
 import stack  # noqa: E402 (the demonstration's, found beside it)
 
+# Several run at once: none may count on the demonstration's usual ports.
+any_address = stack.free_address
+stack.free_address = lambda wanted=0: any_address()
+
 USER, PASSWORD = "weir", "a secret of 24 characters"
 STRICT = """notifier.smtp.starttls = required
 notifier.smtp.ca = {ca}
@@ -42,8 +46,6 @@ class Story(stack.Stack):
     def __init__(self, address, ca):
         super().__init__(ROOT, os.path.join(os.path.dirname(os.environ["NOTIFIER_PLUGIN"]), ".."), False)
         self.smtp, self.ca = address, ca
-        self.gateway, self.management, self.store, self.store_management, self.notifier_management = (
-            stack.free_address() for _ in range(5))
         for name, text in (("password", PASSWORD), ("key", os.urandom(32).hex())):
             with open(os.path.join(self.folder, name), "w") as stream:
                 stream.write(text)
