@@ -16,6 +16,7 @@ struct weir_rate;
 struct weir_schema;
 struct weir_pending;
 struct weir_produce;
+struct weir_feed;
 struct weir_openapi;
 struct weir_owner;
 struct weir_read;
@@ -40,6 +41,7 @@ struct weir_gateway {
     struct weir_tls *tls;   /* NULL: plain HTTP */
     struct weir_rate *rate; /* NULL: callers may ask as often as they like */
     struct weir_openapi *openapi;
+    struct weir_feed *feed; /* NULL: there is none */
     struct weir_access *access;
     struct weir_pending *pending;
     struct weir_produce *produce;

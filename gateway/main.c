@@ -11,6 +11,7 @@
 #include "common/service.h"
 #include "gateway/access.h"
 #include "gateway/command.h"
+#include "gateway/feed.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
 #include "gateway/openapi.h"
@@ -157,14 +158,18 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
         rc = weir_read_open(gateway, &gateway->read, err);
     if (rc == 0)
         rc = weir_owner_open(gateway, weir_read_learnt, gateway->read, &gateway->owner, err);
+    if (rc == 0 && gateway->settings.feed)
+        rc = weir_feed_open(gateway, &gateway->feed, err);
     return rc == 0 ? weir_server_open(gateway, &gateway->server, err) : rc;
 }
 
 /* The order matters: no part may be called by another that is still there. `rc` is how it came to this. */
 static void close_parts(struct weir_gateway *gateway, int rc)
 {
+    weir_feed_end(gateway->feed);
     weir_server_close(gateway->server, weir_drain_left_ms() * 3 / 4);
     atomic_store(&gateway->late_status, rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
+    weir_feed_close(gateway->feed);
     weir_owner_close(gateway->owner);
     weir_read_close(gateway->read);
     weir_produce_close(gateway->produce);
@@ -243,6 +248,7 @@ static void drain(struct weir_gateway *gateway)
     atomic_store(&gateway->draining, true);
     weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
     weir_server_quiesce(gateway->server);
+    weir_feed_end(gateway->feed);
     weir_server_await_suspended(gateway->server, weir_drain_left_ms() - last_ms);
     weir_produce_drain(gateway->produce, last_ms / 5);
 }

@@ -119,6 +119,8 @@ static bool is_served(const struct place *place, const json_t *operation)
     const char *only = json_string_value(json_object_get(operation, "x-only"));
     if (only == NULL)
         return true;
+    if (strcmp(only, "feed") == 0)
+        return place->gateway->settings.feed;
     if (strcmp(only, "portal") == 0)
         return place->gateway->settings.portal;
     if (strcmp(only, "store") == 0)
@@ -238,6 +240,20 @@ static void add_indexes(const struct place *place, json_t *operation)
     }
 }
 
+static void add_views(const struct place *place, json_t *operation)
+{
+    json_t *views = json_pack("[s,s]", "KEYS_ONLY", "NEW_IMAGE");
+    if (place->collection->changes_view == WEIR_VIEW_NEW_AND_OLD_IMAGES) {
+        json_array_append_new(views, json_string("OLD_IMAGE"));
+        json_array_append_new(views, json_string("NEW_AND_OLD_IMAGES"));
+    }
+    json_array_append_new(json_object_get(operation, "parameters"),
+        json_pack("{s:s, s:s, s:{s:o}, s:s}", "name", "view", "in", "query", "schema", "enum", views,
+            "description",
+            "How much of each change is told, by default all that there is. Old images are kept where the "
+            "collection's setting changes.view is NEW_AND_OLD_IMAGES."));
+}
+
 static void add_texts(json_t *operation)
 {
     json_t *content = json_object_get(json_object_get(operation, "requestBody"), "content");
@@ -246,9 +262,11 @@ static void add_texts(json_t *operation)
 
 static void write_out(const struct place *place, json_t *operation)
 {
-    static const char *const own[] = {"errors", "x-only", "x-open", "x-indexes", "x-texts"};
+    static const char *const own[] = {"errors", "x-only", "x-open", "x-indexes", "x-texts", "x-views"};
     if (json_object_get(operation, "x-indexes") != NULL)
         add_indexes(place, operation);
+    if (json_object_get(operation, "x-views") != NULL)
+        add_views(place, operation);
     if (json_object_get(operation, "x-texts") != NULL && place->collection->body == WEIR_BODY_OPAQUE)
         add_texts(operation);
     set_id(place, operation);

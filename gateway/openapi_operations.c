@@ -156,6 +156,24 @@ const char weir_doc_unsubscribe[] = JSON({
     "errors": [404, 504]
 });
 
+const char weir_doc_changes[] = JSON({
+    "operationId": "changes",
+    "summary": "The change feed: a long poll, or with Accept: text/event-stream server-sent events",
+    "description": "Changes of one document come in their order. Each event's id is the token of the place behind it; Last-Event-ID goes on from there. The last event of a stream (event: end) says why there are no more.",
+    "x-only": "feed",
+    "x-views": true,
+    "parameters": ["since", "changes-limit", "wait", "Last-Event-ID"],
+    "responses": {"200": {
+        "description": "What has changed; after the wait with nothing, too.",
+        "headers": ["X-Request-Id"],
+        "content": {
+            "application/json": {"schema": {
+                "type": "object", "required": ["changes", "next"],
+                "properties": {"changes": {"type": "array", "items": {"$ref": "#/components/schemas/Change"}}, "next": {"type": "string", "description": "since= of the next poll."}}}},
+            "text/event-stream": {"schema": {"type": "string"}}}}},
+    "errors": [410, 504]
+});
+
 const char weir_doc_request[] = JSON({
     "operationId": "request",
     "summary": "What became of an accepted command",

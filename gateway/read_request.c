@@ -124,8 +124,10 @@ static enum weir_step take_place(struct weir_request *request)
 static enum weir_step take_wait(struct weir_request *request)
 {
     char text[16], *end = NULL;
-    if (!weir_target_query(request->target, "wait", text, sizeof(text)))
+    if (!weir_target_has(request->target, "wait"))
         return WEIR_STEP_SUSPENDED;
+    if (!weir_target_query(request->target, "wait", text, sizeof(text)))
+        text[0] = '\0'; /* too long for any number */
     long seconds = strtol(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || seconds > 3600)
         return weir_request_refuse(

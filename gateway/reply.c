@@ -3,6 +3,7 @@
 #include "common/http.h"
 #include "gateway/batch.h"
 #include "gateway/cors.h"
+#include "gateway/feed.h"
 #include "gateway/list.h"
 #include "gateway/portal.h"
 #include "gateway/prefer.h"
@@ -320,6 +321,7 @@ static struct MHD_Response *(*const responses[])(struct weir_request *) = {
     [WEIR_OUTCOME_DOCUMENT] = document_response,
     [WEIR_OUTCOME_PAGE] = page_response,
     [WEIR_OUTCOME_METHODS] = methods_response,
+    [WEIR_OUTCOME_STREAM] = weir_feed_response,
     [WEIR_OUTCOME_PORTAL] = weir_portal_response,
     [WEIR_OUTCOME_PREFLIGHT] = empty_response,
     [WEIR_OUTCOME_BATCH] = batch_response,

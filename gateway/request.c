@@ -9,6 +9,7 @@
 #include "gateway/command.h"
 #include "gateway/connection.h"
 #include "gateway/cors.h"
+#include "gateway/feed.h"
 #include "gateway/form.h"
 #include "gateway/list.h"
 #include "gateway/opaque.h"
@@ -67,6 +68,7 @@ void weir_request_unref(struct weir_request *request)
     free(request->outcome.problem);
     weir_list_free(request->list);
     weir_batch_free(request->batch);
+    weir_feed_forget(request);
     free(request->target);
     free(request);
 }

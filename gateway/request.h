@@ -24,6 +24,7 @@
 
 struct weir_batch;
 struct weir_connection;
+struct weir_feed_client;
 struct weir_list;
 struct weir_portal_file;
 
@@ -44,6 +45,7 @@ enum weir_outcome_kind {
     WEIR_OUTCOME_DOCUMENT,
     WEIR_OUTCOME_PAGE,
     WEIR_OUTCOME_METHODS, /* that a path takes */
+    WEIR_OUTCOME_STREAM,  /* of the change feed */
     WEIR_OUTCOME_PORTAL,
     WEIR_OUTCOME_PREFLIGHT,
     WEIR_OUTCOME_BATCH, /* each document's own; see gateway/batch */
@@ -127,6 +129,7 @@ struct weir_request {
     struct weir_request *parent;  /* of such a document, which has no connection; else NULL */
     size_t number;                /* of such a document, from 1; else 0 */
     weir_request_shape_fn *shape; /* NULL: the answer is told as the routes of a collection tell it */
+    struct weir_feed_client *feed_client; /* of a stream, until its answer takes it over */
     struct weir_outcome outcome;
     size_t answer_bytes;
 };

@@ -3,6 +3,7 @@
 #include "gateway/batch.h"
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
+#include "gateway/feed.h"
 #include "gateway/journey.h"
 #include "gateway/list.h"
 #include "gateway/openapi.h"
@@ -43,6 +44,7 @@ const struct weir_route weir_routes[] = {
     {COLLECTION, "OPTIONS", false, 0, NULL, NULL, false, tell_methods, weir_doc_methods},
     {COLLECTION ":batch", "POST", false, WEIR_OPERATION_CREATE, JSON, "batch", false, weir_batch_run,
         weir_doc_batch},
+    {COLLECTION ":changes", "GET", false, 0, NULL, "changes", false, weir_feed_run, weir_doc_changes},
     {ITEM, "GET", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
     {ITEM, "HEAD", true, 0, NULL, NULL, false, weir_read_run, weir_doc_read},
     {ITEM, "PUT", true, WEIR_OPERATION_REPLACE, JSON, NULL, false, weir_command_run, weir_doc_replace},
@@ -321,16 +323,25 @@ bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
     return true;
 }
 
-bool weir_target_query(const char *target, const char *name, char *out, size_t size)
+/* The parameter's value, still escaped; NULL without one. */
+static const char *find_parameter(const char *target, const char *name)
 {
     size_t name_len = strlen(name);
     const char *at = strchr(target, '?');
     while (at != NULL && (strncmp(at + 1, name, name_len) != 0 || at[1 + name_len] != '='))
         at = strchr(at + 1, '&');
-    if (at == NULL)
-        return false;
-    const char *value = at + name_len + 2;
-    return weir_target_decode(weir_bytes(value, strcspn(value, "&")), out, size);
+    return at != NULL ? at + name_len + 2 : NULL;
+}
+
+bool weir_target_has(const char *target, const char *name)
+{
+    return find_parameter(target, name) != NULL;
+}
+
+bool weir_target_query(const char *target, const char *name, char *out, size_t size)
+{
+    const char *value = find_parameter(target, name);
+    return value != NULL && weir_target_decode(weir_bytes(value, strcspn(value, "&")), out, size);
 }
 
 static bool is_for(const struct weir_route *route, const struct weir_target *target)

@@ -70,6 +70,8 @@ bool weir_target_decode(struct weir_bytes text, char *out, size_t size);
 
 /* The decoded value of a checked target's query parameter; false when there is none, or it does not fit. */
 bool weir_target_query(const char *target, const char *name, char *out, size_t size);
+/* Whether there is such a parameter, however long. */
+bool weir_target_has(const char *target, const char *name);
 
 /* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
 const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);

@@ -43,6 +43,9 @@ struct weir_gateway_settings {
     char *tls_key;
     char *tls_client_ca; /* NULL: no certificates of clients */
     bool tls_client_required;
+    bool feed;
+    int64_t feed_buffer_bytes;
+    int64_t feed_heartbeat_ms;
     char *store_url;             /* dev broker only */
     char *store_peer_secret;     /* NULL: none is sent */
     char *store_tls_ca;          /* NULL: the system's */

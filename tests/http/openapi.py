@@ -52,8 +52,8 @@ def served(store_runs=True, aliases=True):
     more = f"""store.listen = 127.0.0.1:{store}
 management.listen = 127.0.0.1:{management}
 """
-    orders = [f"schema = {SCHEMAS}/orders.schema.json", "indexes = customerID", *(["aliases = /order"] if aliases else [])]
-    gateway = ["auth = keys", "timeout = 3s"]
+    orders = ["changes.view = NEW_AND_OLD_IMAGES", f"schema = {SCHEMAS}/orders.schema.json", "indexes = customerID", *(["aliases = /order"] if aliases else [])]
+    gateway = ["auth = keys", "timeout = 3s", "feed = on"]
     stage = Stage(gateway=gateway, orders=orders, more=more, topics=("orders", "products"))
     stage.store.url = f"http://127.0.0.1:{store}"
     stage._lines["gateway"].append(f"keys.file = {stage.folder}/keys")

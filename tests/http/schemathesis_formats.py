@@ -12,3 +12,4 @@ ORDERS = strategies.fixed_dictionaries(
 
 schemathesis.openapi.format("weir-position", POSITIONS)
 schemathesis.openapi.format("json", ORDERS.map(json.dumps))
+schemathesis.openapi.format("weir-token", strategies.sampled_from(["earliest", "latest"]))

@@ -47,8 +47,12 @@ class Reply:
 class Client:
     """One connection; reads one answer at a time."""
 
-    def __init__(self, port, timeout_s=ANSWER_S):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
+    def __init__(self, port, timeout_s=ANSWER_S, room=None):
+        self.socket = socket.socket()
+        if room:  # bytes that the kernel takes for a client that does not read
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.socket.settimeout(timeout_s)
+        self.socket.connect(("127.0.0.1", port))
         self.buffer = b""
 
     def send(self, data):
