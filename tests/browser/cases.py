@@ -221,6 +221,7 @@ def case_changed_meanwhile(browser, stack):
     visit.picture("changed-meanwhile")
     equal(stack.call("GET", "/v1/orders/twice-1")["status"], "PAID", "what the other one wrote")
     visit.press("Load again")
+    visit.page.get_by_role("alert").wait_for(state="detached")
     visit.page.get_by_role("combobox", name="Status").select_option("SHIPPED")
     visit.press("Save")
     visit.sees("version 3")
