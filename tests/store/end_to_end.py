@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A running store on real Kafka: what a waiting client is told that was wrong, and documents that are deleted after a while."""
+"""A running store on real Kafka: what a waiting client is told that was wrong, where a document's commands went, and documents
+that are deleted after a while."""
 import http.client
 import json
 import os
@@ -57,6 +58,21 @@ def what_was_wrong(weir, store):
     equal("the outcome after a move", outcome, wait_for("its outcome", 30, lambda: call(weir, "GET", place)[2], [store]))
 
 
+def journey(weir, kafka):
+    """Where the commands of a document are said to be, they are; after the store's disk was lost, too."""
+    told = call(weir, "GET", "/v1/orders/bad:journey")[2]
+    equal("outcomes", ["dead-lettered", "dead-lettered", "stored"], [one["ended"]["outcome"] for one in told["requests"]])
+    found = source.read(kafka.bootstrap, {"orders": PARTITIONS, "orders.changes": PARTITIONS})
+    place = {f"{topic}/{r.partition}/{r.offset}": r for topic, records in found.items() for r in records}
+    for one in told["requests"]:
+        record = place[one["accepted"]["at"]]
+        equal("the accepted command", (one["request"], one["accepted"]["ts_ms"]), (record.header("ce_id"), record.timestamp_ms))
+    stored = told["requests"][2]
+    equal("the change", stored["request"], place[stored["ended"]["change"]].header("ce_id"))
+    if not stored["accepted"]["ts_ms"] <= stored["ended"]["ts_ms"]:
+        raise Failed(f"stored before it was accepted: {stored}")
+
+
 def expiry(weir, kafka, programs):
     """One document is left alone, another is touched until the first is gone."""
     call(weir, "PUT", "/v1/orders/left", {"total": 1}, WAIT)
@@ -92,6 +108,7 @@ def test():
         gateway, store = weir.start("gateway"), weir.start("store")
         gateway.wait_ready(), store.wait_ready()
         what_was_wrong(weir, store)
+        journey(weir, kafka)
         expiry(weir, kafka, [gateway, store])
         weir.stop()
 
