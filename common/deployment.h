@@ -66,6 +66,7 @@ struct weir_collection {
     char *command_topic;  /* prefix + "orders" (derived) */
     char *changes_topic;  /* prefix + "orders.changes" (derived) */
     char *store_service;  /* the [service] with plugin = store that consumes it; NULL if none (derived) */
+    char *mail_service;   /* the first [service] with plugin = notifier that reads its changes; NULL if none (derived) */
 };
 
 enum weir_retry_order { WEIR_RETRY_ORDER_KEY, WEIR_RETRY_ORDER_NONE };

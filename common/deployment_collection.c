@@ -316,6 +316,7 @@ void weir_deployment_free_collections(struct weir_deployment *deployment)
         free(collection->command_topic);
         free(collection->changes_topic);
         free(collection->store_service);
+        free(collection->mail_service);
         weir_option_free(&weir_collection_options, collection);
     }
     free(deployment->collections);

@@ -427,6 +427,23 @@ static int find_stores(struct weir_deployment *deployment, struct weir_error *er
     return 0;
 }
 
+static int find_notifiers(struct weir_deployment *deployment, struct weir_error *err)
+{
+    for (size_t i = 0; i < deployment->service_count; i++) {
+        const struct weir_service *service = &deployment->services[i];
+        if (!weir_bytes_is(plugin_name(service->plugin), "notifier"))
+            continue;
+        for (size_t k = 0; k < deployment->collection_count; k++) {
+            struct weir_collection *collection = &deployment->collections[k];
+            if (collection->mail_service != NULL || !consumes(service, collection->changes_topic))
+                continue;
+            if ((collection->mail_service = strdup(service->name)) == NULL)
+                return refuse_memory(err);
+        }
+    }
+    return 0;
+}
+
 int weir_deployment_load_services(struct weir_deployment *deployment, struct weir_error *err)
 {
     size_t count = 0;
@@ -444,7 +461,9 @@ int weir_deployment_load_services(struct weir_deployment *deployment, struct wei
     }
     if (code == 0)
         code = check_groups(deployment, err);
-    return code < 0 ? code : find_stores(deployment, err);
+    if (code == 0)
+        code = find_stores(deployment, err);
+    return code < 0 ? code : find_notifiers(deployment, err);
 }
 
 void weir_deployment_free_services(struct weir_deployment *deployment)

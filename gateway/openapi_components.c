@@ -167,7 +167,15 @@ const char weir_doc_components[] = JSON({
                             "version": {"type": "integer", "minimum": 1},
                             "change": {"$ref": "#/components/schemas/Position"},
                             "letter": {"type": "object", "properties": {
-                                "topic": {"type": "string"}, "partition": {"type": "integer", "minimum": 0}}}}}}}},
+                                "topic": {"type": "string"}, "partition": {"type": "integer", "minimum": 0}}}}},
+                        "mails": {"type": "array", "description": "Of a change, as far as the notifier tells.", "items": {
+                            "type": "object", "required": ["ts_ms", "status", "subscription", "recipient"],
+                            "properties": {
+                                "ts_ms": {"type": "integer"},
+                                "status": {"type": "string"},
+                                "subscription": {"type": "string"},
+                                "reply": {"type": "string", "description": "Of the mail server."},
+                                "recipient": {"type": "string", "description": "a***@example.org for a key that may not read subscriptions."}}}}}}},
                 "more": {"type": "boolean", "description": "There are more than are told."}}}},
     "responses": {
         "Accepted": {"description": "Kafka has the command and it will end exactly once: stored, dead-lettered, or without effect and on record. 200 instead of 202 where the collection says so (success.status).",

@@ -37,8 +37,9 @@ struct weir_owner {
     int64_t open_since_ms; /* since then there has always been one */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    weir_owner_url **urls; /* [collection][partition]; "" when unknown */
+    weir_owner_url **urls[WEIR_OWNER_KINDS]; /* [collection][partition]; "" when unknown */
     bool wanted, stopping;
+    bool asked_for[WEIR_OWNER_KINDS];
     pthread_t thread;
     bool running;
     int64_t next_log_ms;
@@ -47,16 +48,30 @@ struct weir_owner {
 
 /* ---- what is known ---- */
 
-bool weir_owner_find(struct weir_owner *owner, const struct weir_gateway_collection *collection,
-    int32_t partition, char out[static WEIR_OWNER_URL_BYTES])
+/* The service that keeps a collection, NULL for none; and the topic whose partitions it is assigned. */
+static const char *keeper_of(const struct weir_collection *collection, enum weir_owner_kind kind)
 {
-    const char *fixed = owner->gateway->settings.store_url;
+    return kind == WEIR_OWNER_STORE ? collection->store_service : collection->mail_service;
+}
+
+static const char *topic_of(const struct weir_collection *collection, enum weir_owner_kind kind)
+{
+    return kind == WEIR_OWNER_STORE ? collection->command_topic : collection->changes_topic;
+}
+
+bool weir_owner_find(struct weir_owner *owner, enum weir_owner_kind kind,
+    const struct weir_gateway_collection *collection, int32_t partition,
+    char out[static WEIR_OWNER_URL_BYTES])
+{
+    const struct weir_gateway_settings *settings = &owner->gateway->settings;
+    const char *fixed = kind == WEIR_OWNER_STORE ? settings->store_url : settings->notifier_url;
     if (owner->gateway->deployment->kafka.dev) {
         snprintf(out, WEIR_OWNER_URL_BYTES, "%s", fixed != NULL ? fixed : "");
         return out[0] != '\0';
     }
     pthread_mutex_lock(&owner->lock);
-    memcpy(out, owner->urls[collection->index][partition], WEIR_OWNER_URL_BYTES);
+    owner->asked_for[kind] = true;
+    memcpy(out, owner->urls[kind][collection->index][partition], WEIR_OWNER_URL_BYTES);
     pthread_mutex_unlock(&owner->lock);
     return out[0] != '\0';
 }
@@ -84,8 +99,8 @@ bool weir_owner_find_standby(struct weir_owner *owner, const struct weir_gateway
     if (owner->gateway->deployment->kafka.dev)
         return false;
     pthread_mutex_lock(&owner->lock);
-    bool found = find_other(
-        owner->urls[collection->index], (int32_t)collection->config->partitions, partition, nth, out);
+    bool found = find_other(owner->urls[WEIR_OWNER_STORE][collection->index],
+        (int32_t)collection->config->partitions, partition, nth, out);
     pthread_mutex_unlock(&owner->lock);
     return found;
 }
@@ -115,36 +130,38 @@ static bool read_url(const char *client_id, char out[static WEIR_OWNER_URL_BYTES
     return true;
 }
 
-/* Whether the collection is kept by this store service. */
-static bool is_kept_by(const struct weir_collection *collection, const char *service)
+static bool is_kept_by(
+    const struct weir_collection *collection, enum weir_owner_kind kind, const char *service)
 {
-    return collection->store_service != NULL && strcmp(collection->store_service, service) == 0;
+    const char *keeper = keeper_of(collection, kind);
+    return keeper != NULL && strcmp(keeper, service) == 0;
 }
 
-static void forget(struct weir_owner *owner, const char *service)
+static void forget(struct weir_owner *owner, enum weir_owner_kind kind, const char *service)
 {
     const struct weir_gateway *gateway = owner->gateway;
     for (size_t i = 0; i < gateway->collection_count; i++) {
         const struct weir_collection *collection = gateway->collections[i].config;
-        if (is_kept_by(collection, service))
-            memset(owner->urls[i], 0, (size_t)collection->partitions * sizeof(weir_owner_url));
+        if (is_kept_by(collection, kind, service))
+            memset(owner->urls[kind][i], 0, (size_t)collection->partitions * sizeof(weir_owner_url));
     }
 }
 
-static void learn_partition(struct weir_owner *owner, const char *service,
+static void learn_partition(struct weir_owner *owner, enum weir_owner_kind kind, const char *service,
     const rd_kafka_topic_partition_t *partition, const char *url)
 {
     const struct weir_gateway *gateway = owner->gateway;
     for (size_t i = 0; i < gateway->collection_count; i++) {
         const struct weir_collection *collection = gateway->collections[i].config;
-        if (is_kept_by(collection, service) && strcmp(collection->command_topic, partition->topic) == 0 &&
-            partition->partition >= 0 && partition->partition < collection->partitions)
-            memcpy(owner->urls[i][partition->partition], url, WEIR_OWNER_URL_BYTES);
+        if (is_kept_by(collection, kind, service) &&
+            strcmp(topic_of(collection, kind), partition->topic) == 0 && partition->partition >= 0 &&
+            partition->partition < collection->partitions)
+            memcpy(owner->urls[kind][i][partition->partition], url, WEIR_OWNER_URL_BYTES);
     }
 }
 
-static void learn_member(
-    struct weir_owner *owner, const char *service, const rd_kafka_MemberDescription_t *member)
+static void learn_member(struct weir_owner *owner, enum weir_owner_kind kind, const char *service,
+    const rd_kafka_MemberDescription_t *member)
 {
     weir_owner_url url = "";
     const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(member);
@@ -153,7 +170,7 @@ static void learn_member(
     if (partitions == NULL || !read_url(rd_kafka_MemberDescription_client_id(member), url))
         return;
     for (int i = 0; i < partitions->cnt; i++)
-        learn_partition(owner, service, &partitions->elems[i], url);
+        learn_partition(owner, kind, service, &partitions->elems[i], url);
 }
 
 static int learn_group(struct weir_owner *owner, const char *service,
@@ -165,9 +182,11 @@ static int learn_group(struct weir_owner *owner, const char *service,
         return weir_kafka_error_set(err, rd_kafka_error_code(error), service);
     }
     pthread_mutex_lock(&owner->lock);
-    forget(owner, service);
-    for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(group); i++)
-        learn_member(owner, service, rd_kafka_ConsumerGroupDescription_member(group, i));
+    for (enum weir_owner_kind kind = 0; kind < WEIR_OWNER_KINDS; kind++) {
+        forget(owner, kind, service);
+        for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(group); i++)
+            learn_member(owner, kind, service, rd_kafka_ConsumerGroupDescription_member(group, i));
+    }
     pthread_mutex_unlock(&owner->lock);
     return 0;
 }
@@ -244,20 +263,30 @@ static void ask(struct weir_owner *owner, const struct weir_service *service)
         owner->open_since_ms = weir_clock_ms();
 }
 
-static bool keeps_something(const struct weir_gateway *gateway, const struct weir_service *service)
+static bool keeps_something(
+    const struct weir_gateway *gateway, enum weir_owner_kind kind, const struct weir_service *service)
 {
     for (size_t i = 0; i < gateway->collection_count; i++) {
-        if (is_kept_by(gateway->collections[i].config, service->name))
+        if (is_kept_by(gateway->collections[i].config, kind, service->name))
             return true;
     }
     return false;
+}
+
+static bool is_wanted(struct weir_owner *owner, const struct weir_service *service)
+{
+    pthread_mutex_lock(&owner->lock);
+    bool notifiers = owner->asked_for[WEIR_OWNER_NOTIFIER];
+    pthread_mutex_unlock(&owner->lock);
+    return keeps_something(owner->gateway, WEIR_OWNER_STORE, service) ||
+           (notifiers && keeps_something(owner->gateway, WEIR_OWNER_NOTIFIER, service));
 }
 
 static void ask_all(struct weir_owner *owner)
 {
     const struct weir_deployment *deployment = owner->gateway->deployment;
     for (size_t i = 0; i < deployment->service_count; i++) {
-        if (keeps_something(owner->gateway, &deployment->services[i]))
+        if (is_wanted(owner, &deployment->services[i]))
             ask(owner, &deployment->services[i]);
     }
 }
@@ -334,16 +363,24 @@ static void *run(void *context)
 
 /* ---- making ---- */
 
+static bool make_urls_of(const struct weir_gateway *gateway, weir_owner_url ***ret_urls)
+{
+    weir_owner_url **urls = *ret_urls = calloc(gateway->collection_count + 1, sizeof(*urls));
+    for (size_t i = 0; urls != NULL && i < gateway->collection_count; i++) {
+        urls[i] = calloc((size_t)gateway->collections[i].config->partitions, sizeof(weir_owner_url));
+        if (urls[i] == NULL)
+            return false;
+    }
+    return urls != NULL;
+}
+
 static int make_urls(struct weir_owner *owner, struct weir_error *err)
 {
-    const struct weir_gateway *gateway = owner->gateway;
-    owner->urls = calloc(gateway->collection_count + 1, sizeof(*owner->urls));
-    for (size_t i = 0; owner->urls != NULL && i < gateway->collection_count; i++) {
-        owner->urls[i] = calloc((size_t)gateway->collections[i].config->partitions, sizeof(weir_owner_url));
-        if (owner->urls[i] == NULL)
+    for (int kind = 0; kind < WEIR_OWNER_KINDS; kind++) {
+        if (!make_urls_of(owner->gateway, &owner->urls[kind]))
             return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     }
-    return owner->urls != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    return 0;
 }
 
 static int start(struct weir_owner *owner, struct weir_error *err)
@@ -408,9 +445,11 @@ void weir_owner_close(struct weir_owner *owner)
         return;
     stop(owner);
     close_handle(owner);
-    for (size_t i = 0; owner->urls != NULL && i < owner->gateway->collection_count; i++)
-        free(owner->urls[i]);
-    free(owner->urls);
+    for (int kind = 0; kind < WEIR_OWNER_KINDS; kind++) {
+        for (size_t i = 0; owner->urls[kind] != NULL && i < owner->gateway->collection_count; i++)
+            free(owner->urls[kind][i]);
+        free(owner->urls[kind]);
+    }
     pthread_cond_destroy(&owner->changed);
     pthread_mutex_destroy(&owner->lock);
     free(owner);

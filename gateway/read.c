@@ -106,6 +106,7 @@ static void free_job(struct weir_read_job *job)
 {
     weir_request_unref(job->request);
     weir_buffer_done(&job->body);
+    weir_buffer_done(&job->gathered);
     free(job);
 }
 
@@ -190,6 +191,7 @@ static void send_try(struct weir_read_job *job, const char *url)
 {
     struct weir_read *read = job->read;
     weir_metric_add(read->tries, 1);
+    job->again = false;
     job->easy = take_easy(read);
     if (job->easy != NULL && set_try(job, url)) {
         push(&read->running, job);
@@ -237,7 +239,8 @@ static void begin_try(struct weir_read_job *job)
 {
     char owner[WEIR_OWNER_URL_BYTES];
     struct weir_read *read = job->read;
-    if (!weir_owner_find(read->gateway->owner, job->request->collection, job->partition, owner)) {
+    if (!weir_owner_find(
+            read->gateway->owner, job->kind->owner, job->request->collection, job->partition, owner)) {
         postpone(job);
         return;
     }
@@ -285,6 +288,8 @@ static void end_try(struct weir_read *read, CURL *easy, CURLcode result)
     give_easy(read, easy);
     if (over)
         free_job(job);
+    else if (job->again)
+        begin_try(job);
     else
         postpone(job);
 }

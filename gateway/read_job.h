@@ -3,6 +3,7 @@
 #ifndef WEIR_GATEWAY_READ_JOB_H
 #define WEIR_GATEWAY_READ_JOB_H
 
+#include "gateway/owner.h"
 #include "gateway/read.h"
 #include "gateway/request.h"
 
@@ -14,7 +15,7 @@ enum { WEIR_READ_MARGIN_MS = 1000 }; /* between the end of a wait and the reques
 
 struct weir_read_job;
 
-/* What is asked of the store. */
+/* What is asked of the store, or the notifier. */
 struct weir_read_kind {
     /* Appends the URL of the next try; owner is "http://host:port". */
     void (*write_url)(const struct weir_read_job *job, const char *owner, struct weir_buffer *out);
@@ -26,6 +27,7 @@ struct weir_read_kind {
     /* A try has lasted too long. */
     void (*late)(struct weir_read_job *job);
     bool from_standby; /* may be asked of a standby, when the client takes one */
+    enum weir_owner_kind owner;
 };
 
 struct weir_read_job {
@@ -38,10 +40,13 @@ struct weir_read_job {
     int64_t give_up_ms;  /* no further try from then on */
     int64_t deadline_ms; /* of the request: a try under way may last until then (timeout) */
     int64_t next_try_ms;
-    bool standby;       /* this try asks an instance that does not own the partition */
-    unsigned standbys;  /* how many of them were asked since the owner was */
+    bool standby;                        /* this try asks an instance that does not own the partition */
+    unsigned standbys;                   /* how many of them were asked since the owner was */
     char problem[WEIR_ERROR_TEXT_BYTES]; /* of the last try */
     struct weir_buffer body;
+    bool again;                  /* set by judge: the next question is asked at once */
+    struct weir_buffer gathered; /* by a read that asks several times */
+    size_t asked;
 };
 
 /* Begins a read that tries for wait_ms. late: the request is suspended now, and told so at its deadline

@@ -254,6 +254,17 @@ static bool is_open(const struct weir_route *route)
                                 route->run == weir_portal_run || route->run == weir_portal_session);
 }
 
+bool weir_request_may(const struct weir_request *request, const char *collection, const char *verb)
+{
+    char name[WEIR_KEYS_NAME_BYTES];
+    if (request->gateway->keys == NULL)
+        return true;
+    const struct weir_proof proof = {
+        request->head.authorization, weir_tls_peer_names(weir_connection_tls(request->peer))};
+    return weir_keys_ask(request->gateway->keys, &proof, weir_bytes_str(collection), verb, name) ==
+           WEIR_ACCESS_GRANTED;
+}
+
 enum weir_step weir_request_check_access(
     struct weir_request *request, const char *collection, const char *verb)
 {

@@ -9,11 +9,11 @@
 #include "common/bytes.h"
 #include "common/envelope.h"
 #include "common/error.h"
+#include "common/rate.h"
 #include "common/schema.h"
 #include "gateway/gateway.h"
 #include "gateway/head.h"
 #include "gateway/keys.h"
-#include "common/rate.h"
 #include "gateway/route.h"
 
 #include <microhttpd.h>
@@ -122,6 +122,7 @@ struct weir_request {
     struct weir_request_position
         position;             /* of the command, once Kafka has it; or the one that is asked for */
     bool takes_standby;       /* the client takes an older document rather than none */
+    bool hides_addresses;     /* of the mails that are told of */
     int64_t wait_ms;          /* for which the client wants to wait; 0: not at all */
     struct weir_list *list;   /* of a GET of a collection; see gateway/list */
     char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */
@@ -151,6 +152,9 @@ enum weir_step weir_request_check_access(
 
 /* Ends a request whose command is on its topic, with the status that its collection says. */
 void weir_request_accept(struct weir_request *request);
+
+/* Whether the caller may do that, too; where nobody is asked for a credential, everybody may. */
+bool weir_request_may(const struct weir_request *request, const char *collection, const char *verb);
 
 /* Ends the request with a problem (RFC 9457). Answers WEIR_STEP_ANSWER. */
 enum weir_step weir_request_refuse(struct weir_request *request, unsigned status, const char *format, ...)

@@ -213,10 +213,14 @@ static const struct weir_option rows[] = {
         .offset = offsetof(struct weir_gateway_settings, store_url),
         .help =
             "the store's read listener, with the dev broker only (a real Kafka tells where each store is)"},
+    {.key = "notifier.url",
+        .type = WEIR_OPTION_URL,
+        .offset = offsetof(struct weir_gateway_settings, notifier_url),
+        .help = "the notifier's read listener (notifier.listen), with the dev broker only"},
     {.key = "store.peer.secret",
         .type = WEIR_OPTION_SECRET,
         .offset = offsetof(struct weir_gateway_settings, store_peer_secret),
-        .help = "shown to the stores with each read; the same as theirs"},
+        .help = "shown to the stores and notifiers with each read; the same as theirs"},
     {.key = "store.tls.ca",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_gateway_settings, store_tls_ca),
@@ -356,15 +360,15 @@ static int check_dispatch_paths(const struct weir_deployment *deployment,
     return rc;
 }
 
-static int check_store_url(const struct weir_deployment *deployment,
-    const struct weir_gateway_settings *settings, struct weir_error *err)
+static int check_url(
+    const struct weir_deployment *deployment, const char *key, const char *url, struct weir_error *err)
 {
-    if (settings->store_url == NULL || deployment->kafka.dev)
+    if (url == NULL || deployment->kafka.dev)
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,
-        "%s: store.url is for the dev broker only ([kafka] dev = true); a real Kafka tells where each store "
-        "is",
-        weir_config_where(deployment->config, "gateway", "store.url"));
+        "%s: %s is for the dev broker only ([kafka] dev = true); a real Kafka tells where each store and "
+        "notifier is",
+        weir_config_where(deployment->config, "gateway", key), key);
 }
 
 int weir_gateway_settings_load(
@@ -375,7 +379,9 @@ int weir_gateway_settings_load(
     if (rc == 0)
         rc = check_listen(deployment, settings, err);
     if (rc == 0)
-        rc = check_store_url(deployment, settings, err);
+        rc = check_url(deployment, "store.url", settings->store_url, err);
+    if (rc == 0)
+        rc = check_url(deployment, "notifier.url", settings->notifier_url, err);
     if (rc == 0)
         rc = check_keys(deployment, settings, err);
     if (rc == 0)

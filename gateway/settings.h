@@ -46,7 +46,8 @@ struct weir_gateway_settings {
     bool feed;
     int64_t feed_buffer_bytes;
     int64_t feed_heartbeat_ms;
-    char *store_url;             /* dev broker only */
+    char *store_url; /* dev broker only; so is the next */
+    char *notifier_url;
     char *store_peer_secret;     /* NULL: none is sent */
     char *store_tls_ca;          /* NULL: the system's */
     char *store_tls_certificate; /* NULL: none is shown */

@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """A running store on real Kafka: what a waiting client is told that was wrong, where a document's commands went, and documents
 that are deleted after a while."""
+import atexit
 import http.client
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("integration", "judge")]
 
-from harness import Failed, Stage, main, wait_for  # noqa: E402
+from harness import ROOT, Failed, Stage, free_ports, main, wait_for  # noqa: E402
 import source  # noqa: E402
 
 PARTITIONS, TTL_S, WAIT = 6, 3, {"Prefer": "wait=8"}
@@ -73,6 +75,40 @@ def journey(weir, kafka):
         raise Failed(f"stored before it was accepted: {stored}")
 
 
+def mails(weir, programs):
+    """The journey of a document tells of the mail that its change led to."""
+
+    def told():
+        requests = call(weir, "GET", "/v1/orders/bad:journey")[2]["requests"]
+        return [(mail["status"], mail["recipient"]) for one in requests for mail in one.get("mails") or ()]
+
+    wait_for("the journey's mails", 60, lambda: told() == [("sent", "ada@example.org")], programs)
+
+
+def start_sink(stage):
+    """A mail server; where it listens."""
+    address = stage.folder / "smtp.address"
+    argv = ["--listen", "127.0.0.1:0", "--maildir", stage.folder / "mail", "--address-file", address]
+    sink = subprocess.Popen(["/usr/bin/python3", "-B", ROOT / "deploy" / "mail-sink", *argv])
+    atexit.register(sink.kill)
+    wait_for("the mail server", 20, address.exists)
+    return address.read_text().strip()
+
+
+def notifier(stage):
+    """Its section."""
+    port = free_ports(1)[0]
+    return [
+        "plugin = notifier",
+        "topics = orders.changes",
+        f"state.dir = {stage.folder}",
+        f"notifier.smtp = {start_sink(stage)}",
+        "notifier.from = shop@example.org",
+        "notifier.to = ada@example.org",
+        f"notifier.listen = 127.0.0.1:{port}",
+    ]
+
+
 def expiry(weir, kafka, programs):
     """One document is left alone, another is touched until the first is gone."""
     call(weir, "PUT", "/v1/orders/left", {"total": 1}, WAIT)
@@ -102,13 +138,13 @@ def test():
         schema.write_text(json.dumps(SCHEMA))
         os.chmod(schema, 0o644)
         kafka = stage.kafka()
-        weir = stage.weir(
-            kafka, partitions=PARTITIONS, sections={"collection orders": [f"ttl = {TTL_S}s", f"schema = {schema}"]}
-        )
-        gateway, store = weir.start("gateway"), weir.start("store")
+        sections = {"collection orders": [f"ttl = {TTL_S}s", f"schema = {schema}"], "service notifier": notifier(stage)}
+        weir = stage.weir(kafka, partitions=PARTITIONS, sections=sections)
+        gateway, store, mailer = (weir.start(name) for name in ("gateway", "store", "notifier"))
         gateway.wait_ready(), store.wait_ready()
         what_was_wrong(weir, store)
         journey(weir, kafka)
+        mails(weir, [gateway, store, mailer])
         expiry(weir, kafka, [gateway, store])
         weir.stop()
 
