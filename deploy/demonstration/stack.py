@@ -212,7 +212,7 @@ class Stack:
                  "MANAGEMENT_STORE=http://" + self.store_management, "MANAGEMENT_NOTIFIER=http://" + self.notifier_management,
                  "KAFKA=" + self.kafka,
                  "MAILDIR='%s'" % self.maildir, "KEY=",
-                 "WEIRCTL='%s --config %s'" % (self.program("weirctl"), self.config)]
+                 "WEIRCTL='%s'" % self.program("weirctl"), "WEIR_CONFIG='%s'" % self.config]
         lines += ["PID_%s=%d" % (name.upper().replace("-", "_"), process.pid) for name, process in self.processes.items()]
         with open(path + ".new", "w") as env:
             env.write("\n".join(lines) + "\n")
