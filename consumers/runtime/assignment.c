@@ -78,7 +78,7 @@ static struct weir_partition *partition_new(
     partition->topic = service->source_topics[source];
     partition->source = source;
     partition->partition = number;
-    partition->position = partition->fetch_next = partition->retry_position = -1;
+    partition->position = partition->fetch_next = partition->retry_position = partition->still = -1;
     partition->paused = partition->retry_paused = true;
     partition->parking = (struct weir_parking){.by_key = service->retry_order == WEIR_RETRY_ORDER_KEY,
         .topic = partition->topic,

@@ -220,7 +220,7 @@ static int64_t oldest_of_source_ms(struct weir_partition *partition, int64_t lag
     int64_t written_ms = first != NULL ? rd_kafka_message_timestamp(first, NULL) : -1;
     if (written_ms >= 0)
         return written_ms;
-    if (lag == 0 || partition->still != partition->position) {
+    if (lag == 0 || partition->still != partition->position || partition->position < 0) {
         partition->still = partition->position;
         partition->still_ms = now_ms;
     }
