@@ -16,6 +16,8 @@ configure() { # KAFKA
 bootstrap.servers = $1
 replication.factor = 1
 min.insync.replicas = 1
+[kafka.consumer]
+session.timeout.ms = 6000
 [collection orders]
 key = orderID
 partitions = 6
@@ -257,8 +259,7 @@ PY
 test_another_machine_knows_who_got_mails() {
   local refusing
   begin
-  sed -i -e 's/^notifier.to = .*/notifier.to = team@example.org, late@example.org/' -e '/^retry.backoff = /i attempts = 100' \
-    -e '$a[kafka.consumer]\nsession.timeout.ms = 6000' "$WORK/weir.conf"
+  sed -i -e 's/^notifier.to = .*/notifier.to = team@example.org, late@example.org/' -e '/^retry.backoff = /i attempts = 100' "$WORK/weir.conf"
   "$WEIR_SOURCE/tests/mail/refusing-server" "$SMTP" "451 4.7.1 come again" 1000000 late@ >"$WORK/address" &
   refusing=$!
   at_exit "kill $refusing 2>/dev/null"
