@@ -465,16 +465,28 @@ int weir_batch_emit_at(struct weir_batch *batch, uint32_t source, int32_t partit
     return queue(batch, place, topic, key, value, headers, header_count, err);
 }
 
+/* To a partition number other than that of its cause. */
+static int move_to(struct weir_batch *batch, int at, int32_t to)
+{
+    batch->emitted[at].placed = true;
+    batch->emitted[at].to = batch->outputs[at].partition = to;
+    return at;
+}
+
 int weir_batch_emit_to(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic,
     int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
     size_t header_count, struct weir_error *err)
 {
     int at = weir_batch_emit_at(batch, source, partition, topic, key, value, headers, header_count, err);
-    if (at < 0)
-        return at;
-    batch->emitted[at].placed = true;
-    batch->emitted[at].to = batch->outputs[at].partition = to;
-    return at;
+    return at < 0 ? at : move_to(batch, at, to);
+}
+
+int weir_batch_emit_across(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
+    size_t header_count, struct weir_error *err)
+{
+    int at = weir_batch_emit(batch, cause, topic, key, value, headers, header_count, err);
+    return at < 0 ? at : move_to(batch, at, to);
 }
 
 void weir_batch_begin_tick(struct weir_batch *batch)

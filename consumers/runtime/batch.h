@@ -164,6 +164,10 @@ int weir_batch_emit_to(struct weir_batch *batch, uint32_t source, int32_t partit
     int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
     size_t header_count, struct weir_error *err);
 
+int weir_batch_emit_across(struct weir_batch *batch, const struct weir_record *cause, const char *topic,
+    int32_t to, struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers,
+    size_t header_count, struct weir_error *err);
+
 int weir_batch_defer(
     struct weir_batch *batch, const struct weir_record *record, int64_t limit_ms, uint64_t *ret_ticket);
 

@@ -133,6 +133,7 @@ void weir_host_init(struct weir_runtime *runtime)
         .emit = weir_batch_emit,
         .emit_at = weir_batch_emit_at,
         .emit_to = weir_batch_emit_to,
+        .emit_across = weir_batch_emit_across,
         .log = say,
         .now_ms = weir_clock_wall_ms,
         .stopping = weir_service_stopping,

@@ -628,7 +628,7 @@ struct weir_testhost_output weir_testhost_output(const struct weir_testhost *hos
     const struct weir_emitted *emitted = &host->runtime.batch.emitted[i];
     return (struct weir_testhost_output){.cause = emitted->cause->record.index,
         .topic = emitted->target->name,
-        .partition = emitted->cause->record.partition,
+        .partition = weir_emitted_partition(emitted),
         .key = emitted->key,
         .value = emitted->value,
         .headers = emitted->headers,

@@ -127,6 +127,25 @@ static void nothing_is_emitted_for_a_failed_record(void **state)
     assert_non_null(strstr(err.text, "has failed"));
 }
 
+static void a_topic_of_other_partitions_is_reached_by_number(void **state)
+{
+    struct stage *stage = *state;
+    const struct weir_record *record = begin(stage, cause_headers, 3);
+    assert_int_equal(weir_batch_emit_across(
+                         &stage->batch, record, "out", 17, record->key, weir_bytes_str("v"), NULL, 0, NULL),
+        0);
+    assert_int_equal(emit(stage, record, NULL, 0, NULL), 1);
+    assert_true(stage->batch.emitted[0].placed && stage->batch.emitted[0].to == 17);
+    assert_int_equal(stage->batch.outputs[0].partition, 17);
+    assert_int_equal(stage->batch.outputs[0].cause, record->index);
+    assert_false(stage->batch.emitted[1].placed);
+    assert_int_equal(stage->batch.outputs[1].partition, record->partition);
+    weir_batch_record_fail(&stage->batch, record, WEIR_REJECT, NULL);
+    assert_int_equal(weir_batch_emit_across(
+                         &stage->batch, record, "out", 17, record->key, weir_bytes_str("v"), NULL, 0, NULL),
+        WEIR_E_USAGE);
+}
+
 static void a_tick_emits_for_its_partitions(void **state)
 {
     struct stage *stage = *state;
@@ -177,6 +196,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_trace_of_the_plugins_own_stays, set_up, tear_down),
     cmocka_unit_test_setup_teardown(without_a_trace_there_is_none, set_up, tear_down),
     cmocka_unit_test_setup_teardown(nothing_is_emitted_for_a_failed_record, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_topic_of_other_partitions_is_reached_by_number, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_tick_emits_for_its_partitions, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_tick_emits_for_no_others, set_up, tear_down),
     cmocka_unit_test_setup_teardown(each_way_of_emitting_has_its_time, set_up, tear_down),

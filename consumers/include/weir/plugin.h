@@ -225,6 +225,10 @@ struct weir_host {
     int (*emit_to)(struct weir_batch *batch, uint32_t source, int32_t partition, const char *topic, int32_t to,
         struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
         struct weir_error *err);
+    /* emit() for such a topic: for its cause, to partition number `to`, on the same condition. */
+    int (*emit_across)(struct weir_batch *batch, const struct weir_record *cause, const char *topic, int32_t to,
+        struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
+        struct weir_error *err);
 };
 
 /* Whether the host has the member: for plugins that run on hosts older than their header. */
