@@ -134,6 +134,24 @@ static int plan_changes(struct maker *maker, const struct weir_service *service,
     return code;
 }
 
+/* Plugins that give commands, as a client would. */
+static const struct {
+    const char *plugin, *collection;
+} givers[] = {{"notifier", WEIR_SUBSCRIPTIONS}, {"inventory", "orders"}, {"inventory", "products"}};
+
+static int plan_commands(struct maker *maker, const struct weir_service *service)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]) && code == 0; i++) {
+        const struct weir_collection *collection =
+            weir_deployment_collection(maker->deployment, givers[i].collection);
+        if (collection != NULL && strcmp(service->plugin, givers[i].plugin) == 0)
+            code = allow_topic(maker, service->name, collection->command_topic, ACL_WRITE);
+    }
+    return code;
+}
+
 static int plan_service(struct maker *maker, const struct weir_service *service)
 {
     char transactions[WEIR_TOPIC_NAME_BYTES];
@@ -142,6 +160,8 @@ static int plan_service(struct maker *maker, const struct weir_service *service)
     snprintf(transactions, sizeof(transactions), "%s.", service->name);
     if (code == 0)
         code = allow(maker, service->name, ACL_TRANSACTIONAL_ID, transactions, true, ACL_WRITE);
+    if (code == 0)
+        code = plan_commands(maker, service);
     for (char **source = service->source_topics; *source != NULL && code == 0; source++) {
         code = allow_topic(maker, service->name, *source, ACL_READ);
         if (code == 0)

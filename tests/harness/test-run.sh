@@ -85,7 +85,7 @@ test_other_presets_are_built_elsewhere() {
 test_wrong_arguments() {
   small_project a.one:unit:0
   exits 64 run "$P/tests/run" nonsense
-  contains "what it says" "unit contract http store mail kafka faults deploy browser bench" "$output"
+  contains "what it says" "unit contract http store mail shop kafka faults deploy browser bench" "$output"
   exits 64 run "$P/tests/run" unit '['
   exits 64 run "$P/tests/run" unit a b
   exits 0 run "$P/tests/run" --help

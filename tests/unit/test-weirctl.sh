@@ -66,6 +66,27 @@ test_acl_plan_gives_each_program_what_it_needs() {
   equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
 }
 
+test_acl_plan_lets_plugins_give_commands() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  cat >>"$WORK/weir.conf" <<CONF
+[collection products]
+key = productID
+[service goods]
+plugin = store
+topics = products
+[service stock]
+plugin = inventory
+topics = orders.changes, orders.store.outcomes, products.changes, products.goods.outcomes
+CONF
+  exits 0 weirctl acl plan --json
+  local topic
+  for topic in orders products; do
+    equals "what inventory may do with $topic" '["Write","Describe","DescribeConfigs"]' \
+      "$(jq -c --arg topic "$topic" '.[] | select(.program == "stock" and .name == $topic) | .operations' <<<"$output")"
+  done
+}
+
 test_check_on_the_dev_broker() {
   start_devbroker
   exits 0 weirctl topics check
