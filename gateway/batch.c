@@ -109,6 +109,7 @@ enum weir_step weir_batch_run(struct weir_request *request)
     struct weir_batch *batch = request->batch;
     atomic_init(&batch->left, batch->count + 1);
     request->outcome.kind = WEIR_OUTCOME_BATCH;
+    request->part_ended = weir_batch_end_one;
     request->stage = WEIR_STAGE_WAITING;
     MHD_suspend_connection(request->connection);
     for (size_t i = 0; i < batch->count; i++) {

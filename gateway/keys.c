@@ -19,7 +19,8 @@ enum {
     KEY_BYTES_MAX = 512
 };
 
-static const char *const verbs[] = {"create", "replace", "merge", "delete", "adjust", "read", "*"};
+static const char *const verbs[] = {
+    "create", "replace", "merge", "delete", "adjust", "checkout", "read", "*"};
 
 struct scope {
     char *collection; /* or "*" */
@@ -145,7 +146,7 @@ static int read_scope(char *text, struct key *key, const struct line *line)
     const char *verb = colon != NULL ? find_verb(colon + 1) : NULL;
     if (verb == NULL || !is_collection(text))
         return refuse(line,
-            "a scope is COLLECTION:VERB; the verbs are create, replace, merge, delete, adjust, "
+            "a scope is COLLECTION:VERB; the verbs are create, replace, merge, delete, adjust, checkout, "
             "read and *, and a collection may be *");
     struct scope *scope = &key->scopes[key->scope_count];
     scope->verb = verb;

@@ -1,6 +1,7 @@
 #include "gateway/openapi.h"
 
 #include "common/json.h"
+#include "gateway/checkout.h"
 #include "gateway/etag.h"
 #include "gateway/identity.h"
 #include "gateway/openapi_operations.h"
@@ -125,6 +126,8 @@ static bool is_served(const struct place *place, const json_t *operation)
         return place->gateway->settings.portal;
     if (strcmp(only, "store") == 0)
         return place->collection->store_service != NULL;
+    if (strcmp(only, "shop") == 0)
+        return weir_checkout_is_served(place->gateway, place->collection->name);
     return place->gateway->deployment->subscriptions != NULL &&
            strcmp(place->collection->name, WEIR_SUBSCRIPTIONS) == 0;
 }

@@ -116,6 +116,16 @@ const char weir_doc_adjust[] = JSON({
     "errors": [404, 409, 412, 415, 422, 500, 504]
 });
 
+const char weir_doc_checkout[] = JSON({
+    "operationId": "checkout",
+    "summary": "Make an order from the cart and empty it",
+    "description": "Customer, address and items become an order, whose total is that of the items' unitPrice. The cart keeps the order in place of its items; called again it answers with the same order. The answer is about the order: 202 says that it is written and will be stored.",
+    "x-only": "shop",
+    "parameters": ["Prefer", "If-Match", "traceparent"],
+    "responses": {"200": "Stored", "201": "Stored", "202": "Accepted"},
+    "errors": [404, 409, 412, 422, 500, 504]
+});
+
 const char weir_doc_confirm_page[] = JSON({
     "operationId": "confirm-page",
     "summary": "The page behind the link in a mail that confirms a subscription",

@@ -7,7 +7,8 @@
  *                   of a response's headers
  *     "errors"      statuses that are answered with a problem, beside those that any request may meet
  *     "x-only"      "store": only where a store keeps the collection; "links": only for subscriptions with
- *                   links; "portal", "feed": only where there is one
+ *                   links; "shop": only for carts that become orders; "portal", "feed": only where there is
+ *                   one
  *     "x-indexes"   true: takes the indexed members of the collection as parameters
  *     "x-texts"     true: takes any text in collections that say so
  *     "x-views"     true: takes the views of changes that the collection keeps
@@ -24,9 +25,10 @@ void weir_openapi_write_name(const char *text, const char *name, struct weir_buf
 
 extern const char weir_doc_create[], weir_doc_batch[], weir_doc_list[], weir_doc_methods[],
     weir_doc_methods_item[], weir_doc_read[], weir_doc_replace[], weir_doc_merge[], weir_doc_delete[],
-    weir_doc_adjust[], weir_doc_confirm_page[], weir_doc_confirm[], weir_doc_unsubscribe_page[],
-    weir_doc_unsubscribe[], weir_doc_request[], weir_doc_openapi[], weir_doc_changes[], weir_doc_dispatch[],
-    weir_doc_dispatch_methods[], weir_doc_portal[], weir_doc_portal_session[];
+    weir_doc_adjust[], weir_doc_checkout[], weir_doc_confirm_page[], weir_doc_confirm[],
+    weir_doc_unsubscribe_page[], weir_doc_unsubscribe[], weir_doc_request[], weir_doc_openapi[],
+    weir_doc_changes[], weir_doc_dispatch[], weir_doc_dispatch_methods[], weir_doc_portal[],
+    weir_doc_portal_session[];
 extern const char weir_doc_journey[];
 
 /* The request of the dispatch about one collection: a Schema Object, with {collection} for its name. */

@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "gateway/batch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -94,7 +93,7 @@ bool weir_pending_take(struct weir_pending *pending, struct weir_request *reques
 void weir_pending_resume(struct weir_request *request)
 {
     if (request->parent != NULL)
-        weir_batch_end_one(request->parent);
+        request->parent->part_ended(request->parent);
     else
         MHD_resume_connection(request->connection);
 }

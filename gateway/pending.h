@@ -23,9 +23,9 @@ struct weir_pending *weir_pending_new(int64_t timeout_ms);
 /* Only when it is empty. Accepts NULL. */
 void weir_pending_free(struct weir_pending *pending);
 
-/* Suspends the request's connection (a batch has suspended that of its documents) and registers it. Called in
- * libmicrohttpd's handler, which then has to answer MHD_YES; before anything is begun that may end the
- * request. `late` (static) is told with 504 at the deadline. */
+/* Suspends the request's connection (that of a part of another request is suspended already) and registers
+ * it. Called in libmicrohttpd's handler, which then has to answer MHD_YES; before anything is begun that may
+ * end the request. `late` (static) is told with 504 at the deadline. */
 void weir_pending_add(struct weir_pending *pending, struct weir_request *request, const char *late);
 
 /* Takes the request out; false when someone else did already. Threads: any that holds a reference. */

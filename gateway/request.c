@@ -6,6 +6,7 @@
 #include "gateway/access.h"
 #include "gateway/batch.h"
 #include "gateway/caller.h"
+#include "gateway/checkout.h"
 #include "gateway/command.h"
 #include "gateway/connection.h"
 #include "gateway/cors.h"
@@ -68,6 +69,7 @@ void weir_request_unref(struct weir_request *request)
     free(request->outcome.problem);
     weir_list_free(request->list);
     weir_batch_free(request->batch);
+    weir_checkout_free(request->checkout);
     weir_feed_forget(request);
     free(request->target);
     free(request);

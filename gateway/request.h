@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct weir_batch;
+struct weir_checkout;
 struct weir_connection;
 struct weir_feed_client;
 struct weir_list;
@@ -127,9 +128,12 @@ struct weir_request {
     struct weir_list *list;   /* of a GET of a collection; see gateway/list */
     char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */
     struct weir_batch *batch; /* the documents of a :batch, each a request of its own; else NULL */
-    struct weir_request *parent;  /* of such a document, which has no connection; else NULL */
-    size_t number;                /* of such a document, from 1; else 0 */
-    weir_request_shape_fn *shape; /* NULL: the answer is told as the routes of a collection tell it */
+    struct weir_checkout *checkout; /* of a :checkout; else NULL */
+    /* Of a request that has others for its parts: one of them has ended. Threads: any. */
+    void (*part_ended)(struct weir_request *request);
+    struct weir_request *parent;          /* of such a part, which has no connection; else NULL */
+    size_t number;                        /* of such a document, from 1; else 0 */
+    weir_request_shape_fn *shape;         /* NULL: the answer is told as the routes of a collection tell it */
     struct weir_feed_client *feed_client; /* of a stream, until its answer takes it over */
     struct weir_outcome outcome;
     size_t answer_bytes;

@@ -1,6 +1,7 @@
 #include "gateway/route.h"
 
 #include "gateway/batch.h"
+#include "gateway/checkout.h"
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
 #include "gateway/feed.h"
@@ -60,6 +61,8 @@ const struct weir_route weir_routes[] = {
         weir_subscription_act, weir_doc_unsubscribe},
     {ITEM ":adjust", "POST", true, WEIR_OPERATION_ADJUST, JSON, "adjust", false, weir_command_run,
         weir_doc_adjust},
+    {ITEM ":checkout", "POST", true, WEIR_OPERATION_CREATE, NULL, "checkout", false, weir_checkout_run,
+        weir_doc_checkout},
     {ITEM ":journey", "GET", true, 0, NULL, "journey", false, weir_journey_run, weir_doc_journey},
     {ITEM ":journey", "HEAD", true, 0, NULL, "journey", false, weir_journey_run, weir_doc_journey},
     {REQUEST, "GET", true, 0, NULL, WEIR_ROUTE_REQUEST, false, weir_read_request_run, weir_doc_request},
@@ -374,6 +377,8 @@ const char *weir_route_verb(const struct weir_route *route)
 {
     if (route == NULL || weir_route_is_for_any_key(route))
         return NULL;
+    if (route->run == weir_checkout_run)
+        return "checkout";
     return weir_route_is_command(route) ? weir_operation_name(route->operation) : "read";
 }
 
