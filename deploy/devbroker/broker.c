@@ -4,16 +4,62 @@
 #include "common/topic.h"
 
 #include <librdkafka/rdkafka_mock.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* More brokers would only take more ports: nothing is replicated. */
-enum { BROKERS = 1, REPLICAS = 1 };
+enum { BROKERS = 1, REPLICAS = 1, MAKERS = 16 };
 
 struct broker {
     rd_kafka_t *host; /* lends its threads to the mock cluster; never connects */
     rd_kafka_mock_cluster_t *cluster;
     size_t topic_count;
 };
+
+/* Makes every MAKERS-th of the planned topics, from `first` on. */
+struct maker {
+    struct broker *broker;
+    const struct weir_topic_plan *plan;
+    size_t first, count;
+    struct weir_error err; /* of the topic that could not be made */
+    pthread_t thread;
+    bool runs;
+};
+
+static void *run_maker(void *context)
+{
+    struct maker *maker = context;
+
+    for (size_t i = maker->first; i < maker->count && maker->err.code == 0; i += MAKERS)
+        weir_kafka_error_set(&maker->err,
+            rd_kafka_mock_topic_create(
+                maker->broker->cluster, maker->plan[i].name, maker->plan[i].partitions, REPLICAS),
+            maker->plan[i].name);
+    return NULL;
+}
+
+/* The cluster looks at what it is asked for every quarter of a second, at all of it at once: many ask. */
+static int make_planned(
+    struct broker *broker, const struct weir_topic_plan *plan, size_t count, struct weir_error *err)
+{
+    struct maker makers[MAKERS];
+    int code = 0;
+
+    for (size_t i = 0; i < MAKERS; i++) {
+        makers[i] = (struct maker){.broker = broker, .plan = plan, .first = i, .count = count};
+        makers[i].runs = pthread_create(&makers[i].thread, NULL, run_maker, &makers[i]) == 0;
+        if (!makers[i].runs)
+            run_maker(&makers[i]);
+    }
+    for (size_t i = 0; i < MAKERS; i++) {
+        if (makers[i].runs)
+            pthread_join(makers[i].thread, NULL);
+        if (makers[i].err.code != 0)
+            code = weir_error_set(err, makers[i].err.code, "%s", makers[i].err.text);
+    }
+    return code;
+}
 
 static int make_topics(
     struct broker *broker, const struct weir_deployment *deployment, struct weir_error *err)
@@ -22,10 +68,8 @@ static int make_topics(
     size_t count = 0;
 
     int code = weir_topic_plan(deployment, &plan, &count, err);
-    for (size_t i = 0; i < count && code == 0; i++)
-        code = weir_kafka_error_set(err,
-            rd_kafka_mock_topic_create(broker->cluster, plan[i].name, plan[i].partitions, REPLICAS),
-            plan[i].name);
+    if (code == 0)
+        code = make_planned(broker, plan, count, err);
     broker->topic_count = count;
     weir_topic_plan_free(plan, count);
     return code;
