@@ -260,8 +260,8 @@ def newest_librdkafka():
 class Weir:
     """One deployment: a configuration file and the programs that run by it."""
 
-    def __init__(self, folder, kafka, more="", sections=None, partitions=6):
-        self.folder, self.kafka, self.programs = Path(folder), kafka, {}
+    def __init__(self, folder, kafka, more="", sections=None, partitions=6, collections=("orders",)):
+        self.folder, self.kafka, self.programs, self.collections = Path(folder), kafka, {}, collections
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = free_ports(5)
         self.address = {
@@ -289,7 +289,7 @@ class Weir:
             "collection orders": ["key = orderID", f"partitions = {partitions}"],
             "service store": [
                 "plugin = store",
-                "topics = orders",
+                "topics = " + ", ".join(self.collections),
                 f"management.listen = {self.address['store-management']}",
                 f"state.dir = {self.folder}/store",
                 f"store.path = {self.store_path}",
