@@ -190,6 +190,14 @@ static int check_secret(
         binding->config->name, entry->line, entry->key);
 }
 
+/* A secret of the environment takes the place of a file that need not be there. */
+static bool is_secret_of_environment(
+    const struct binding *binding, const struct weir_option *row, const struct weir_config_entry *entry)
+{
+    char name[4 * WEIR_CONFIG_NAME_BYTES];
+    return row->type == WEIR_OPTION_SECRET && find_variable(binding->section, entry->key, name, sizeof(name));
+}
+
 static int bind_entry(const struct binding *binding, const struct weir_config_entry *entry)
 {
     const struct weir_option *row = weir_option_find(binding->table, entry->key + strlen(binding->prefix));
@@ -198,7 +206,7 @@ static int bind_entry(const struct binding *binding, const struct weir_config_en
         return bind_rest(binding, entry);
     binding->given[row - binding->table->rows] = true;
     int code = check_secret(binding, row, entry);
-    if (code < 0)
+    if (code < 0 || is_secret_of_environment(binding, row, entry))
         return code;
     code = weir_option_set(row, binding->settings, entry->value, binding->err);
     if (code < 0)

@@ -213,6 +213,22 @@ static void environment_overrides_the_file(void **state)
     assert_string_equal(weir_config_where(config, "nosuch", "on"), "weir.conf");
 }
 
+static void a_secret_of_the_environment_needs_no_file(void **state)
+{
+    WEIR_CLEANUP(config) struct weir_config *config = parse("[gateway]\npassword = @file:/nonexistent/key\n");
+    SETTINGS settings = {0};
+    struct weir_error err = {0};
+
+    (void)state;
+    assert_int_equal(bind(config, "gateway", &settings, &err), WEIR_E_CONFIG);
+    assert_non_null(strstr(err.text, "/nonexistent/key"));
+    setenv("WEIR_GATEWAY_PASSWORD_FILE", "/etc/hostname", 1);
+    int code = bind(config, "gateway", &settings, &err);
+    unsetenv("WEIR_GATEWAY_PASSWORD_FILE");
+    assert_int_equal(code, 0);
+    assert_non_null(settings.password);
+}
+
 static void environment_errors_name_the_variable(void **state)
 {
     WEIR_CLEANUP(config) struct weir_config *config = parse("");
@@ -480,6 +496,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(huge_files_are_refused),
     cmocka_unit_test(any_bytes_get_an_answer),
     cmocka_unit_test(environment_overrides_the_file),
+    cmocka_unit_test(a_secret_of_the_environment_needs_no_file),
     cmocka_unit_test(environment_errors_name_the_variable),
     cmocka_unit_test(variables_may_name_a_file),
     cmocka_unit_test(keys_that_share_a_variable_are_refused),
