@@ -295,13 +295,24 @@ static int add_source(struct planner *planner, const struct weir_service *servic
     return code;
 }
 
-static int add_services(struct planner *planner)
+static bool is_store(const struct weir_deployment *deployment, const struct weir_service *service)
+{
+    for (size_t i = 0; i < deployment->collection_count; i++)
+        if (deployment->collections[i].store_service != NULL &&
+            strcmp(deployment->collections[i].store_service, service->name) == 0)
+            return true;
+    return false;
+}
+
+static int add_services(struct planner *planner, bool stores)
 {
     const struct weir_deployment *deployment = planner->deployment;
     int code = 0;
 
     for (size_t i = 0; i < deployment->service_count && code == 0; i++) {
         const struct weir_service *service = &deployment->services[i];
+        if (is_store(deployment, service) != stores)
+            continue;
         for (char **source = service->source_topics; source != NULL && *source != NULL && code == 0; source++)
             code = add_source(planner, service, *source);
     }
@@ -317,7 +328,9 @@ int weir_topic_plan(const struct weir_deployment *deployment, struct weir_topic_
     if (code == 0)
         code = add_collections(&planner);
     if (code == 0)
-        code = add_services(&planner);
+        code = add_services(&planner, true); /* whose outcomes others may read, wherever they stand */
+    if (code == 0)
+        code = add_services(&planner, false);
     if (code < 0) {
         weir_topic_plan_free(planner.topics, planner.count);
         return code;

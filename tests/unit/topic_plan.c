@@ -88,6 +88,19 @@ static void plans_each_topic_once_commands_first(void **state)
     done(&planned);
 }
 
+static void outcomes_may_be_read_by_who_stands_first(void **state)
+{
+    (void)state;
+    struct planned planned =
+        plan("[kafka]\nbootstrap.servers = 127.0.0.1:1\n[collection orders]\nkey = orderID\n"
+             "partitions = 4\n[service counter]\nplugin = counter\ntopics = orders.store.outcomes\n"
+             "[service store]\nplugin = store\ntopics = orders\n");
+
+    assert_int_equal(topic(&planned, "orders.store.outcomes")->partitions, 4);
+    assert_int_equal(topic(&planned, "orders.store.outcomes.counter.dlq")->partitions, 4);
+    done(&planned);
+}
+
 static void a_family_shares_its_partition_count(void **state)
 {
     (void)state;
@@ -200,6 +213,7 @@ static void names_what_does_not_fit(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(plans_each_topic_once_commands_first),
+    cmocka_unit_test(outcomes_may_be_read_by_who_stands_first),
     cmocka_unit_test(a_family_shares_its_partition_count),
     cmocka_unit_test(settings_follow_the_window),
     cmocka_unit_test(short_windows_keep_letters_and_outcomes),
