@@ -2,6 +2,7 @@
 import signal
 import threading
 
+from access import bearer, line
 from stage import PARTITIONS, Stage, StoreStage, check, check_problem, equal
 
 CARTS = f"[collection carts]\nkey = cartID\npartitions = {PARTITIONS}\n"
@@ -118,6 +119,20 @@ def case_a_gateway_that_dies_on_the_way_loses_nothing():
         reply = checkout(stage, headers=WAIT)
         equal((reply.status, reply.json["key"]), (201, order), "the next call")
         equal([r["key"] for r in stage.records("orders")], [order], "orders")
+
+
+def case_keys_need_its_scope():
+    with shop() as stage:
+        keys = {"clerk": "carts:replace,carts:checkout", "reader": "*:read", "seller": "orders:*"}
+        (stage.folder / "keys").write_text("".join(line(name, name * 8, scopes) for name, scopes in keys.items()))
+        stage._lines["gateway"] += ["auth = keys", f"keys.file = {stage.folder}/keys"]
+        stage.write_conf()
+        stage.start()
+        equal(stage.call("PUT", "/v1/carts/c-1", CART, headers=WAIT + bearer("clerk" * 8)).status, 201, "the cart")
+        for name in ("reader", "seller"):
+            check_problem(checkout(stage, headers=bearer(name * 8)), 403)
+        check_problem(checkout(stage), 401)
+        equal(checkout(stage, headers=bearer("clerk" * 8)).status, 202, "who may check out need not be one who may order")
 
 
 def case_it_is_for_shops_only():
