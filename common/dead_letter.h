@@ -1,7 +1,7 @@
 /* A dead letter: a record that could not be handled, with the reason in its headers. Reads those of Weir (the
  * names of KIP-1191 and its own), of Spring Kafka (kafka_dlt-*), Kafka Connect (__connect.errors.*) and Kafka
- * Streams (KIP-1034), finds out which are meant, and makes of one of Weir's the record for its service's retry topic.
- * No Kafka in here. Threads: any.
+ * Streams (KIP-1034), finds out which are meant, and makes of one of Weir's the record for its service's
+ * retry topic. No Kafka in here. Threads: any.
  *
  *     struct weir_letter letter = {.key = key, .value = value, .headers = headers, .header_count = count};
  *     weir_letter_read(&letter);
@@ -13,6 +13,7 @@
 #include "common/bytes.h"
 #include "common/envelope.h"
 #include "common/error.h"
+#include "common/topic.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,8 +29,8 @@ enum weir_letter_dialect {
 /* "weir", "spring", "connect", "streams", "unknown" */
 const char *weir_letter_dialect_name(enum weir_letter_dialect dialect);
 
-/* The first half is the record as it stands, given by the caller, who keeps what it points to; the second is read
- * from its headers. Any byte of it may be hostile. */
+/* The first half is the record as it stands, given by the caller, who keeps what it points to; the second is
+ * read from its headers. Any byte of it may be hostile. */
 struct weir_letter {
     const char *topic;
     int32_t partition;
@@ -70,13 +71,25 @@ struct weir_letter_filter {
 
 bool weir_letter_matches(const struct weir_letter_filter *filter, const struct weir_letter *letter);
 
+/* Fills the source half of a filter from text, TOPIC[/PARTITION[/FROM[-TO]]]. topic keeps the name, which the
+ * filter borrows. WEIR_E_INVALID: it is not written so. */
+int weir_letter_filter_source(
+    struct weir_letter_filter *filter, const char *text, char topic[static WEIR_TOPIC_NAME_BYTES]);
+
+/* Appends a JSON object without its closing brace: what is told of a letter wherever it is named. What is no
+ * UTF-8 is replaced. */
+void weir_letter_write(const struct weir_letter *letter, struct weir_buffer *out);
+/* Appends a whole JSON object, with all headers and the body; those that are no UTF-8 also as hexadecimal
+ * digits, so that nothing of them is lost. */
+void weir_letter_write_whole(const struct weir_letter *letter, bool redriven, struct weir_buffer *out);
+
 /* Why the letter can't go back to the service that reads `source` (a topic with prefix), or NULL if it can. A
  * letter of another system, one whose origin is not in source or not told, one that was cut. */
 const char *weir_letter_obstacle(const struct weir_letter *letter, const char *source);
 
-/* The headers of the record that takes a letter back to the retry topic: the original ones, weir-origin, executions
- * 0, due at once, the redrive count one higher; what the letter said of its failure is gone but for the original
- * timestamp. The record's own names and values stay the letter's. */
+/* The headers of the record that takes a letter back to the retry topic: the original ones, weir-origin,
+ * executions 0, due at once, the redrive count one higher; what the letter said of its failure is gone but
+ * for the original timestamp. The record's own names and values stay the letter's. */
 struct weir_letter_return {
     struct weir_header *headers; /* owned */
     size_t header_count;
@@ -84,8 +97,8 @@ struct weir_letter_return {
     char redrive_count[24];
 };
 
-/* audit: the value of weir-patched for a letter whose body was mended, else NULL. The letter must have no obstacle.
- * WEIR_E_INTERNAL: memory is out. The caller ends it with weir_letter_return_done(). */
+/* audit: the value of weir-patched for a letter whose body was mended, else NULL. The letter must have no
+ * obstacle. WEIR_E_INTERNAL: memory is out. The caller ends it with weir_letter_return_done(). */
 int weir_letter_return_init(
     struct weir_letter_return *ret_return, const struct weir_letter *letter, const char *audit);
 void weir_letter_return_done(struct weir_letter_return *back);

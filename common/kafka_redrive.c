@@ -26,19 +26,6 @@ struct redrive {
     struct weir_buffer body;
 };
 
-const char *weir_redrive_verdict_name(enum weir_redrive_verdict verdict)
-{
-    static const char *const names[] = {
-        [WEIR_REDRIVE_SENT] = "sent",
-        [WEIR_REDRIVE_ALREADY] = "already",
-        [WEIR_REDRIVE_LOOP] = "loop",
-        [WEIR_REDRIVE_IMPOSSIBLE] = "impossible",
-        [WEIR_REDRIVE_CHANGED] = "changed",
-        [WEIR_REDRIVE_UNPATCHABLE] = "unpatchable",
-    };
-    return names[verdict];
-}
-
 static bool ends_with(struct weir_bytes text, const char *end)
 {
     size_t len = strlen(end);

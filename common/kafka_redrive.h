@@ -66,4 +66,19 @@ int weir_redrive(const struct weir_deployment *deployment, struct weir_kafka_sca
     const struct weir_letters_query *query, const struct weir_redrive_options *options,
     struct weir_redrive_counts *ret_counts, struct weir_error *err);
 
+/* What the options' oldest_ms has to be now for the topic's letters, by the planned retention of its retry
+ * topic: letters are kept no longer, but an operator may have said otherwise. */
+int weir_redrive_oldest(const struct weir_deployment *deployment, const struct weir_letters_topic *topic,
+    int64_t *ret_ms, struct weir_error *err);
+
+void weir_redrive_counts_add(struct weir_redrive_counts *total, const struct weir_redrive_counts *counts);
+/* Letters that neither go back nor did before. */
+int64_t weir_redrive_left(const struct weir_redrive_counts *counts);
+
+/* Append JSON: what became of a letter, an object (why as in visit); and the counts, members of an object. */
+void weir_redrive_write_verdict(const struct weir_letter *letter, enum weir_redrive_verdict verdict,
+    const char *why, struct weir_buffer *out);
+void weir_redrive_write_counts(
+    const struct weir_redrive_counts *counts, bool dry_run, struct weir_buffer *out);
+
 #endif

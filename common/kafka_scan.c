@@ -170,6 +170,14 @@ static int take_event(struct reading *reading, const rd_kafka_message_t *message
     return 0;
 }
 
+static bool go_on(const struct reading *reading, const rd_kafka_message_t *message)
+{
+    const struct weir_kafka_scan *scan = reading->scan;
+    int64_t offset = message != NULL ? message->offset : -1;
+
+    return scan->tick == NULL || scan->tick(scan->tick_context, reading->range, offset, reading->end);
+}
+
 static int poll_until_over(struct reading *reading, struct weir_error *err)
 {
     int64_t deadline_ms = weir_clock_ms() + reading->scan->timeout_ms;
@@ -183,9 +191,10 @@ static int poll_until_over(struct reading *reading, struct weir_error *err)
                 "%s partition %" PRId32 ": nothing came for %d ms before the end at offset %" PRId64
                 "; a transaction may be open",
                 reading->range->topic, reading->range->partition, reading->scan->timeout_ms, reading->end);
-        if (reading->scan->tick != NULL)
-            reading->scan->tick(reading->scan->tick_context, reading->range,
-                message != NULL ? message->offset : -1, reading->end);
+        if (!go_on(reading, message))
+            return weir_error_set(err, WEIR_E_TIMEOUT,
+                "%s partition %" PRId32 " was not read to its end in time", reading->range->topic,
+                reading->range->partition);
         if (message == NULL)
             continue;
         bool is_record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -165,39 +165,12 @@ static int add_topics(struct dlq *dlq, struct weir_error *err)
     return settings->topic != NULL ? add_foreign(dlq, settings->topic, err) : add_service(dlq, err);
 }
 
-/* "FROM[-TO]" */
-static int read_offsets(const char *text, struct weir_letter_filter *filter)
-{
-    size_t digits = strspn(text, "0123456789");
-
-    filter->source_from = weir_header_number(weir_bytes(text, digits), INT64_MAX);
-    filter->source_to = filter->source_from;
-    if (text[digits] == '-')
-        filter->source_to = weir_header_number(weir_bytes_str(text + digits + 1), INT64_MAX);
-    bool whole = text[digits] == '\0' || text[digits] == '-';
-    return whole && filter->source_from >= 0 && filter->source_to >= filter->source_from ? 0 : WEIR_E_USAGE;
-}
-
 static int read_source(struct dlq *dlq, const char *text, struct weir_error *err)
 {
-    size_t len = strcspn(text, "/");
-    const char *rest = text[len] == '/' ? text + len + 1 : NULL;
-    size_t digits = rest != NULL ? strcspn(rest, "/") : 0;
-    int code = len < sizeof(dlq->source) ? 0 : WEIR_E_USAGE;
-
-    if (code == 0)
-        snprintf(dlq->source, sizeof(dlq->source), "%.*s", (int)len, text);
-    dlq->filter.source_topic = dlq->source;
-    if (rest != NULL) {
-        dlq->filter.source_partition = weir_header_number(weir_bytes(rest, digits), INT32_MAX);
-        code = dlq->filter.source_partition < 0 ? WEIR_E_USAGE : code;
-        if (code == 0 && rest[digits] == '/')
-            code = read_offsets(rest + digits + 1, &dlq->filter);
-    }
-    return code == 0
-               ? 0
-               : weir_error_set(err, code,
-                     "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", text);
+    if (weir_letter_filter_source(&dlq->filter, text, dlq->source) == 0)
+        return 0;
+    return weir_error_set(err, WEIR_E_USAGE,
+        "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", text);
 }
 
 static int make_filter(struct dlq *dlq, struct weir_error *err)
@@ -217,11 +190,12 @@ static int make_filter(struct dlq *dlq, struct weir_error *err)
     return settings->source != NULL ? read_source(dlq, settings->source, err) : 0;
 }
 
-static void show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
 {
     if (offset >= 0)
         progress_show(context, "reading %s/%" PRId32 ", offset %" PRId64 " of %" PRId64, range->topic,
             range->partition, offset, end);
+    return true;
 }
 
 int dlq_open(struct weirctl *ctl, struct dlq *ret_dlq, struct weir_error *err)
@@ -285,40 +259,4 @@ int dlq_redriven(struct dlq *dlq, const struct weir_letters_topic *topic, struct
 {
     int code = weir_redriven_read(redriven, dlq->scan, topic, err);
     return code == WEIR_E_NOT_FOUND ? 0 : code;
-}
-
-static void add_text(struct weir_buffer *out, const char *name, struct weir_bytes text)
-{
-    if (text.data == NULL)
-        return;
-    weir_buffer_printf(out, ",\"%s\":", name);
-    weir_buffer_append_json_string(out, text);
-}
-
-static void add_number(struct weir_buffer *out, const char *name, int64_t number)
-{
-    if (number >= 0)
-        weir_buffer_printf(out, ",\"%s\":%" PRId64, name, number);
-}
-
-void dlq_letter_json(const struct weir_letter *letter, struct weir_buffer *out)
-{
-    char written[WEIR_CLOCK_RFC3339_BYTES];
-
-    weir_buffer_printf(out,
-        "{\"letter\":\"%s/%" PRId32 "/%" PRId64 "\",\"written\":\"%s\",\"dialect\":\"%s\"", letter->topic,
-        letter->partition, letter->offset, weir_clock_rfc3339(letter->timestamp_ms, written),
-        weir_letter_dialect_name(letter->dialect));
-    add_text(out, "key", letter->key);
-    add_text(out, "disposition", letter->disposition);
-    add_text(out, "error_type", letter->error_type);
-    add_text(out, "reason", letter->reason);
-    add_text(out, "source_topic", letter->source_topic);
-    add_number(out, "source_partition", letter->source_partition);
-    add_number(out, "source_offset", letter->source_offset);
-    add_text(out, "group", letter->group);
-    add_number(out, "executions", letter->executions);
-    add_number(out, "original_timestamp_ms", letter->original_ms);
-    add_number(out, "redrive_count", letter->redrive_count);
-    add_text(out, "cut", letter->cut);
 }

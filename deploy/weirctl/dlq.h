@@ -1,5 +1,4 @@
-/* What the dlq subcommands share: their flags, the dead-letter topics that are meant, and how a letter is
- * told. */
+/* What the dlq subcommands share: their flags and the dead-letter topics that are meant. */
 #ifndef WEIR_DEPLOY_WEIRCTL_DLQ_H
 #define WEIR_DEPLOY_WEIRCTL_DLQ_H
 
@@ -42,8 +41,5 @@ int dlq_letter(const struct dlq *dlq, const char *operand, const struct weir_let
 /* What was redriven of a topic. A retry topic that is not there holds nothing. */
 int dlq_redriven(struct dlq *dlq, const struct weir_letters_topic *topic, struct weir_redriven *redriven,
     struct weir_error *err);
-
-/* A JSON object without its closing brace: what all commands tell of a letter. */
-void dlq_letter_json(const struct weir_letter *letter, struct weir_buffer *out);
 
 #endif

@@ -58,7 +58,7 @@ static int take(void *context, const struct weir_letter *letter, bool redriven, 
         return 0;
     }
     weir_buffer_append_str(&list->lines, list->count > 1 ? ",\n" : "");
-    dlq_letter_json(letter, &list->lines);
+    weir_letter_write(letter, &list->lines);
     weir_buffer_printf(&list->lines, ",\"redriven\":%s}", redriven ? "true" : "false");
     return 0;
 }

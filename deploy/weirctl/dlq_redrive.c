@@ -1,7 +1,6 @@
 #include "deploy/weirctl/dlq.h"
 #include "deploy/weirctl/text.h"
 
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/kafka_redrive.h"
 
@@ -114,13 +113,7 @@ static void tell_json(struct redrive *redrive, const struct weir_letter *letter,
     enum weir_redrive_verdict verdict, const char *why)
 {
     weir_buffer_append_str(&redrive->lines, redrive->lines.len > 0 ? ",\n" : "");
-    dlq_letter_json(letter, &redrive->lines);
-    weir_buffer_printf(&redrive->lines, ",\"verdict\":\"%s\"", weir_redrive_verdict_name(verdict));
-    if (why != NULL) {
-        weir_buffer_append_str(&redrive->lines, ",\"why\":");
-        weir_buffer_append_json_string(&redrive->lines, weir_bytes_str(why));
-    }
-    weir_buffer_append_str(&redrive->lines, "}");
+    weir_redrive_write_verdict(letter, verdict, why, &redrive->lines);
 }
 
 static void tell_text(struct redrive *redrive, const struct weir_letter *letter, const char *why)
@@ -153,28 +146,6 @@ static void tell(
         tell_text(redrive, letter, why);
 }
 
-/* Letters are kept no longer than records in the retry topic, but an operator may have said otherwise. */
-static int oldest(const struct weirctl *ctl, const char *retry, int64_t *ret_ms, struct weir_error *err)
-{
-    struct weir_topic_plan *plan = NULL;
-    size_t count = 0;
-
-    int code = weir_topic_plan(ctl->deployment, &plan, &count, err);
-    for (size_t i = 0; i < count; i++)
-        for (size_t s = 0; strcmp(plan[i].name, retry) == 0 && s < plan[i].setting_count; s++)
-            if (strcmp(plan[i].settings[s].name, "retention.ms") == 0)
-                *ret_ms = weir_clock_wall_ms() - strtoll(plan[i].settings[s].value, NULL, 10);
-    weir_topic_plan_free(plan, count);
-    return code;
-}
-
-static void add_counts(struct weir_redrive_counts *total, const struct weir_redrive_counts *counts)
-{
-    for (size_t i = 0; i < WEIR_REDRIVE_VERDICTS; i++)
-        total->letters[i] += counts->letters[i];
-    total->stopped |= counts->stopped;
-}
-
 static int redrive_topic(
     struct redrive *redrive, const struct weir_letters_query *query, size_t set_count, struct weir_error *err)
 {
@@ -193,11 +164,11 @@ static int redrive_topic(
         .visit = tell,
         .context = redrive};
 
-    int code = oldest(ctl, query->topic->retry, &options.oldest_ms, err);
+    int code = weir_redrive_oldest(ctl->deployment, query->topic, &options.oldest_ms, err);
     if (code < 0)
         return code;
     code = weir_redrive(ctl->deployment, redrive->dlq->scan, query, &options, &counts, err);
-    add_counts(&redrive->total, &counts);
+    weir_redrive_counts_add(&redrive->total, &counts);
     return code;
 }
 
@@ -234,12 +205,6 @@ static int redrive_all(struct redrive *redrive, size_t set_count, struct weir_er
     return code;
 }
 
-static int64_t left_of(const struct weir_redrive_counts *counts)
-{
-    return counts->letters[WEIR_REDRIVE_LOOP] + counts->letters[WEIR_REDRIVE_IMPOSSIBLE] +
-           counts->letters[WEIR_REDRIVE_CHANGED] + counts->letters[WEIR_REDRIVE_UNPATCHABLE];
-}
-
 static void print(const struct redrive *redrive)
 {
     const struct weir_redrive_counts *total = &redrive->total;
@@ -248,15 +213,14 @@ static void print(const struct redrive *redrive)
     if (!redrive->json) {
         printf("%s %" PRId64 " letters; %" PRId64 " were redriven before, %" PRId64 " are left%s\n",
             dry ? "would redrive" : "redrove", total->letters[WEIR_REDRIVE_SENT],
-            total->letters[WEIR_REDRIVE_ALREADY], left_of(total),
+            total->letters[WEIR_REDRIVE_ALREADY], weir_redrive_left(total),
             total->stopped ? "; interrupted: run it again for the rest" : "");
         return;
     }
-    printf("{\"dry_run\":%s,\"interrupted\":%s", dry ? "true" : "false", total->stopped ? "true" : "false");
-    for (int i = 0; i < WEIR_REDRIVE_VERDICTS; i++)
-        printf(
-            ",\"%s\":%" PRId64, weir_redrive_verdict_name((enum weir_redrive_verdict)i), total->letters[i]);
-    printf(",\"letters\":[%s]}\n", redrive->lines.data != NULL ? redrive->lines.data : "");
+    WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+    weir_redrive_write_counts(total, dry, &out);
+    printf("{%s,\"letters\":[%s]}\n", out.data != NULL ? out.data : "",
+        redrive->lines.data != NULL ? redrive->lines.data : "");
 }
 
 int dlq_redrive_run(struct weirctl *ctl, struct weir_error *err)
@@ -281,5 +245,5 @@ int dlq_redrive_run(struct weirctl *ctl, struct weir_error *err)
     dlq_close(&dlq);
     if (code == 0 && redrive.total.stopped)
         return EXIT_INTERRUPTED;
-    return code < 0 || left_of(&redrive.total) == 0 ? code : EX_DATAERR;
+    return code < 0 || weir_redrive_left(&redrive.total) == 0 ? code : EX_DATAERR;
 }

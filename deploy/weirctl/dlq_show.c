@@ -28,36 +28,10 @@ static void write_text(struct weir_buffer *out, const struct weir_letter *letter
     weir_buffer_append_str(out, "\n");
 }
 
-/* What is no UTF-8 is given as hexadecimal digits too, so that nothing of it is lost. */
-static void write_bytes(struct weir_buffer *out, const char *name, struct weir_bytes bytes)
-{
-    weir_buffer_printf(out, ",\"%s\":", name);
-    if (bytes.data == NULL) {
-        weir_buffer_append_str(out, "null");
-        return;
-    }
-    weir_buffer_append_json_string(out, bytes);
-    if (weir_utf8_valid(bytes))
-        return;
-    weir_buffer_printf(out, ",\"%s_hex\":\"", name);
-    for (size_t i = 0; i < bytes.len; i++)
-        weir_buffer_printf(out, "%02x", (unsigned char)bytes.data[i]);
-    weir_buffer_append_str(out, "\"");
-}
-
 static void write_json(struct weir_buffer *out, const struct weir_letter *letter, bool redriven)
 {
-    dlq_letter_json(letter, out);
-    weir_buffer_printf(out, ",\"redriven\":%s,\"headers\":[", redriven ? "true" : "false");
-    for (size_t i = 0; i < letter->header_count; i++) {
-        weir_buffer_append_str(out, i > 0 ? ",{\"name\":" : "{\"name\":");
-        weir_buffer_append_json_string(out, weir_bytes_str(letter->headers[i].name));
-        write_bytes(out, "value", letter->headers[i].value);
-        weir_buffer_append_str(out, "}");
-    }
-    weir_buffer_append_str(out, "]");
-    write_bytes(out, "value", letter->value);
-    weir_buffer_append_str(out, "}\n");
+    weir_letter_write_whole(letter, redriven, out);
+    weir_buffer_append_str(out, "\n");
 }
 
 static int take(void *context, const struct weir_letter *letter, bool redriven, struct weir_error *err)

@@ -204,11 +204,12 @@ static int find_service(struct group *group, struct weir_error *err)
                                         "--service %s: the configuration has no [service %s]", name, name);
 }
 
-static void show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
 {
     if (offset >= 0)
         progress_show(context, "reading %s/%" PRId32 ", offset %" PRId64 " of %" PRId64, range->topic,
             range->partition, offset, end);
+    return true;
 }
 
 int group_open(struct weirctl *ctl, struct group *ret_group, struct weir_error *err)

@@ -102,11 +102,12 @@ void store_close(struct store *store)
     weir_option_free(&options, &store->settings);
 }
 
-static void show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
 {
     if (offset >= 0)
         progress_show(context, "reading %s/%d, offset %lld of %lld", range->topic, (int)range->partition,
             (long long)offset, (long long)end);
+    return true;
 }
 
 int store_connect(struct store *store, struct weir_error *err)
