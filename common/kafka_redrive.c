@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { BY_BYTES = 512 }; /* room for at= and by= */
+
 /* A rate is kept by waiting before a letter, never by catching up with a pause. */
 struct pace {
     int64_t per_second, due_us;
@@ -131,17 +133,22 @@ static int apply_sets(struct redrive *redrive, struct weir_bytes *body, struct w
     return weir_json_parse(*body, &parsed, err);
 }
 
-/* "pointer=/customer/email at=… by=ada@host": who mended what, and when. */
+/* "pointer=/customer/email at=… by=ada@host": who mended what, and when. Long lists of pointers are cut,
+ * never who it was. */
 static void write_audit(const struct weir_redrive_options *options, struct weir_buffer *out)
 {
     char now[WEIR_CLOCK_RFC3339_BYTES];
+    size_t most = WEIR_HEADER_VALUE_BYTES - BY_BYTES;
 
-    for (size_t i = 0; i < options->set_count; i++)
+    for (size_t i = 0; i < options->set_count; i++) {
+        if (out->len + strlen(options->sets[i].pointer) > most) {
+            weir_buffer_append_str(out, "more ");
+            break;
+        }
         weir_buffer_printf(out, "pointer=%s ", options->sets[i].pointer);
-    weir_buffer_printf(out, "at=%s by=%s", weir_clock_rfc3339(weir_clock_wall_ms(), now),
+    }
+    weir_buffer_printf(out, "at=%s by=%.400s", weir_clock_rfc3339(weir_clock_wall_ms(), now),
         options->by != NULL ? options->by : "unknown");
-    if (out->len > WEIR_HEADER_VALUE_BYTES)
-        out->data[WEIR_HEADER_VALUE_BYTES] = '\0';
 }
 
 static void wait_turn(struct pace *pace)
