@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUTES_MAX = 64, FLUSH_BYTES = 60000 };
+enum { FLUSH_BYTES = 60000 };
 
 /* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
  */
@@ -24,8 +24,9 @@ struct weir_access {
     enum weir_log_format format;
     pthread_mutex_t lock; /* lines */
     struct weir_buffer lines;
-    _Atomic(struct weir_metric *) counters[ROUTES_MAX + 1][STATUSES]; /* the first route: none was found */
-    _Atomic(struct weir_metric *) durations[ROUTES_MAX + 1];
+    _Atomic(struct weir_metric *) counters[WEIR_ROUTES_MAX + 1]
+                                          [STATUSES]; /* the first route: none was found */
+    _Atomic(struct weir_metric *) durations[WEIR_ROUTES_MAX + 1];
 };
 
 struct weir_access *weir_access_new(bool log, enum weir_log_format format)

@@ -17,6 +17,7 @@ struct weir_schema;
 struct weir_pending;
 struct weir_produce;
 struct weir_feed;
+struct weir_dlq;
 struct weir_openapi;
 struct weir_owner;
 struct weir_read;
@@ -42,6 +43,7 @@ struct weir_gateway {
     struct weir_rate *rate; /* NULL: callers may ask as often as they like */
     struct weir_openapi *openapi;
     struct weir_feed *feed; /* NULL: there is none */
+    struct weir_dlq *dlq;   /* NULL: dead letters are not told of */
     struct weir_access *access;
     struct weir_pending *pending;
     struct weir_produce *produce;

@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/deployment.h"
 #include "common/file.h"
+#include "gateway/route.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -20,7 +21,7 @@ enum {
 };
 
 static const char *const verbs[] = {
-    "create", "replace", "merge", "delete", "adjust", "checkout", "read", "*"};
+    "create", "replace", "merge", "delete", "adjust", "checkout", "read", "redrive", "*"};
 
 struct scope {
     char *collection; /* or "*" */
@@ -147,7 +148,7 @@ static int read_scope(char *text, struct key *key, const struct line *line)
     if (verb == NULL || !is_collection(text))
         return refuse(line,
             "a scope is COLLECTION:VERB; the verbs are create, replace, merge, delete, adjust, checkout, "
-            "read and *, and a collection may be *");
+            "read and *, and a collection may be *; dead letters are dlq:read, dlq:redrive and dlq:*");
     struct scope *scope = &key->scopes[key->scope_count];
     scope->verb = verb;
     scope->collection = strdup(text);
@@ -341,7 +342,8 @@ static bool may(const struct key *key, struct weir_bytes collection, const char 
 {
     for (size_t i = 0; i < key->scope_count; i++) {
         const struct scope *scope = &key->scopes[i];
-        bool here = strcmp(scope->collection, "*") == 0 || weir_bytes_is(collection, scope->collection);
+        bool here = weir_bytes_is(collection, scope->collection) ||
+                    (strcmp(scope->collection, "*") == 0 && !weir_bytes_is(collection, WEIR_ROUTE_DLQ));
         if (here && (verb == NULL || strcmp(scope->verb, "*") == 0 || strcmp(scope->verb, verb) == 0))
             return true;
     }

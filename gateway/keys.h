@@ -8,8 +8,9 @@
  *
  * The name in a certificate is cn= (common name), dns=, uri= or email= (alternative names); of several lines
  * that fit one certificate the first counts. A scope is a collection's name and what may be done there:
- * create, replace, merge, delete, read; either may be *. The file never holds a key itself; `openssl rand
- * -hex 32` makes one, `printf %s KEY | sha256sum` its digest. */
+ * create, replace, merge, adjust, delete, read; either may be *. Dead letters are no collection, and * does
+ * not stand for them: their scopes are dlq:read, dlq:redrive and dlq:*. The file never holds a key itself;
+ * `openssl rand -hex 32` makes one, `printf %s KEY | sha256sum` its digest. */
 #ifndef WEIR_GATEWAY_KEYS_H
 #define WEIR_GATEWAY_KEYS_H
 

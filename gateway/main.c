@@ -11,6 +11,7 @@
 #include "common/service.h"
 #include "gateway/access.h"
 #include "gateway/command.h"
+#include "gateway/dlq.h"
 #include "gateway/feed.h"
 #include "gateway/gateway.h"
 #include "gateway/keys.h"
@@ -160,6 +161,8 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
         rc = weir_owner_open(gateway, weir_read_learnt, gateway->read, &gateway->owner, err);
     if (rc == 0 && gateway->settings.feed)
         rc = weir_feed_open(gateway, &gateway->feed, err);
+    if (rc == 0 && gateway->settings.dlq)
+        rc = weir_dlq_open(gateway, &gateway->dlq, err);
     return rc == 0 ? weir_server_open(gateway, &gateway->server, err) : rc;
 }
 
@@ -167,9 +170,11 @@ static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
 static void close_parts(struct weir_gateway *gateway, int rc)
 {
     weir_feed_end(gateway->feed);
+    weir_dlq_end(gateway->dlq);
     weir_server_close(gateway->server, weir_drain_left_ms() * 3 / 4);
     atomic_store(&gateway->late_status, rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
     weir_feed_close(gateway->feed);
+    weir_dlq_close(gateway->dlq);
     weir_owner_close(gateway->owner);
     weir_read_close(gateway->read);
     weir_produce_close(gateway->produce);
@@ -249,6 +254,7 @@ static void drain(struct weir_gateway *gateway)
     weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
     weir_server_quiesce(gateway->server);
     weir_feed_end(gateway->feed);
+    weir_dlq_end(gateway->dlq);
     weir_server_await_suspended(gateway->server, weir_drain_left_ms() - last_ms);
     weir_produce_drain(gateway->produce, last_ms / 5);
 }

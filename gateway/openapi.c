@@ -122,6 +122,8 @@ static bool is_served(const struct place *place, const json_t *operation)
         return true;
     if (strcmp(only, "feed") == 0)
         return place->gateway->settings.feed;
+    if (strcmp(only, "dlq") == 0)
+        return place->gateway->settings.dlq;
     if (strcmp(only, "portal") == 0)
         return place->gateway->settings.portal;
     if (strcmp(only, "store") == 0)
@@ -156,6 +158,15 @@ static json_t *proofs(const struct weir_gateway *gateway)
     return all;
 }
 
+/* What scopes call what the route is about; NULL: it is for any key. */
+static const char *scope_of(const struct place *place)
+{
+    static const char dead_letters[] = "/v1/" WEIR_ROUTE_DLQ;
+    if (place->collection != NULL)
+        return place->collection->name;
+    return strncmp(place->route->name, dead_letters, strlen(dead_letters)) == 0 ? WEIR_ROUTE_DLQ : NULL;
+}
+
 static void set_access(const struct place *place, json_t *operation)
 {
     char scope[ID_BYTES];
@@ -163,10 +174,10 @@ static void set_access(const struct place *place, json_t *operation)
     if (place->gateway->keys == NULL)
         return;
     json_object_set_new(operation, "security", open ? json_array() : proofs(place->gateway));
-    if (open || place->collection == NULL)
+    const char *verb = weir_route_verb(place->route), *name = scope_of(place);
+    if (open || name == NULL)
         return;
-    const char *verb = weir_route_verb(place->route);
-    snprintf(scope, sizeof(scope), "%s:%s", place->collection->name, verb != NULL ? verb : "*");
+    snprintf(scope, sizeof(scope), "%s:%s", name, verb != NULL ? verb : "*");
     json_object_set_new(operation, "x-weir-scope", json_string(scope));
 }
 
@@ -405,6 +416,18 @@ static int add_schemas(const struct weir_gateway *gateway, json_t *components, s
     return rc;
 }
 
+/* The services that there are. */
+static void name_services(const struct weir_gateway *gateway, json_t *components)
+{
+    json_t *parameter = json_object_get(json_object_get(components, "parameters"), "service");
+    json_t *names = json_array();
+    for (size_t i = 0; i < gateway->deployment->service_count; i++)
+        json_array_append_new(names, json_string(gateway->deployment->services[i].name));
+    if (json_array_size(names) > 0)
+        json_object_set(json_object_get(parameter, "schema"), "enum", names);
+    json_decref(names);
+}
+
 static json_t *make_root(const struct weir_gateway *gateway, json_t *components)
 {
     const char *base = gateway->settings.base_path;
@@ -421,6 +444,7 @@ static int build(const struct weir_gateway *gateway, json_t **ret_root, struct w
     if (components == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "the components of OpenAPI: %s", error.text);
     write_out_components(components);
+    name_services(gateway, components);
     *ret_root = make_root(gateway, components);
     if (*ret_root == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");

@@ -260,6 +260,74 @@ const char weir_doc_portal_session[] = JSON({
     "errors": [401]
 });
 
+const char weir_doc_dlq[] = JSON({
+    "operationId": "dlq",
+    "summary": "How many dead letters there are of each kind",
+    "description": "By service, topic, disposition and error type; those with the most open letters first.",
+    "x-only": "dlq",
+    "parameters": ["letters-collection", "letters-disposition", "letters-error-type", "letters-key", "letters-source", "letters-reason", "letters-newer", "letters-older", "letters-open"],
+    "responses": {"200": {
+        "description": "All that there are.",
+        "headers": ["X-Request-Id"],
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Letters"}}}}},
+    "errors": [504]
+});
+
+const char weir_doc_dlq_letters[] = JSON({
+    "operationId": "dlq-letters",
+    "summary": "The dead letters of a service",
+    "description": "By topic, partition and offset. What is asked for holds of all of them together.",
+    "x-only": "dlq",
+    "parameters": ["letters-collection", "letters-disposition", "letters-error-type", "letters-key", "letters-source", "letters-reason", "letters-newer", "letters-older", "letters-open", "letters-limit", "letters-cursor"],
+    "responses": {"200": {
+        "description": "A page of them. One that would take too long ends early, with or without letters, and next goes on from there.",
+        "headers": ["X-Request-Id"],
+        "content": {"application/json": {"schema": {
+            "type": "object", "required": ["letters", "more"],
+            "properties": {
+                "letters": {"type": "array", "items": {"$ref": "#/components/schemas/Letter"}},
+                "more": {"type": "boolean"},
+                "next": {"type": "string", "description": "cursor= of the next page, if there may be more."}}}}}}},
+    "errors": [404, 504]
+});
+
+const char weir_doc_dlq_letter[] = JSON({
+    "operationId": "dlq-letter",
+    "summary": "A dead letter with its headers and its body",
+    "x-only": "dlq",
+    "responses": {"200": {
+        "description": "The letter. What is no UTF-8 is told as hexadecimal digits, too (value_hex).",
+        "headers": ["X-Request-Id"],
+        "content": {"application/json": {"schema": {"allOf": [
+            {"$ref": "#/components/schemas/Letter"},
+            {"type": "object", "required": ["headers", "value"], "properties": {
+                "headers": {"type": "array", "items": {"type": "object", "required": ["name", "value"], "properties": {
+                    "name": {"type": "string"}, "value": {"type": ["string", "null"]}, "value_hex": {"type": "string"}}}},
+                "value": {"type": ["string", "null"]},
+                "value_hex": {"type": "string"}}}]}}}}},
+    "errors": [404, 504]
+});
+
+const char weir_doc_dlq_redrive[] = JSON({
+    "operationId": "dlq-redrive",
+    "summary": "Take dead letters back to their service",
+    "description": "Those that the filter chooses, all without one; each goes back once, however often this is asked. What takes too long is interrupted: ask again for the rest.",
+    "x-only": "dlq",
+    "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RedriveMany"}}}},
+    "responses": {"200": "Redriven"},
+    "errors": [404, 409, 415, 422, 504]
+});
+
+const char weir_doc_dlq_redrive_letter[] = JSON({
+    "operationId": "dlq-redrive-letter",
+    "summary": "Take a dead letter back to its service",
+    "description": "It goes back once, however often this is asked.",
+    "x-only": "dlq",
+    "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Redrive"}}}},
+    "responses": {"200": "Redriven"},
+    "errors": [404, 409, 415, 422, 504]
+});
+
 const char weir_doc_dispatch_body[] = JSON({"anyOf": [
     {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Value"}, "required": ["operation", "tableName", "payload"], "properties": {
         "operation": {"const": "create"}, "tableName": {"const": "{collection}"},

@@ -7,8 +7,8 @@
  *                   of a response's headers
  *     "errors"      statuses that are answered with a problem, beside those that any request may meet
  *     "x-only"      "store": only where a store keeps the collection; "links": only for subscriptions with
- *                   links; "shop": only for carts that become orders; "portal", "feed": only where there is
- *                   one
+ *                   links; "shop": only for carts that become orders; "portal", "feed", "dlq": only where
+ *                   there is one
  *     "x-indexes"   true: takes the indexed members of the collection as parameters
  *     "x-texts"     true: takes any text in collections that say so
  *     "x-views"     true: takes the views of changes that the collection keeps
@@ -29,7 +29,8 @@ extern const char weir_doc_create[], weir_doc_batch[], weir_doc_list[], weir_doc
     weir_doc_unsubscribe_page[], weir_doc_unsubscribe[], weir_doc_request[], weir_doc_openapi[],
     weir_doc_changes[], weir_doc_dispatch[], weir_doc_dispatch_methods[], weir_doc_portal[],
     weir_doc_portal_session[];
-extern const char weir_doc_journey[];
+extern const char weir_doc_journey[], weir_doc_dlq[], weir_doc_dlq_letters[], weir_doc_dlq_letter[],
+    weir_doc_dlq_redrive[], weir_doc_dlq_redrive_letter[];
 
 /* The request of the dispatch about one collection: a Schema Object, with {collection} for its name. */
 extern const char weir_doc_dispatch_body[];

@@ -54,6 +54,22 @@ static void append_collection(
     weir_buffer_append_str(out, "]}");
 }
 
+/* Of dead letters, where they are told of. */
+static void append_letter_rights(const struct weir_request *request, struct weir_buffer *out)
+{
+    static const char *const verbs[] = {"read", "redrive"};
+    char name[WEIR_KEYS_NAME_BYTES];
+    bool first = true;
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (!request->gateway->settings.dlq ||
+            ask(request, WEIR_ROUTE_DLQ, verbs[i], name) != WEIR_ACCESS_GRANTED)
+            continue;
+        append_name(out, first, verbs[i]);
+        first = false;
+    }
+}
+
 static void append_session(const struct weir_request *request, struct weir_buffer *out)
 {
     const struct weir_gateway *gateway = request->gateway;
@@ -65,6 +81,8 @@ static void append_session(const struct weir_request *request, struct weir_buffe
         weir_buffer_append_str(out, i > 0 ? "," : "");
         append_collection(request, gateway->collections[i].config, out);
     }
+    weir_buffer_append_str(out, "],\"dlq\":[");
+    append_letter_rights(request, out);
     weir_buffer_append_str(out, "]}\n");
 }
 

@@ -299,6 +299,8 @@ static enum weir_step check_access(struct weir_request *request)
      * body is read. */
     if (request->route != NULL && weir_route_is_for_any_key(request->route))
         return weir_request_check_access(request, NULL, NULL);
+    if (request->path.scope != NULL)
+        return weir_request_check_access(request, request->path.scope, weir_route_verb(request->route));
     return weir_request_check_access(
         request, collection != NULL ? collection->config->name : "", weir_route_verb(request->route));
 }

@@ -4,6 +4,7 @@
 #include "gateway/checkout.h"
 #include "gateway/command.h"
 #include "gateway/dispatch.h"
+#include "gateway/dlq.h"
 #include "gateway/feed.h"
 #include "gateway/journey.h"
 #include "gateway/list.h"
@@ -27,6 +28,9 @@
 #define PORTAL "/portal/{file}"
 #define PORTAL_SESSION "/portal/session"
 #define OPENAPI "/openapi.json"
+#define DLQ "/v1/dlq"
+#define LETTERS DLQ "/{service}/letters"
+#define LETTER LETTERS "/{letter}"
 
 static enum weir_step tell_methods(struct weir_request *request)
 {
@@ -78,8 +82,16 @@ const struct weir_route weir_routes[] = {
         weir_doc_portal_session},
     {PORTAL_SESSION, "HEAD", true, 0, NULL, WEIR_ROUTE_PORTAL_SESSION, false, weir_portal_session,
         weir_doc_portal_session},
+    {DLQ, "GET", false, 0, NULL, WEIR_ROUTE_DLQ, false, weir_dlq_stats_run, weir_doc_dlq},
+    {LETTERS, "GET", false, 0, NULL, WEIR_ROUTE_DLQ_LETTERS, false, weir_dlq_list_run, weir_doc_dlq_letters},
+    {LETTER, "GET", true, 0, NULL, WEIR_ROUTE_DLQ_LETTER, false, weir_dlq_show_run, weir_doc_dlq_letter},
+    {LETTERS ":redrive", "POST", false, 0, JSON, WEIR_ROUTE_DLQ_REDRIVE, false, weir_dlq_redrive_run,
+        weir_doc_dlq_redrive},
+    {LETTER ":redrive", "POST", true, 0, JSON, WEIR_ROUTE_DLQ_REDRIVE_LETTER, false, weir_dlq_redrive_run,
+        weir_doc_dlq_redrive_letter},
 };
 #pragma GCC diagnostic pop
+_Static_assert(sizeof(weir_routes) / sizeof(weir_routes[0]) <= WEIR_ROUTES_MAX, "each has its metrics");
 const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 
 /* Written after a raw colon these are actions, never part of a key; a key may hold them as %3A…. */
@@ -248,7 +260,7 @@ static const char *find_name(const char *path, struct weir_target *ret_target)
 static bool find_apart(const struct weir_gateway *gateway, const char *path, struct weir_target *ret_target)
 {
     const char *rest = behind(path, OPENAPI);
-    if (weir_portal_target(gateway, path, ret_target))
+    if (weir_portal_target(gateway, path, ret_target) || weir_dlq_target(gateway, path, ret_target))
         return ret_target->apart = true;
     if (is_dispatch(gateway, path))
         ret_target->action = WEIR_ROUTE_DISPATCH;
@@ -275,7 +287,7 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
     const char *path = behind(target, gateway->settings.base_path);
     *ret_target = (struct weir_target){0};
     if (path != NULL && find_apart(gateway, path, ret_target))
-        return 0;
+        return ret_target->action != NULL ? 0 : no_route(err);
     const char *rest = path != NULL ? find_alias(gateway, path, ret_target) : NULL;
     if (path != NULL && rest == NULL)
         rest = find_name(path, ret_target);
@@ -379,6 +391,8 @@ const char *weir_route_verb(const struct weir_route *route)
         return NULL;
     if (route->run == weir_checkout_run)
         return "checkout";
+    if (route->run == weir_dlq_redrive_run)
+        return "redrive";
     return weir_route_is_command(route) ? weir_operation_name(route->operation) : "read";
 }
 

@@ -26,6 +26,12 @@ enum weir_step {
 #define WEIR_ROUTE_PORTAL "portal"
 #define WEIR_ROUTE_PORTAL_SESSION "portal-session"
 #define WEIR_ROUTE_OPENAPI "openapi"
+/* The same for dead letters; the first is their scope, too. */
+#define WEIR_ROUTE_DLQ "dlq"
+#define WEIR_ROUTE_DLQ_LETTERS "dlq-letters"
+#define WEIR_ROUTE_DLQ_LETTER "dlq-letter"
+#define WEIR_ROUTE_DLQ_REDRIVE "dlq-redrive"
+#define WEIR_ROUTE_DLQ_REDRIVE_LETTER "dlq-redrive-letter"
 
 struct weir_route {
     const char *name; /* "/v1/{collection}/{key}": for the log and the metrics */
@@ -39,6 +45,7 @@ struct weir_route {
     const char *doc; /* what /openapi.json tells of it: gateway/openapi_operations.h */
 };
 
+enum { WEIR_ROUTES_MAX = 64 };
 extern const struct weir_route weir_routes[];
 extern const size_t weir_route_count;
 
@@ -46,8 +53,10 @@ extern const size_t weir_route_count;
 struct weir_target {
     char collection[64];
     bool item;
-    const char *action;           /* static; NULL: none; WEIR_ROUTE_REQUEST, … */
-    bool apart;                   /* in no collection */
+    const char *action; /* static; NULL: none; WEIR_ROUTE_REQUEST, … */
+    bool apart;         /* in no collection */
+    const char *scope;  /* static; of a path that is in no collection: what a key's scope calls it */
+    char service[64];   /* decoded; "": the path names none */
     char key[WEIR_KEY_BYTES + 1]; /* decoded; NUL-terminated, holds no other NUL */
     size_t key_len;
 };

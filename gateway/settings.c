@@ -191,8 +191,9 @@ static const struct weir_option rows[] = {
         .type = WEIR_OPTION_BOOL,
         .fallback = "off",
         .offset = offsetof(struct weir_gateway_settings, feed),
-        .help = "whether GET /v1/{collection}:changes is there, the change feed; the gateway's principal then "
-                "has to read the change topics"},
+        .help =
+            "whether GET /v1/{collection}:changes is there, the change feed; the gateway's principal then "
+            "has to read the change topics"},
     {.key = "feed.buffer",
         .type = WEIR_OPTION_SIZE,
         .fallback = "16MiB",
@@ -208,6 +209,12 @@ static const struct weir_option rows[] = {
         .max = 300000,
         .offset = offsetof(struct weir_gateway_settings, feed_heartbeat_ms),
         .help = "how long a stream of the feed may be silent before a sign of life"},
+    {.key = "dlq",
+        .type = WEIR_OPTION_BOOL,
+        .fallback = "off",
+        .offset = offsetof(struct weir_gateway_settings, dlq),
+        .help = "whether /v1/dlq is there, which lists, shows and redrives dead letters; the gateway's "
+                "principal then has to read them and to write to the retry topics"},
     {.key = "store.url",
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct weir_gateway_settings, store_url),

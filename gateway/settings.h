@@ -46,6 +46,7 @@ struct weir_gateway_settings {
     bool feed;
     int64_t feed_buffer_bytes;
     int64_t feed_heartbeat_ms;
+    bool dlq;
     char *store_url; /* dev broker only; so is the next */
     char *notifier_url;
     char *store_peer_secret;     /* NULL: none is sent */

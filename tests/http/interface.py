@@ -37,6 +37,9 @@ ROUTES = [
     row(200, "POST", "/dynamodbmanager", '{"operation":"ping"}', brings={"content-type": "application/json"}),
     row(200, "POST", "/dynamodbmanager", '{"operation":"read","tableName":"orders","payload":{"Key":{"orderID":"r-1"}}}'),
     row(200, "POST", "/v1/orders", "Action=SendMessage&MessageBody=%7B%7D", content_type="application/x-www-form-urlencoded"),
+    row(200, "GET", "/v1/dlq", brings={"content-type": "application/json"}),
+    row(200, "GET", "/v1/dlq/store/letters?open=true&limit=5", brings={"content-type": "application/json"}),
+    row(200, "POST", "/v1/dlq/store/letters:redrive", '{"dry_run":true,"filter":{"key":"r-1"}}', brings={"content-type": "application/json"}),
     row(204, "OPTIONS", "/v1/orders", brings={"allow": "GET, HEAD, POST, OPTIONS"}),
     row(204, "OPTIONS", "/v1/orders/r-1", brings={"allow": "GET, HEAD, PUT, PATCH, DELETE, OPTIONS", "accept-patch": re.escape(PATCH)}),
 ]
@@ -47,6 +50,9 @@ PROBLEMS = [
     row(404, "GET", "/v1/orders/nosuch"),
     row(404, "HEAD", "/v1/orders/nosuch"),
     row(404, "GET", "/v1/orders/nosuch:journey"),
+    row(404, "GET", "/v1/dlq/store/letters/orders.store.dlq~0~9"),
+    row(404, "POST", "/v1/dlq/store/letters/orders.store.dlq~0~9:redrive", "{}"),
+    row(422, "POST", "/v1/dlq/store/letters:redrive", '{"rate":0}'),
     row(405, "DELETE", "/v1/orders", brings={"allow": "GET, HEAD, POST, OPTIONS"}),
     row(406, "GET", "/v1/orders/r-1", None, ("Accept", "text/html, application/json;q=0")),
     row(409, "POST", "/v1/orders", ORDER, WAIT),
@@ -73,8 +79,8 @@ def check_row(stage, wanted, more=()):
 
 def stage_with_keys():
     more = "[collection careful]\nkey = id\nconditions = required\n"
-    stage = StoreStage(["body.max = 4KiB", "auth = keys"], more=more, orders=["indexes = customerID"])
-    (stage.folder / "keys").write_text(line("all", "all", "*:*") + line("reader", "reader", "*:read"))
+    stage = StoreStage(["body.max = 4KiB", "auth = keys", "dlq = on"], more=more, orders=["indexes = customerID"])
+    (stage.folder / "keys").write_text(line("all", "all", "*:*,dlq:*") + line("reader", "reader", "*:read"))
     stage._lines["gateway"].append(f"keys.file = {stage.folder}/keys")
     stage.write_conf()
     return stage.start()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 SCHEMATHESIS, VALIDATOR = "schemathesis==4.32.5", "openapi-spec-validator==0.9.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "weir"
-KEYS = line("all", ALL, "*:*") + line("reader", READER, "products:read")
+KEYS = line("all", ALL, "*:*,dlq:*") + line("reader", READER, "products:read")
 SCHEMAS = ROOT / "schemas"
 
 
@@ -53,7 +53,7 @@ def served(store_runs=True, aliases=True):
 management.listen = 127.0.0.1:{management}
 """
     orders = ["changes.view = NEW_AND_OLD_IMAGES", f"schema = {SCHEMAS}/orders.schema.json", "indexes = customerID", *(["aliases = /order"] if aliases else [])]
-    gateway = ["auth = keys", "timeout = 3s", "feed = on"]
+    gateway = ["auth = keys", "timeout = 3s", "feed = on", "dlq = on"]
     stage = Stage(gateway=gateway, orders=orders, more=more, topics=("orders", "products"))
     stage.store.url = f"http://127.0.0.1:{store}"
     stage._lines["gateway"].append(f"keys.file = {stage.folder}/keys")

@@ -12,4 +12,5 @@ ORDERS = strategies.fixed_dictionaries(
 
 schemathesis.openapi.format("weir-position", POSITIONS)
 schemathesis.openapi.format("json", ORDERS.map(json.dumps))
+schemathesis.openapi.format("weir-letter", strategies.from_regex(r"orders\.store\.dlq~[0-5]~[0-2]", fullmatch=True))
 schemathesis.openapi.format("weir-token", strategies.sampled_from(["earliest", "latest"]))

@@ -292,7 +292,7 @@ class Stage:
             timeout=30,
             check=True,
         )
-        found = [json.loads(line) for line in done.stdout.splitlines()]
+        found = [json.loads(line.decode(errors="replace")) for line in done.stdout.splitlines()]
         for record in found:
             flat = record.get("headers") or []
             record["headers"] = dict(zip(flat[::2], flat[1::2]))
