@@ -1,5 +1,8 @@
 #include "deploy/weirctl/acl.h"
 
+#include "common/config.h"
+
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +14,12 @@ const char *const acl_operation_names[ACL_OPERATIONS] = {
  * whether one is empty, come with any of the two. */
 static const struct {
     const char *suffix;
-    unsigned service, weirctl;
+    unsigned service, weirctl, gateway; /* the gateway where it tells of dead letters */
 } own_topics[] = {
-    {"retry", ACL_READ | ACL_WRITE, ACL_READ | ACL_WRITE},
-    {"dlq", ACL_WRITE, ACL_READ | ACL_DELETE},
-    {"outcomes", ACL_READ | ACL_WRITE, 0},
-    {"notifications", ACL_READ | ACL_WRITE, 0},
+    {"retry", ACL_READ | ACL_WRITE, ACL_READ | ACL_WRITE, ACL_READ | ACL_WRITE},
+    {"dlq", ACL_WRITE, ACL_READ | ACL_DELETE, ACL_READ},
+    {"outcomes", ACL_READ | ACL_WRITE, 0, 0},
+    {"notifications", ACL_READ | ACL_WRITE, 0, 0},
 };
 
 enum { OWN_TOPICS = sizeof(own_topics) / sizeof(own_topics[0]) };
@@ -88,6 +91,74 @@ static bool is_planned(const struct maker *maker, const char *name)
     return false;
 }
 
+/* What [gateway] switches on that needs more. */
+struct switches {
+    bool feed, dlq;
+};
+
+static const struct weir_option switch_rows[] = {
+    {.key = "feed", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct switches, feed)},
+    {.key = "dlq", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct switches, dlq)},
+};
+
+static const struct weir_option_table switch_table = {
+    "gateway", switch_rows, sizeof(switch_rows) / sizeof(switch_rows[0]), sizeof(struct switches)};
+
+/* The gateway itself judges its other keys. */
+static int pass_over(void *context, const char *key, const char *value, struct weir_error *err)
+{
+    (void)context, (void)key, (void)value, (void)err;
+    return 0;
+}
+
+/* Letters are taken back by transactions of the letters' topic. */
+static int plan_letters(
+    struct maker *maker, const struct weir_service *service, const char *source, bool gateway)
+{
+    const char *program = gateway ? "gateway" : "weirctl";
+    char name[WEIR_TOPIC_NAME_BYTES];
+    int code = 0;
+
+    for (size_t i = 0; i < OWN_TOPICS && code == 0; i++) {
+        unsigned operations = gateway ? own_topics[i].gateway : own_topics[i].weirctl;
+        code = weir_topic_of_service(source, service->name, own_topics[i].suffix, name, maker->err);
+        if (code == 0 && is_planned(maker, name) && (operations != 0 || !gateway))
+            code = allow_topic(maker, program, name, operations);
+        if (code == 0 && strcmp(own_topics[i].suffix, "dlq") == 0)
+            code = allow(maker, program, ACL_TRANSACTIONAL_ID, name, true, ACL_WRITE);
+    }
+    return code;
+}
+
+static int plan_gateway_letters(struct maker *maker)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < maker->deployment->service_count && code == 0; i++) {
+        const struct weir_service *service = &maker->deployment->services[i];
+        for (char **source = service->source_topics; *source != NULL && code == 0; source++)
+            code = plan_letters(maker, service, *source, true);
+    }
+    return code;
+}
+
+/* The feed reads changes, and a redrive looks whether a document was changed since. Readers name a group of
+ * their own, which no offset is kept for, and librdkafka looks for its coordinator. */
+static int plan_gateway_readers(struct maker *maker)
+{
+    struct switches switches = {0};
+    int code = weir_config_bind(
+        maker->deployment->config, "gateway", NULL, &switch_table, pass_over, NULL, &switches, maker->err);
+
+    if (code < 0 || (!switches.feed && !switches.dlq))
+        return code;
+    code = allow(maker, "gateway", ACL_GROUP, "weir-gateway", true, ACL_READ);
+    for (size_t i = 0; i < maker->topic_count && code == 0; i++)
+        if (maker->topics[i].role == WEIR_TOPIC_CHANGES)
+            code = allow_topic(maker, "gateway", maker->topics[i].name, ACL_READ);
+    return code == 0 && switches.dlq ? plan_gateway_letters(maker) : code;
+}
+
 /* Commands are written, and the group that owns the documents is asked who its members are. */
 static int plan_gateway(struct maker *maker)
 {
@@ -102,7 +173,7 @@ static int plan_gateway(struct maker *maker)
             weir_deployment_service(maker->deployment, collection->store_service);
         code = allow(maker, "gateway", ACL_GROUP, store->group, false, ACL_DESCRIBE);
     }
-    return code;
+    return code == 0 ? plan_gateway_readers(maker) : code;
 }
 
 static int plan_own_topics(struct maker *maker, const struct weir_service *service, const char *source)
@@ -172,22 +243,6 @@ static int plan_service(struct maker *maker, const struct weir_service *service)
     return code;
 }
 
-/* Letters are taken back by transactions of the letters' topic. */
-static int plan_letters(struct maker *maker, const struct weir_service *service, const char *source)
-{
-    char name[WEIR_TOPIC_NAME_BYTES];
-    int code = 0;
-
-    for (size_t i = 0; i < OWN_TOPICS && code == 0; i++) {
-        code = weir_topic_of_service(source, service->name, own_topics[i].suffix, name, maker->err);
-        if (code == 0 && is_planned(maker, name))
-            code = allow_topic(maker, "weirctl", name, own_topics[i].weirctl);
-        if (code == 0 && strcmp(own_topics[i].suffix, "dlq") == 0)
-            code = allow(maker, "weirctl", ACL_TRANSACTIONAL_ID, name, true, ACL_WRITE);
-    }
-    return code;
-}
-
 /* A reader of letters names a group of its own, which no offset is kept for, and librdkafka looks for its
  * coordinator. */
 static int plan_weirctl(struct maker *maker)
@@ -204,7 +259,7 @@ static int plan_weirctl(struct maker *maker)
         const struct weir_service *service = &deployment->services[i];
         code = allow(maker, "weirctl", ACL_GROUP, service->group, false, ACL_READ);
         for (char **source = service->source_topics; *source != NULL && code == 0; source++)
-            code = plan_letters(maker, service, *source);
+            code = plan_letters(maker, service, *source, false);
     }
     return code;
 }

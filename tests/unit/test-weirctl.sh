@@ -49,6 +49,12 @@ test_plan_as_json() {
   equals "topics" 5 "$(jq length <<<"$output")"
 }
 
+gateway_may() { # SWITCH: with topics that hold no commands
+  export "WEIR_GATEWAY_${1^^}=on"
+  weirctl acl plan --json | jq -r '[.[] | select(.program == "gateway" and .resource == "topic" and .name != "orders")
+    | "\(.name)=\(.operations - ["Describe", "DescribeConfigs"] | join("+"))"] | sort | join(" ")'
+}
+
 test_acl_plan_gives_each_program_what_it_needs() {
   work_dir
   write_conf 127.0.0.1:1 false 3
@@ -62,6 +68,8 @@ test_acl_plan_gives_each_program_what_it_needs() {
   equals "what the store may do with commands" '["Read","Describe","DescribeConfigs"]' \
     "$(jq -c '.[] | select(.program == "store" and .name == "orders") | .operations' <<<"$output")"
   equals "what reads letters" weirctl "$(jq -r '.[] | select(.name == "orders.store.dlq" and (.operations | index("Read"))) | .program' <<<"$output")"
+  equals "the gateway's reads by switch" "orders.changes=Read" "$(gateway_may feed)"
+  equals "with dead letters" "orders.changes=Read orders.store.dlq=Read orders.store.retry=Read+Write" "$(gateway_may dlq)"
   exits 0 weirctl acl plan --strimzi my-cluster
   equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
 }
