@@ -43,17 +43,17 @@ async function read(response) {
 
 /**
  * One request. path: below the gateway's base, or a whole path as Location and Link give it. Answers {status, headers,
- * data}; throws a Problem. signal: ends it early, with an AbortError.
+ * data}; throws a Problem. text: a body that is JSON text already. signal: ends it early, with an AbortError.
  */
-export async function call(method, where, { body, type = "application/json", headers = {}, signal } = {}) {
+export async function call(method, where, { body, text, type = "application/json", headers = {}, signal } = {}) {
   const sent = { ...headers };
   if (key.get()) sent.Authorization = `Bearer ${key.get()}`;
-  if (body !== undefined) sent["Content-Type"] = type;
+  const content = body === undefined ? text : JSON.stringify(body);
+  if (content !== undefined) sent["Content-Type"] = type;
   let response;
   try {
     response = await fetch(new URL(where, base), {
-      method, headers: sent, signal, cache: "no-store", credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers: sent, signal, cache: "no-store", credentials: "same-origin", body: content,
     });
   } catch (error) {
     if (isLeft(error)) throw error;

@@ -1,6 +1,7 @@
 // The frame: sign-in, the views by the address behind #, who is there.
 import { key } from "./api.js";
 import { h } from "./dom.js";
+import * as letters from "./letters.js";
 import * as orders from "./orders.js";
 import * as place from "./place.js";
 import { problemBox } from "./problems.js";
@@ -12,7 +13,7 @@ let leaving = new AbortController();
 
 // Each view has name, title, isFor() and show(content, {id, query}, signal), whose signal ends when the view is left; one with pages of
 // single things also titleOf(id).
-const views = [place, orders, subscriptions];
+const views = [place, orders, subscriptions, letters];
 
 function decode(text) {
   try {

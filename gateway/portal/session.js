@@ -22,6 +22,9 @@ export function may(name, verb) {
   return found !== undefined && found.may.includes(verb) && (verb !== "read" || found.stored);
 }
 
+/** Whether the key may read or redrive dead letters, where they are told of. */
+export const mayLetters = (verb) => session.dlq.includes(verb);
+
 /** The page that asks for a key. entered() is called once the gateway knows it. */
 export function signIn(main, entered) {
   const secret = field("Access key", "", { type: "password", required: true, autocomplete: "current-password",

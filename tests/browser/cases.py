@@ -163,6 +163,66 @@ def case_journey(browser, stack):
     visit.close()
 
 
+def spoil(stack, *keys):
+    """Orders with a change that ends as a dead letter."""
+    for key in keys:
+        stack.call("PUT", f"/v1/orders/{key}", {"customerID": "ada", "total": 1})
+        equal(stack.told("PATCH", f"/v1/orders/{key}", {"status": "<b>NO SUCH</b>"}), 422, "a status that there is not")
+
+
+def letter_row(visit, key):
+    return visit.page.get_by_role("region", name="Letters").get_by_role("row").filter(has=visit.page.get_by_role("cell", name=key, exact=True))
+
+
+def case_dead_letters(browser, stack):
+    """Grouped, looked at, mended and sent back one by one; a whole kind after a trial run."""
+    spoil(stack, "lost-1", "lost-2", "lost-3")
+    visit = Visit(browser, stack).open("#/dlq", key="keeper")
+    visit.heading("Dead letters")
+    visit.page.get_by_role("link", name="invalid: schema").wait_for()
+    visit.check_accessible("dead letters")
+    visit.picture("dead-letters")
+    visit.page.get_by_role("link", name="invalid: schema").click()
+    letter_row(visit, "lost-1").get_by_role("link").click()
+    visit.heading("Dead letter orders.store.dlq/")
+    visit.sees("/status")
+    equal(visit.page.locator("main b").count(), 0, "elements out of a letter")
+    visit.page.get_by_text("Headers", exact=True).first.click()
+    visit.sees("weir-disposition")
+    body = visit.page.get_by_label("Body", exact=True)
+    body.fill('{"status": ')
+    visit.press("See what would happen")
+    visit.sees("The body is not JSON")
+    body.fill('{"status": "PAID", "total": 7.50}')
+    visit.press("See what would happen")
+    visit.sees("1 letter would go back")
+    visit.check_accessible("a dead letter")
+    visit.picture("dead-letter")
+    equal(stack.call("GET", "/v1/orders/lost-1").get("status"), None, "the order after a trial run")
+    visit.press("Send 1 letter back")
+    visit.sees("1 letter went back")
+    wait_until("the mended order", STORED_S, lambda: stack.call("GET", "/v1/orders/lost-1").get("status") == "PAID", stack.alive)
+    visit.page.go_back()
+    letter_row(visit, "lost-1").get_by_text("sent back").wait_for()
+    letter_row(visit, "lost-2").get_by_text("open").wait_for()
+    visit.press("See what would happen")
+    visit.page.get_by_text("would go back").wait_for()
+    visit.sees("1 letter went back before")
+    visit.picture("dead-letters-trial")
+    visit.page.get_by_role("button", name=re.compile("^Send .* back$")).click()
+    visit.sees("went back.")
+    visit.page.get_by_role("region", name="Letters").get_by_role("button", name="Load again").click()
+    letter_row(visit, "lost-2").get_by_text("sent back").first.wait_for()
+    visit.check_accessible("letters of a kind")
+    visit.check_fits("letters of a kind")
+    visit.close()
+    auditor = Visit(browser, stack).open("#/dlq", key="auditor")
+    auditor.page.get_by_role("link", name="invalid: schema").click()
+    letter_row(auditor, "lost-1").first.wait_for()
+    equal(auditor.page.get_by_role("button", name="See what would happen").count(), 0, "a way back for who may only read")
+    auditor.close()
+
+
 def case_hostile_text(browser, stack):
     """What a document holds is text, whatever it looks like."""
     evil = "<img src=x onerror=alert(1)><b>bold</b>"

@@ -28,6 +28,8 @@ SERIOUS = ("serious", "critical")
 KEYS = {
     "clerk": "orders:create,orders:merge,*:read,subscriptions:*",
     "reader": "orders:read",
+    "keeper": "dlq:*",
+    "auditor": "dlq:read",
 }
 
 
@@ -48,9 +50,9 @@ class Shop(Stack):
         self.prefix = "/staging" if real_kafka else ""
         keys = Path(self.folder) / "keys"
         keys.write_text("".join(f"{name} {hashlib.sha256(name.encode()).hexdigest()} {scopes}\n" for name, scopes in KEYS.items()) +
-                        f"ops {hashlib.sha256(b'ops').hexdigest()} *:*\n")
+                        f"ops {hashlib.sha256(b'ops').hexdigest()} *:*,dlq:*\n")
         os.environ.update(
-            WEIR_GATEWAY_AUTH="keys", WEIR_GATEWAY_KEYS_FILE=str(keys), WEIR_GATEWAY_BASE_PATH=self.prefix,
+            WEIR_GATEWAY_AUTH="keys", WEIR_GATEWAY_KEYS_FILE=str(keys), WEIR_GATEWAY_BASE_PATH=self.prefix, WEIR_GATEWAY_DLQ="on",
             WEIR_COLLECTION_ORDERS_SCHEMA=str(ROOT / "schemas" / "orders.schema.json"))
 
     def start_weir(self):
