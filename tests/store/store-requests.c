@@ -154,6 +154,28 @@ static void redrive(struct fake *fake, const char *body, const char *count)
     entry->headers[2].value = WEIR_BYTES_NULL;
 }
 
+static void check_ended_as_created(struct fake *fake)
+{
+    struct weir_ending ending = find(fake, "o-1", "r1");
+    assert_int_equal(ending.kind, WEIR_EFFECT_CREATED);
+    assert_int_equal(ending.offset, 0);
+    assert_non_null(strstr(outcome_of(fake, "o-1"), "\"outcome\":\"dead-lettered\""));
+    assert_null(strstr(outcome_of(fake, "o-1"), "\"request\":\"r1\""));
+}
+
+static void no_command_overwrites_the_ending_of_its_request(void **state)
+{
+    fake_put(*state, FAKE_ORDERS, "create", "r1", "o-1", "{\"n\":1}", NULL);
+    fake_put(*state, FAKE_ORDERS, "explode", "r1", "o-1", "{\"n\":2}", NULL);
+    fake_run(*state);
+    check_ended_as_created(*state);
+    fake_put(*state, FAKE_ORDERS, "explode", "r1", "o-1", "{\"n\":2}", NULL);
+    fake_run(*state);
+    check_ended_as_created(*state);
+    use_another_folder(*state);
+    check_ended_as_created(*state);
+}
+
 static void dead_letter_is_executed_again_when_driven_again(void **state)
 {
     struct fake *fake = *state;
@@ -245,6 +267,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(repeat_after_a_crash_is_unchanged, start, stop),
     cmocka_unit_test_setup_teardown(repeat_after_a_move_is_unchanged, start, stop),
     cmocka_unit_test_setup_teardown(other_fingerprint_is_reuse, start, stop),
+    cmocka_unit_test_setup_teardown(no_command_overwrites_the_ending_of_its_request, start, stop),
     cmocka_unit_test_setup_teardown(dead_letter_is_executed_again_when_driven_again, start, stop),
     cmocka_unit_test_setup_teardown(redrive_count_on_the_source_topic_is_not_believed, start, stop),
     cmocka_unit_test_setup_teardown(requests_are_forgotten_after_a_day, start, stop),

@@ -51,16 +51,41 @@ static int64_t redrive_count(const struct weir_turn *turn)
     return count;
 }
 
-/* What a dead letter calls its request: the id it came with, as long as it is plain text. */
-static struct weir_bytes lettered_request(struct weir_turn *turn)
+/* A dead letter that was driven again is no repeat. */
+static bool is_repeat(const struct weir_turn *turn, const struct weir_ending *first)
 {
-    const struct weir_record *record = turn->record;
-    struct weir_bytes id = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ID);
+    return first->kind != WEIR_EFFECT_REFUSED || turn->command.redrive_count <= first->redrive_count;
+}
 
+static bool is_plain(struct weir_bytes id)
+{
     for (size_t i = 0; i < id.len; i++)
         if (id.data[i] < 0x20 || id.data[i] > 0x7E)
-            return weir_turn_derive_request(turn);
-    return id.len > 0 && id.len <= WEIR_HEADER_VALUE_BYTES ? id : weir_turn_derive_request(turn);
+            return false;
+    return id.len > 0 && id.len <= WEIR_HEADER_VALUE_BYTES;
+}
+
+/* Whether a command that stands elsewhere has ended under the turn's request, or may have. */
+static bool is_of_another(struct weir_turn *turn)
+{
+    struct weir_ending first;
+    struct weir_error unread;
+    int r = weir_requests_find_in_batch(turn, &turn->store->found, &first, &unread);
+
+    if (r < 0)
+        return r != WEIR_E_NOT_FOUND;
+    return is_repeat(turn, &first) && (first.partition != turn->partition || first.offset != turn->offset);
+}
+
+/* What a dead letter calls its request: the id it came with, as long as that is plain text and no other
+ * command's, whose ending stays as it is. */
+static void name_letter(struct weir_turn *turn)
+{
+    const struct weir_record *record = turn->record;
+
+    turn->command.request = weir_header_find(record->headers, record->header_count, WEIR_HEADER_ID);
+    if (!is_plain(turn->command.request) || is_of_another(turn))
+        turn->command.request = weir_turn_derive_request(turn);
 }
 
 /* Reads what is kept and told of a dead letter, which may be no command at all. */
@@ -68,8 +93,8 @@ static void read_letter(struct weir_turn *turn)
 {
     const struct weir_record *record = turn->record;
 
-    turn->command.request = lettered_request(turn);
     turn->command.redrive_count = redrive_count(turn);
+    name_letter(turn);
     turn->command.fingerprint =
         weir_header_find(record->headers, record->header_count, WEIR_HEADER_FINGERPRINT);
 }
@@ -214,12 +239,6 @@ static int wait_unread(struct weir_turn *turn, const struct weir_error *why, str
     }
     wait_for_disk(turn->store, turn->batch, turn->record, "unreadable", why->text);
     return 0;
-}
-
-/* A dead letter that was driven again is no repeat. */
-static bool is_repeat(const struct weir_turn *turn, const struct weir_ending *first)
-{
-    return first->kind != WEIR_EFFECT_REFUSED || turn->command.redrive_count <= first->redrive_count;
 }
 
 static int end(struct weir_turn *turn, struct weir_effect *effect, const struct weir_document *before,
