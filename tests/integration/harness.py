@@ -5,8 +5,10 @@
         weir = stage.weir(kafka)            # writes weir.conf, creates the topics
         weir.start("gateway"), weir.start("store")
 """
+import fcntl
 import json
 import os
+import random
 import signal
 import shutil
 import socket
@@ -28,6 +30,8 @@ from reads import Http  # noqa: E402
 
 SKIPPED = 77
 START_S, STOP_S, POLL_S = 30, 30, 0.02
+PORT_LOCKS = open(Path(tempfile.gettempdir()) / f"weir-ports.{os.getuid()}", "a")  # its locks last as long as this process
+PORTS_TAKEN = set()
 
 
 class Failed(Exception):
@@ -53,17 +57,37 @@ def wait_for(what, seconds, probe, alive=()):
         time.sleep(POLL_S)
 
 
+def ports_of_tests():
+    """Below those that the system gives to whoever connects or names none, so that none is taken before its server listens."""
+    first_of_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    return range(10000, first_of_system) if first_of_system > 12000 else range(10000, 30000)
+
+
+def take_port(port):
+    """Keeps the port from other tests while this process lives; False when one of them has it or somebody listens there."""
+    if port in PORTS_TAKEN:
+        return False
+    try:
+        fcntl.lockf(PORT_LOCKS, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)  # one byte of the file for each port
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    PORTS_TAKEN.add(port)
+    return True
+
+
 def free_ports(count):
     """Ports of 127.0.0.1 that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    ports = ports_of_tests()
+    found = []
+    for port in random.sample(ports, len(ports)):
+        if take_port(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise Failed(f"there are no {count} free ports")
 
 
 def find_program(name):
