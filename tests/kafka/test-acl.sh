@@ -102,4 +102,32 @@ test_every_program_works_and_may_do_nothing_else() {
   may_not_read weirctl orders.store.outcomes
 }
 
+told() { # STATUS PATH [BODY]: what the gateway answers, of that status
+  local body=("${@:3}")
+  output=$(curl -s -w '\n%{http_code}' "http://$GATEWAY$2" ${body:+-H 'content-type: application/json' -d "$body"})
+  [[ ${output##*$'\n'} == "$1" ]]
+}
+has_told_letter() { told 200 /v1/dlq && [[ $output == *'"open":1,'* ]]; }
+
+test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
+  local topic
+  export WEIR_GATEWAY_FEED=on WEIR_GATEWAY_DLQ=on
+  stage
+  exits 0 "$WEIR_BUILD/bin/weirctl" --config "$WORK/weirctl.conf" topics apply
+  start gateway "$WEIR_BUILD/bin/weir-gateway"
+  start store "$WEIR_BUILD/bin/weir-consumer" --service store
+  eventually 60 accepted '{"orderID":"o-1","total":19.99}'
+  eventually 60 answers "http://$GATEWAY/v1/orders:changes?since=earliest"
+  kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K'|' -X topic.partitioner=murmur2_random <<<'o-2|{"orderID":'
+  eventually 60 has_told_letter
+  told 200 /v1/dlq/store/letters:redrive '{"set":[{"pointer":"","value":{"orderID":"o-2"}}]}' || fail "the redrive: $output"
+  contains "the redrive" '"sent":1,"already":0' "$output"
+  eventually 60 answers "http://$GATEWAY/v1/orders/o-2"
+  told 200 /v1/dlq/store/letters:redrive '{}' || fail "the second redrive: $output"
+  contains "the second redrive" '"sent":0,"already":1' "$output"
+
+  for topic in orders orders.store.outcomes; do may_not_read gateway "$topic"; done
+  for topic in orders.changes orders.store.dlq orders.store.outcomes; do may_not_write gateway "$topic"; done
+}
+
 run_case "$@"
