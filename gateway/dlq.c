@@ -83,12 +83,14 @@ static struct weir_dlq_job *job_new(
     struct weir_request *request, int (*work)(struct weir_dlq_job *, struct weir_error *))
 {
     struct weir_dlq_job *job = calloc(1, sizeof(*job));
+    int64_t most_ms = request->gateway->settings.timeout_ms, margin_ms = most_ms / 4;
     if (job == NULL)
         return NULL;
     job->gateway = request->gateway;
     job->request = weir_request_ref(request);
     job->work = work;
-    job->deadline_ms = weir_clock_ms() + request->gateway->settings.timeout_ms - WEIR_READ_MARGIN_MS;
+    job->deadline_ms =
+        weir_clock_ms() + most_ms - (margin_ms < WEIR_READ_MARGIN_MS ? margin_ms : WEIR_READ_MARGIN_MS);
     return job;
 }
 
@@ -125,6 +127,9 @@ static enum weir_step take_body(struct weir_dlq_job *job)
 {
     char member[WEIR_DLQ_MEMBER_BYTES] = "";
     struct weir_error err;
+    if (strchr(job->request->target, '?') != NULL) /* dry_run=true, passed over, would be no dry run */
+        return weir_request_refuse(job->request, MHD_HTTP_BAD_REQUEST,
+            "what a redrive is to do is told in its body, not in the query");
     if (weir_dlq_body_read(job, member, &err) == 0)
         return WEIR_STEP_SUSPENDED;
     return refuse(job, MHD_HTTP_UNPROCESSABLE_CONTENT, member, &err);

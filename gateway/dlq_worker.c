@@ -124,7 +124,7 @@ static void fill_problem(struct weir_dlq_job *job, int code, const struct weir_e
     else if (weir_dlq_is_ending(job->gateway))
         weir_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", ENDING);
     else if (code == WEIR_E_TIMEOUT)
-        weir_request_refuse(request, MHD_HTTP_GATEWAY_TIMEOUT, "%s", request->pending.late);
+        weir_request_refuse(request, MHD_HTTP_GATEWAY_TIMEOUT, "%s: %s", request->pending.late, err->text);
     else
         weir_request_refuse(request, status_of(code), "%s", err->text);
 }

@@ -166,6 +166,7 @@ def check_hostile(stage):
         equal(problem["errors"][0]["pointer"], pointer, body)
     check_problem(stage.call("POST", f"{LETTERS}/{TOPIC}~0~0:redrive", '{"filter":{}}'), 422, "filter")
     check_problem(stage.call("POST", f"{LETTERS}/{TOPIC}~0~77:redrive", "{}"), 404, "no letter")
+    check_problem(stage.call("POST", f"{LETTERS}:redrive?dry_run=true", "{}"), 400, "body")
     check_problem(stage.call("POST", f"{LETTERS}:redrive", "a=b", content_type="application/x-www-form-urlencoded"), 415, "application/json")
     for method, path, allow in (("POST", DLQ, "GET"), ("DELETE", LETTERS, "GET"), ("GET", f"{LETTERS}:redrive", "POST"), ("PUT", f"{LETTERS}/{TOPIC}~0~0", "GET")):
         reply = stage.call(method, path)
