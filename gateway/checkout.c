@@ -284,8 +284,6 @@ static void go_on(struct weir_request *request)
 
 enum weir_step weir_checkout_run(struct weir_request *request)
 {
-    if (!weir_checkout_is_served(request->gateway, request->collection->config->name))
-        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "there is nothing at this path");
     request->checkout = calloc(1, sizeof(*request->checkout));
     if (request->checkout == NULL)
         return no_memory(request);

@@ -349,6 +349,9 @@ static enum weir_step find_route(struct weir_request *request)
     if (request->route == NULL)
         return weir_request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED,
             "%s is not for this path; it takes %s", request->method, weir_route_allow(&request->path));
+    if (request->route->run == weir_checkout_run &&
+        !weir_checkout_is_served(request->gateway, request->collection->config->name))
+        return weir_request_refuse(request, MHD_HTTP_NOT_FOUND, "there is nothing at this path");
     request->operation = request->route->operation;
     request->media_type = request->route->media_type;
     if (request->route->item)
