@@ -216,10 +216,17 @@ def case_dead_letters(browser, stack):
     visit.check_accessible("letters of a kind")
     visit.check_fits("letters of a kind")
     visit.close()
-    auditor = Visit(browser, stack).open("#/dlq", key="auditor")
+    auditor = Visit(browser, stack, view=PHONE, dark=True).open("#/dlq", key="auditor")
     auditor.page.get_by_role("link", name="invalid: schema").click()
     letter_row(auditor, "lost-1").first.wait_for()
     equal(auditor.page.get_by_role("button", name="See what would happen").count(), 0, "a way back for who may only read")
+    auditor.check_fits("letters of a kind, phone")
+    letter_row(auditor, "lost-1").first.get_by_role("link").click()
+    auditor.heading("Dead letter orders.store.dlq/")
+    auditor.sees("/status")
+    auditor.check_accessible("a dead letter, phone")
+    auditor.check_fits("a dead letter, phone")
+    auditor.picture("dead-letter-phone")
     auditor.close()
 
 
