@@ -1,5 +1,6 @@
 #include "common/kafka_topic_id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #if RD_KAFKA_VERSION < 0x020300ff
@@ -41,7 +42,7 @@ static void take_topic(const rd_kafka_TopicDescription_t *topic, char out[static
     if (failed != NULL && rd_kafka_error_code(failed) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     if (text != NULL && strcmp(text, no_id) != 0 && strlen(text) < WEIR_KAFKA_TOPIC_ID_BYTES)
-        strcpy(out, text);
+        snprintf(out, WEIR_KAFKA_TOPIC_ID_BYTES, "%s", text);
 }
 
 static int take_answer(rd_kafka_event_t *event, const char *topic, char out[static WEIR_KAFKA_TOPIC_ID_BYTES],

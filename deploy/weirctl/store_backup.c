@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -53,7 +54,7 @@ static int make_snapshot(struct store *store, struct store_snapshot *snapshot, s
     if (code == 0)
         code = weir_folder_checkpoint(folder, to, err);
     if (code == 0) {
-        strcpy(snapshot->path, to);
+        snprintf(snapshot->path, sizeof(snapshot->path), "%s", to);
         snapshot->made = true;
     }
     return code;

@@ -2,6 +2,7 @@
 #include "deploy/weirctl/store.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ANSWER_BYTES_MAX = 64 << 10, CONNECT_MS = 2000 };
@@ -67,7 +68,7 @@ static int take_answer(
     if (status != 200 || path == NULL || strlen(path) >= sizeof(snapshot->path))
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "the store made no snapshot: %ld %s", status,
             detail != NULL ? detail : "");
-    strcpy(snapshot->path, path);
+    snprintf(snapshot->path, sizeof(snapshot->path), "%s", path);
     snapshot->made = true;
     return 0;
 }
