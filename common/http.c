@@ -40,9 +40,9 @@ struct weir_http {
     pthread_mutex_t lock;              /* the rest */
     struct weir_http_request *waiting; /* suspended */
     uint64_t wakes;
-    size_t waited; /* requests that waited and are not over yet */
+    size_t asked; /* requests that the handler has seen and that are not over yet */
     bool closing;
-    pthread_cond_t over; /* waited is 0 */
+    pthread_cond_t over; /* asked is 0 */
 };
 
 /* One request, from its first line until libmicrohttpd is done with it. */
@@ -53,7 +53,7 @@ struct weir_http_request {
     size_t body_bytes; /* as they came, also those beyond the limit */
     bool begun;
     bool bad_target;
-    bool waited;
+    bool asked;                     /* the handler has seen it */
     int64_t asked_ms;               /* when it was first handled; 0: not yet */
     struct weir_http_request *next; /* of those that wait */
 };
@@ -155,10 +155,10 @@ static void *request_begin(void *context, const char *target, struct MHD_Connect
     return request;
 }
 
-static void end_waited(struct weir_http *http)
+static void end_asked(struct weir_http *http)
 {
     pthread_mutex_lock(&http->lock);
-    if (--http->waited == 0)
+    if (--http->asked == 0)
         pthread_cond_signal(&http->over);
     pthread_mutex_unlock(&http->lock);
 }
@@ -171,8 +171,8 @@ static void request_end(
     (void)connection, (void)reason;
     if (request == NULL)
         return;
-    if (request->waited)
-        end_waited(context);
+    if (request->asked)
+        end_asked(context);
     weir_buffer_done(&request->body);
     free(request);
     *slot = NULL;
@@ -226,9 +226,11 @@ static enum MHD_Result take_body(
     return request->body_bytes > http->body_max + DRAIN_BYTES ? MHD_NO : MHD_YES;
 }
 
-static uint64_t count_wakes(struct weir_http *http, bool *ret_closing)
+static uint64_t count_wakes(struct weir_http *http, struct weir_http_request *request, bool *ret_closing)
 {
     pthread_mutex_lock(&http->lock);
+    http->asked += !request->asked;
+    request->asked = true;
     uint64_t wakes = http->wakes;
     *ret_closing = http->closing;
     pthread_mutex_unlock(&http->lock);
@@ -241,8 +243,6 @@ static bool wait_for_wake(struct weir_http *http, struct weir_http_request *requ
     pthread_mutex_lock(&http->lock);
     bool waits = http->wakes == wakes;
     if (waits) {
-        http->waited += !request->waited;
-        request->waited = true;
         request->next = http->waiting;
         http->waiting = request;
         MHD_suspend_connection(request->connection);
@@ -268,7 +268,7 @@ static bool handle(struct weir_http *http, struct weir_http_request *request, st
     bool closing = false;
 
     for (;;) {
-        uint64_t wakes = count_wakes(http, &closing);
+        uint64_t wakes = count_wakes(http, request, &closing);
         *reply = reply_begin();
         http->handler(http->context, request, reply);
         if (request->asked_ms == 0)
@@ -412,8 +412,8 @@ const char *weir_http_address(const struct weir_http *http)
     return http->address;
 }
 
-/* Those that waited are told that the process ends; a client that doesn't take its answer is not waited for.
- */
+/* What was asked is answered, if only that the process ends; a client that doesn't take its answer is not
+ * waited for. */
 static void await_answers(struct weir_http *http)
 {
     struct timespec until;
@@ -422,7 +422,7 @@ static void await_answers(struct weir_http *http)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += LAST_ANSWERS_S;
     pthread_mutex_lock(&http->lock);
-    while (http->waited > 0 && rc == 0)
+    while (http->asked > 0 && rc == 0)
         rc = pthread_cond_timedwait(&http->over, &http->lock, &until);
     pthread_mutex_unlock(&http->lock);
 }
