@@ -4,6 +4,7 @@
 #include "common/json_span.h"
 #include "common/option.h"
 #include "gateway/dlq_parts.h"
+#include "gateway/query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,17 +126,14 @@ static int make_filter(struct weir_dlq_job *job, struct weir_error *err)
 /* ---- the query ---- */
 
 static int take_parameter(struct weir_dlq_job *job, const struct weir_option_table *const tables[],
-    struct weir_bytes pair, struct weir_error *err)
+    const struct weir_query_pair *pair, struct weir_error *err)
 {
     char name[WEIR_DLQ_MEMBER_BYTES], value[VALUE_BYTES];
-    const char *equals = memchr(pair.data, '=', pair.len);
-    size_t name_len = equals != NULL ? (size_t)(equals - pair.data) : pair.len;
-    size_t rest = equals != NULL ? pair.len - name_len - 1 : 0;
 
-    if (!weir_target_decode(weir_bytes(pair.data, name_len), name, sizeof(name)) ||
-        !weir_target_decode(weir_bytes(pair.data + pair.len - rest, rest), value, sizeof(value)))
-        return weir_error_set(
-            err, WEIR_E_INVALID, "%.*s: is too long", name_len < 60 ? (int)name_len : 60, pair.data);
+    if (weir_query_decode(pair->name, name, sizeof(name), NULL) < 0 ||
+        weir_query_decode(pair->value, value, sizeof(value), NULL) < 0)
+        return weir_error_set(err, WEIR_E_INVALID, "%.*s: is too long",
+            pair->name.len < 60 ? (int)pair->name.len : 60, pair->name.data);
     const struct weir_option *row = find(tables, name, err);
     return row != NULL ? weir_option_set(row, &job->settings, value, err) : WEIR_E_INVALID;
 }
@@ -145,15 +143,12 @@ int weir_dlq_query_read(struct weir_dlq_job *job, bool paged, struct weir_error 
     bool filters = !job->request->path.item;
     const struct weir_option_table *const tables[] = {
         filters ? &filter_table : NULL, paged ? &page_table : NULL, NULL};
-    const char *at = strchr(job->request->target, '?');
+    struct weir_bytes rest = weir_query_of(job->request->target);
+    struct weir_query_pair pair;
     int code = weir_option_defaults(&page_table, &job->settings, err);
 
-    for (; at != NULL && code == 0; at = *at == '&' ? at : NULL) {
-        struct weir_bytes pair = weir_bytes(at + 1, strcspn(at + 1, "&"));
-        if (pair.len > 0)
-            code = take_parameter(job, tables, pair, err);
-        at += 1 + pair.len;
-    }
+    while (code == 0 && weir_query_next(&rest, &pair))
+        code = take_parameter(job, tables, &pair, err);
     if (code == 0 && job->settings.cursor != NULL &&
         weir_dlq_place_read(job->settings.cursor, &job->place, NULL) < 0)
         code = weir_error_set(err, WEIR_E_INVALID, "cursor: is none that was given");

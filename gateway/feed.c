@@ -5,6 +5,7 @@
 #include "gateway/feed_parts.h"
 #include "gateway/feed_token.h"
 #include "gateway/pending.h"
+#include "gateway/query.h"
 #include "gateway/read_job.h"
 
 #include <stdio.h>
@@ -20,9 +21,9 @@ enum { RING_EVENTS = 65536, LIMIT = 100, LIMIT_MAX = 1000, TOKEN_BYTES = 8192 };
 /* The parameter's text, "?" for one that is too long to be good; false without one. */
 static bool read_text(const struct weir_request *request, const char *name, char *out, size_t size)
 {
-    if (weir_target_query(request->target, name, out, size))
+    if (weir_query_value(request->target, name, out, size))
         return true;
-    if (!weir_target_has(request->target, name))
+    if (!weir_query_has(request->target, name))
         return false;
     snprintf(out, size, "?");
     return true;

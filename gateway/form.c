@@ -1,5 +1,7 @@
 #include "gateway/form.h"
 
+#include "gateway/query.h"
+
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,33 +22,6 @@ struct form {
     unsigned seen; /* a bit for each row of parameters */
     struct weir_buffer message;
 };
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Appends the decoded text; false where an escape is broken. */
-static bool decode(struct weir_bytes text, struct weir_buffer *out)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char byte = text.data[i] == '+' ? ' ' : text.data[i];
-        if (byte == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
-            if (low < 0)
-                return false;
-            byte = (char)(high * 16 + low);
-            i += 2;
-        }
-        weir_buffer_append(out, &byte, 1);
-    }
-    return true;
-}
 
 static enum weir_step refuse(struct form *form, const char *name, const char *why)
 {
@@ -101,20 +76,27 @@ static enum weir_step take(struct form *form, const char *name, struct weir_buff
     return refuse(form, name, "is not taken here");
 }
 
-/* One name=value. */
-static enum weir_step take_pair(struct form *form, struct weir_bytes text)
+/* Decoded, NUL-terminated. WEIR_E_INVALID: an escape is broken; another code: memory is out. */
+static int decode(struct weir_bytes text, struct weir_buffer *out)
+{
+    return weir_buffer_reserve(out, text.len + 1)
+               ? weir_query_decode(text, out->data, text.len + 1, &out->len)
+               : WEIR_E_INTERNAL;
+}
+
+static enum weir_step take_pair(struct form *form, const struct weir_query_pair *pair)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer name = {0}, value = {0};
-    const char *equals = memchr(text.data, '=', text.len);
-    size_t len = equals != NULL ? (size_t)(equals - text.data) : text.len;
-    struct weir_bytes rest = equals != NULL ? weir_bytes(equals + 1, text.len - len - 1) : weir_bytes("", 0);
-    bool whole = decode(weir_bytes(text.data, len), &name) && decode(rest, &value);
-    if (name.failed || value.failed || !weir_buffer_reserve(&name, 1) || !weir_buffer_reserve(&value, 1))
+    int code = decode(pair->name, &name);
+    if (code == 0)
+        code = decode(pair->value, &value);
+    if (code == WEIR_E_INVALID)
+        return weir_request_refuse(form->request, MHD_HTTP_BAD_REQUEST,
+            "the form's parameter %.*s holds a broken escape",
+            pair->name.len < SHOWN ? (int)pair->name.len : SHOWN, pair->name.data);
+    if (code < 0)
         return weir_request_refuse(
             form->request, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory; nothing was written");
-    name.data[name.len] = value.data[value.len] = '\0';
-    if (!whole)
-        return refuse(form, name.data, "holds a broken escape");
     if (strlen(name.data) != name.len)
         return refuse(form, name.data, "has a NUL byte in its name");
     return take(form, name.data, &value);
@@ -123,13 +105,10 @@ static enum weir_step take_pair(struct form *form, struct weir_bytes text)
 static enum weir_step read_form(struct form *form)
 {
     struct weir_bytes rest = weir_buffer_bytes(&form->request->body);
-    while (rest.len > 0) {
-        const char *end = memchr(rest.data, '&', rest.len);
-        size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
-        if (take_pair(form, weir_bytes(rest.data, len)) == WEIR_STEP_ANSWER)
+    struct weir_query_pair pair;
+    while (weir_query_next(&rest, &pair)) {
+        if (take_pair(form, &pair) == WEIR_STEP_ANSWER)
             return WEIR_STEP_ANSWER;
-        len += end != NULL;
-        rest = weir_bytes(rest.data + len, rest.len - len);
     }
     return WEIR_STEP_SUSPENDED;
 }

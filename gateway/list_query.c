@@ -1,6 +1,7 @@
 #include "gateway/list_query.h"
 
 #include "common/json.h"
+#include "gateway/query.h"
 #include "gateway/read_job.h"
 
 #include <stdio.h>
@@ -133,19 +134,15 @@ static int take(struct turn *turn, char *name, const char *value)
     return take_member(turn, name, value);
 }
 
-static int take_parameter(struct turn *turn, struct weir_bytes text)
+static int take_parameter(struct turn *turn, const struct weir_query_pair *pair)
 {
     char name[NAME_BYTES], value[VALUE_BYTES];
-    const char *equals = memchr(text.data, '=', text.len);
-    size_t name_len = equals != NULL ? (size_t)(equals - text.data) : text.len;
-    struct weir_bytes rest =
-        equals != NULL ? weir_bytes(equals + 1, text.len - name_len - 1) : weir_bytes("", 0);
-    if (!weir_target_decode(weir_bytes(text.data, name_len), name, sizeof(name)) ||
-        !weir_target_decode(rest, value, sizeof(value)))
+    if (weir_query_decode(pair->name, name, sizeof(name), NULL) < 0 ||
+        weir_query_decode(pair->value, value, sizeof(value), NULL) < 0)
         return refuse(turn, "query", "a parameter is too long");
     bool is_cursor = strcmp(name, "cursor") == 0;
     if (!is_cursor) {
-        weir_buffer_append_bytes(&turn->query->link, text);
+        weir_buffer_append_bytes(&turn->query->link, pair->text);
         weir_buffer_append_str(&turn->query->link, "&");
     }
     return take(turn, name, value);
@@ -155,15 +152,13 @@ int weir_list_query_read(const char *base_path, const struct weir_collection *co
     struct weir_list_query *ret_query, struct weir_error *err)
 {
     struct turn turn = {.collection = collection, .query = ret_query, .err = err};
-    const char *at = strchr(target, '?');
+    struct weir_bytes rest = weir_query_of(target);
+    struct weir_query_pair pair;
     int rc = 0;
     *ret_query = (struct weir_list_query){.limit = WEIR_LIST_LIMIT};
     weir_buffer_printf(&ret_query->link, "%s/v1/%s?", base_path, collection->name);
-    while (rc == 0 && at != NULL && *++at != '\0') {
-        size_t len = strcspn(at, "&");
-        rc = len > 0 ? take_parameter(&turn, weir_bytes(at, len)) : 0;
-        at = at[len] == '&' ? at + len : NULL;
-    }
+    while (rc == 0 && weir_query_next(&rest, &pair))
+        rc = take_parameter(&turn, &pair);
     char limit[24];
     snprintf(limit, sizeof(limit), "%ld", ret_query->limit);
     append_pair(&ret_query->store, "limit", weir_bytes_str(limit));

@@ -6,6 +6,7 @@
 #include "common/topic.h"
 #include "gateway/identity.h"
 #include "gateway/pending.h"
+#include "gateway/query.h"
 #include "gateway/read_job.h"
 
 #include <inttypes.h>
@@ -86,7 +87,7 @@ static int read_at(const struct weir_request *request, struct place *ret_place, 
 {
     char whole[WEIR_POSITION_BYTES + 2];
     struct weir_request_position *position = &ret_place->position;
-    if (!weir_target_query(request->target, "at", ret_place->text, sizeof(ret_place->text)))
+    if (!weir_query_value(request->target, "at", ret_place->text, sizeof(ret_place->text)))
         return weir_error_set(err, WEIR_E_INVALID,
             "the query has to say ?at=, as the Location that the request was answered with");
     if (weir_position_read(weir_bytes_str(ret_place->text), ret_place->topic, sizeof(ret_place->topic),
@@ -124,9 +125,9 @@ static enum weir_step take_place(struct weir_request *request)
 static enum weir_step take_wait(struct weir_request *request)
 {
     char text[16], *end = NULL;
-    if (!weir_target_has(request->target, "wait"))
+    if (!weir_query_has(request->target, "wait"))
         return WEIR_STEP_SUSPENDED;
-    if (!weir_target_query(request->target, "wait", text, sizeof(text)))
+    if (!weir_query_value(request->target, "wait", text, sizeof(text)))
         text[0] = '\0'; /* too long for any number */
     long seconds = strtol(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || seconds > 3600)

@@ -11,6 +11,7 @@
 #include "gateway/openapi.h"
 #include "gateway/openapi_operations.h"
 #include "gateway/portal.h"
+#include "gateway/query.h"
 #include "gateway/read.h"
 #include "gateway/read_request.h"
 #include "gateway/request.h"
@@ -98,21 +99,10 @@ const size_t weir_route_count = sizeof(weir_routes) / sizeof(weir_routes[0]);
 static const char *const actions[] = {
     "adjust", "batch", "changes", "checkout", "confirm", "journey", "unsubscribe"};
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The byte of a whole escape at text, -1 when it is none. */
 static int escaped_byte(const char *text)
 {
-    int high = text[0] == '%' ? hex_digit(text[1]) : -1;
-    int low = high >= 0 ? hex_digit(text[2]) : -1;
-    return low >= 0 ? high * 16 + low : -1;
+    return weir_percent_byte(weir_bytes(text, strnlen(text, 3)));
 }
 
 static int check_bytes(const char *target, struct weir_error *err)
@@ -336,27 +326,6 @@ bool weir_target_decode(struct weir_bytes text, char *out, size_t size)
     }
     out[len] = '\0';
     return true;
-}
-
-/* The parameter's value, still escaped; NULL without one. */
-static const char *find_parameter(const char *target, const char *name)
-{
-    size_t name_len = strlen(name);
-    const char *at = strchr(target, '?');
-    while (at != NULL && (strncmp(at + 1, name, name_len) != 0 || at[1 + name_len] != '='))
-        at = strchr(at + 1, '&');
-    return at != NULL ? at + name_len + 2 : NULL;
-}
-
-bool weir_target_has(const char *target, const char *name)
-{
-    return find_parameter(target, name) != NULL;
-}
-
-bool weir_target_query(const char *target, const char *name, char *out, size_t size)
-{
-    const char *value = find_parameter(target, name);
-    return value != NULL && weir_target_decode(weir_bytes(value, strcspn(value, "&")), out, size);
 }
 
 static bool is_for(const struct weir_route *route, const struct weir_target *target)

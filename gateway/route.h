@@ -74,13 +74,8 @@ int weir_target_read(const struct weir_gateway *gateway, const char *target, str
 bool weir_target_is_request(const struct weir_target *target);
 bool weir_target_is_dispatch(const struct weir_target *target);
 
-/* Decodes a piece of a checked target; false when it does not fit. */
+/* Decodes a piece of a checked target's path; false when it does not fit. */
 bool weir_target_decode(struct weir_bytes text, char *out, size_t size);
-
-/* The decoded value of a checked target's query parameter; false when there is none, or it does not fit. */
-bool weir_target_query(const char *target, const char *name, char *out, size_t size);
-/* Whether there is such a parameter, however long. */
-bool weir_target_has(const char *target, const char *name);
 
 /* The route of that method on a collection, a document or an action; NULL when the method is not for it. */
 const struct weir_route *weir_route_find(const struct weir_target *target, const char *method);

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/token.h"
 #include "gateway/command.h"
+#include "gateway/query.h"
 #include "gateway/request.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@ static const struct action {
     const char *name, *status, *title, *question, *button, *done;
 } actions[] = {
     {"confirm", "CONFIRMED", "Confirm your subscription", "Do you want to get these mails?",
-        "Yes, send me these mails", "Thank you. Unless this link was used before, you will get these mails; each holds a link to leave."},
+        "Yes, send me these mails",
+        "Thank you. Unless this link was used before, you will get these mails; each holds a link to leave."},
     {"unsubscribe", "UNSUBSCRIBED", "Leave this list", "Do you want to get no more of these mails?",
         "Send me no more mails", "You will get no more of these mails."},
 };
@@ -164,22 +166,11 @@ static const struct action *action_of(const struct weir_request *request)
     return strcmp(request->route->action, actions[0].name) == 0 ? &actions[0] : &actions[1];
 }
 
-/* The value of a parameter of the query, as it stands; "" when there is none or it is too long. */
+/* "" when there is none or it is too long. */
 static void read_parameter(const struct weir_request *request, const char *name, char *out, size_t size)
 {
-    const char *at = strchr(request->target, '?');
-
-    out[0] = '\0';
-    for (; at != NULL; at = strchr(at, '&')) {
-        size_t len = strlen(name);
-        at++;
-        if (strncmp(at, name, len) != 0 || at[len] != '=')
-            continue;
-        const char *value = at + len + 1;
-        if (strcspn(value, "&") < size)
-            snprintf(out, size, "%.*s", (int)strcspn(value, "&"), value);
-        return;
-    }
+    if (!weir_query_value(request->target, name, out, size))
+        out[0] = '\0';
 }
 
 static void write_page(

@@ -32,13 +32,12 @@ function searchForm(search) {
   });
 }
 
-/** Spaces as %20: the gateway takes a + for a +. */
 function queryOf({ by, is, sort, cursor }) {
   const query = new URLSearchParams({ limit: PAGE });
   if (by && is) query.set(`${by}[prefix]`, is);
   if (sort) query.set("order", sort);
   if (cursor) query.set("cursor", cursor);
-  return query.toString().replaceAll("+", "%20");
+  return query;
 }
 
 function listOf(items, search) {

@@ -26,6 +26,16 @@ def stage_with(rows, **more):
     return stage
 
 
+def case_pages_of_a_value_with_spaces():
+    """Forms, browsers and most libraries write a space as +; the next page's link says it again."""
+    with stage_with(numbered(5)) as stage:
+        reply = stage.call("GET", "/v1/orders?customerID=ada+b&limit=2")
+        link = re.fullmatch(r'<(/v1/orders\?customerID=ada\+b&limit=2&cursor=[0-9a-f]+)>; rel="next"', reply.headers["link"])
+        equal([item["orderID"] for item in stage.call("GET", link[1]).json["items"]], ["k-002", "k-003"], "the second page")
+        asked = {parse_qs(urlsplit(path).query)["equal"][0] for path, _ in stage.store.seen}
+        equal(asked, {'"ada b"'}, "what the store was asked for on both pages")
+
+
 def numbered(count):
     return [(f"k-{i:03}", f'{{"orderID":"k-{i:03}","total":1.50}}') for i in range(count)]
 
@@ -62,6 +72,8 @@ def case_empty():
 def case_query_reaches_the_store():
     rows = {
         "customerID=ada%20b": {"index": "customerID", "equal": '"ada b"'},
+        "customerID=ada+b%2Bc": {"index": "customerID", "equal": '"ada b+c"'},
+        "customer%49D[prefix]=a+": {"index": "customerID", "prefix": "a "},
         "customerID=%22a%22": {"index": "customerID", "equal": '"a"'},
         "total=19.99": {"index": "total", "equal": "19.99"},
         "total=true": {"index": "total", "equal": "true"},
