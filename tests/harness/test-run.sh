@@ -51,6 +51,19 @@ test_a_failure_shows_its_output() {
   contains "what it says" "this is a.one" "$output"
 }
 
+test_who_needs_a_second_try_is_named() {
+  small_project a.one:unit:0 'b.twice:unit:$(test -e tried; echo $?)$(touch tried)'
+  exits 1 run WEIR_TRIES=1 "$P/tests/run" unit
+  rm "$P/build/dev/tried"
+  exits 0 run WEIR_TRIES=2 "$P/tests/run" unit
+  contains "last line" "FAILED AT LEAST ONCE, OF 2 TRIES: b.twice" "$(last_line)"
+  exits 0 run WEIR_TRIES=2 "$P/tests/run" unit a
+  lacks "what it says" "AT LEAST ONCE" "$output"
+  small_project a.one:unit:3
+  exits 1 run WEIR_TRIES=2 "$P/tests/run" unit
+  exits 64 run WEIR_TRIES=0 "$P/tests/run" unit
+}
+
 test_no_match_is_a_failure() {
   small_project a.one:unit:0
   exits 1 run "$P/tests/run" unit misspelt
