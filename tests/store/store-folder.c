@@ -192,7 +192,8 @@ static void what_holds_no_store_is_told(void **state)
     (void)state;
     assert_int_equal(weir_folder_open("/nowhere", true, &folder, &err), WEIR_E_NOT_FOUND);
     assert_non_null(strstr(err.text, "/nowhere"));
-    assert_int_equal(weir_folder_remove("/nowhere", &err), 0);
+    assert_int_equal(weir_folder_remove("/nowhere", &err), 0); /* also by who could not make it */
+    assert_int_equal(access("/nowhere", F_OK), -1);
 }
 
 static const struct CMUnitTest tests[] = {

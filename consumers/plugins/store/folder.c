@@ -4,6 +4,7 @@
 #include "consumers/plugins/store/keys.h"
 #include "consumers/plugins/store/store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -220,6 +221,8 @@ int weir_folder_checkpoint(struct weir_folder *folder, const char *to, struct we
 
 int weir_folder_remove(const char *path, struct weir_error *err)
 {
+    if (access(path, F_OK) != 0 && errno == ENOENT) /* RocksDB would make it first */
+        return 0;
     int r = weir_db_destroy(path, err);
     if (r == 0)
         rmdir(path);
