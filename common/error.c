@@ -26,8 +26,9 @@ static const struct code {
     [-WEIR_E_BUSY] = {"busy", 503, EX_UNAVAILABLE},
     [-WEIR_E_FENCED] = {"fenced", 503, EX_CONFIG},
     [-WEIR_E_FATAL] = {"fatal", 503, EX_SOFTWARE},
+    /* Supervisors start again what had no room, and leave alone what no start mends. */
     [-WEIR_E_CORRUPT] = {"corrupt", 500, EX_IOERR},
-    [-WEIR_E_DISK] = {"disk", 503, EX_IOERR},
+    [-WEIR_E_DISK] = {"disk", 503, EX_TEMPFAIL},
     [-WEIR_E_UNSUPPORTED] = {"unsupported", 501, EX_CONFIG},
     [-WEIR_E_INTERNAL] = {"internal", 500, EX_SOFTWARE},
 };

@@ -26,7 +26,7 @@ const char *weir_code_name(int code);
 /* The HTTP status (RFC 9110) that tells a client of this code: 400, 404, 503, … */
 int weir_code_http_status(int code);
 
-/* The exit status (sysexits.h) of a program that ends with this code: 64, 65, 69, 70, 74, 78. */
+/* The exit status (sysexits.h) of a program that ends with this code: 64, 65, 69, 70, 74, 75, 78. */
 int weir_code_exit_status(int code);
 
 #endif

@@ -28,7 +28,7 @@ static const char help[] =
     "case\n"
     "  --check-config       only read the configuration\n"
     "  --help, --version\n\n"
-    "Ends on SIGTERM or SIGINT with 0. Exit status: 64 wrong command line, 70 internal, 74 disk, 78 wrong "
+    "Ends on SIGTERM or SIGINT with 0. Exit status: 64 wrong command line, 70 internal, 75 disk, 78 wrong "
     "configuration.\n";
 
 enum { FLAG_CONFIG = 1, FLAG_ADDRESS_FILE, FLAG_CHECK_CONFIG, FLAG_HELP, FLAG_VERSION };

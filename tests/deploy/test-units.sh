@@ -51,4 +51,11 @@ test_a_stop_is_longer_than_a_drain() {
   (($(value_ms weir-consumer@.service WatchdogSec) > $(default_ms weir-consumer handle.timeout))) || fail "watchdog"
 }
 
+test_only_what_no_restart_heals_stays_down() {
+  local unit
+  for unit in "$WEIR_BUILD"/deploy/systemd/*.service; do # wrong command line, damage, wrong configuration; not 75, a full disk
+    equals "$unit" "64 74 78" "$(sed -n 's/^RestartPreventExitStatus=//p' "$unit")"
+  done
+}
+
 run_case "$@"

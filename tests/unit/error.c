@@ -29,7 +29,8 @@ static void codes_mean_what_the_documents_say(void **state)
         {WEIR_E_UNAVAILABLE, 503, 69},
         {WEIR_E_TIMEOUT, 504, 69},
         {WEIR_E_FENCED, 503, 78},
-        {WEIR_E_DISK, 503, 74},
+        {WEIR_E_CORRUPT, 500, 74},
+        {WEIR_E_DISK, 503, 75},
         {WEIR_E_INTERNAL, 500, 70},
     };
 

@@ -123,7 +123,7 @@ test_command_line() {
   exits 64 "$DEVBROKER" surplus
   exits 78 "$DEVBROKER" --config "$WORK/absent.conf"
   contains "error" "absent.conf" "$output"
-  exits 74 "$DEVBROKER" --config "$WORK/weir.conf" --address-file "$WORK/no/such/folder"
+  exits 75 "$DEVBROKER" --config "$WORK/weir.conf" --address-file "$WORK/no/such/folder"
 }
 
 run_case "$@"
