@@ -1,5 +1,6 @@
 #include "common/kafka.h"
 
+#include "common/kafka_certificate.h"
 #include "common/kafka_log.h"
 #include "common/kafka_statistics.h"
 #include "common/topic.h"
@@ -192,6 +193,7 @@ int weir_kafka_new_take(
 {
     char text[ERROR_BYTES];
 
+    weir_kafka_certificate_tell(conf);
     rd_kafka_conf_set_log_cb(conf, weir_kafka_log);
     rd_kafka_t *handle = rd_kafka_new(type, conf, text, sizeof(text));
     if (handle == NULL) {

@@ -2,8 +2,10 @@
 #include "support/test.h"
 
 #include "common/kafka.h"
+#include "common/kafka_certificate.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct weir_property common_properties[] = {{"security.protocol", "plaintext"}, {"linger.ms", "7"}};
 static struct weir_property producer_properties[] = {{"linger.ms", "9"}};
@@ -237,6 +239,40 @@ static void no_check_without_dev(void **state)
     assert_int_equal(weir_kafka_check_dev(&deployment, NULL, NULL), 0);
 }
 
+static const char certificate[] = "-----BEGIN CERTIFICATE-----\n"
+                                  "MIIBGzCBwQIUDVWlMlAIeuSbnOBZt+T+ljgbupMwCgYIKoZIzj0EAwIwEDEOMAwG\n"
+                                  "A1UEAwwFc3RvcmUwHhcNMjYxMTI2MDA1NTA4WhcNMzYxMTIzMDA1NTA4WjAQMQ4w\n"
+                                  "DAYDVQQDDAVzdG9yZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKzAeo3b3AmD\n"
+                                  "tm7G8cl3Jtkwglrr82rujyB0PA/dbZdU84ajZMh9MaaR7UbImQdJOIu8Rex9WPI4\n"
+                                  "IOcGf5Hh6RcwCgYIKoZIzj0EAwIDSQAwRgIhALMLvHRYIwVCIx6qeWuAM7Hong8I\n"
+                                  "DQqL/c8RGs+Ms0/yAiEAm5T07XRri/Ro1Nn9C6CSIWzn5LZOsdftI1oDailbKPg=\n"
+                                  "-----END CERTIFICATE-----\n";
+enum { CERTIFICATE_END = 2111014508 };
+
+static int64_t end_of(const char *property, const char *value)
+{
+    WEIR_CLEANUP(kafka_conf) rd_kafka_conf_t *conf = conf_of(WEIR_KAFKA_PRODUCER, NULL);
+
+    assert_int_equal(rd_kafka_conf_set(conf, property, value, NULL, 0), RD_KAFKA_CONF_OK);
+    return weir_kafka_certificate_end(conf);
+}
+
+static void the_end_of_a_certificate_is_known(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/weir-test-kafka.XXXXXX";
+    int fd = mkstemp(path);
+
+    assert_int_equal(write(fd, certificate, sizeof(certificate) - 1), sizeof(certificate) - 1);
+    close(fd);
+    assert_int_equal(end_of("ssl.certificate.location", path), CERTIFICATE_END);
+    assert_int_equal(end_of("ssl.certificate.pem", certificate), CERTIFICATE_END);
+    unlink(path);
+    assert_int_equal(end_of("ssl.certificate.location", path), 0);
+    assert_int_equal(end_of("ssl.certificate.pem", "no certificate"), 0);
+    assert_int_equal(end_of("client.id", "without"), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_producer_waits_for_all_replicas),
     cmocka_unit_test(a_transactional_producer_keeps_its_times_in_order),
@@ -251,6 +287,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(cooperative_assignment_wants_a_newer_library),
     cmocka_unit_test(scram_is_seen_in_the_configuration),
     cmocka_unit_test(no_check_without_dev),
+    cmocka_unit_test(the_end_of_a_certificate_is_known),
 };
 
 WEIR_TEST_MAIN(tests)
