@@ -20,10 +20,13 @@
 
 struct arguments {
     const char *config, *service, *instance;
+    const char *number; /* of --service NAME_N; NULL without one */
     const char *sample; /* --try */
     bool check, help, from_beginning, json;
 };
 
+/* Beyond WEIR_INSTANCE_BYTES, which check_instance() refuses, so that nothing is cut off unseen. */
+enum { INSTANCE_BYTES = 2 * WEIR_INSTANCE_BYTES };
 enum { OPTION_CHECK = 256, OPTION_FROM_BEGINNING, OPTION_TRY, OPTION_JSON };
 
 static const struct option long_options[] = {
@@ -44,8 +47,10 @@ static const char usage[] =
     "consumed\n"
     "offsets out in one Kafka transaction.\n"
     "\n"
-    "  --service NAME     the [service NAME] to run (required)\n"
-    "  --instance NAME    tells this process from others of the service; default: the host's name\n"
+    "  --service NAME     the [service NAME] to run (required); NAME_2, NAME_3, …: more processes of "
+    "it on this host\n"
+    "  --instance NAME    tells this process from others of the service; default: the host's name, with _2 "
+    "for NAME_2\n"
     "  --config FILE      default $WEIR_CONFIG, else /etc/weir/weir.conf\n"
     "  --from-beginning   handle partitions without a committed offset from their beginning, even if this "
     "service\n"
@@ -70,6 +75,19 @@ static int fail(const struct weir_error *err)
     return weir_code_exit_status(err->code);
 }
 
+/* NAME_N, which systemd can make a user's and a folder's name of; a service's own name has no underscore. */
+static void take_service(char *name, struct arguments *arguments)
+{
+    char *number = strchr(name, '_');
+
+    arguments->service = name;
+    if (number == NULL || number[1] < '1' || number[1] > '9' ||
+        number[1 + strspn(number + 1, "0123456789")] != '\0')
+        return;
+    *number = '\0';
+    arguments->number = number + 1;
+}
+
 /* 1: go on; 0: told all that was asked for; negative: wrong. */
 static int parse(int argc, char **argv, struct arguments *arguments, struct weir_error *err)
 {
@@ -79,7 +97,7 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct weir
             arguments->config = optarg;
             break;
         case 's':
-            arguments->service = optarg;
+            take_service(optarg, arguments);
             break;
         case 'i':
             arguments->instance = optarg;
@@ -212,14 +230,25 @@ static int run(struct weir_runtime *runtime, struct weir_error *err)
     return rc;
 }
 
-static int prepare(struct weir_runtime *runtime, const char *given,
-    char host_name[static WEIR_INSTANCE_BYTES], struct weir_error *err)
+static int name_instance(
+    const struct arguments *arguments, char to[static INSTANCE_BYTES], struct weir_error *err)
 {
-    if (given == NULL && gethostname(host_name, WEIR_INSTANCE_BYTES - 1) < 0)
+    char host_name[WEIR_INSTANCE_BYTES] = "";
+    const char *name = arguments->instance, *number = name == NULL ? arguments->number : NULL;
+
+    if (name == NULL && gethostname(host_name, sizeof(host_name) - 1) < 0)
         return weir_error_set(
             err, WEIR_E_USAGE, "the host has no name (%s); give --instance", strerror(errno));
-    runtime->instance = given != NULL ? given : host_name;
-    int rc = check_instance(runtime->instance, err);
+    snprintf(to, INSTANCE_BYTES, "%s%s%s", name != NULL ? name : host_name, number != NULL ? "_" : "",
+        number != NULL ? number : "");
+    return check_instance(to, err);
+}
+
+static int prepare(struct weir_runtime *runtime, const struct arguments *arguments,
+    char instance[static INSTANCE_BYTES], struct weir_error *err)
+{
+    int rc = name_instance(arguments, instance, err);
+    runtime->instance = instance;
     if (rc < 0)
         return rc;
     snprintf(runtime->id, sizeof(runtime->id), "%s.%s", runtime->service->name, runtime->instance);
@@ -239,7 +268,7 @@ static int consume(const struct arguments *arguments, struct weir_error *err)
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
     WEIR_CLEANUP(plugin_loaded) struct weir_plugin_loaded *loaded = NULL;
     static struct weir_runtime runtime;
-    char host_name[WEIR_INSTANCE_BYTES] = "";
+    char instance[INSTANCE_BYTES] = "";
     int rc = weir_deployment_load(arguments->config, &deployment, err);
     if (rc < 0)
         return rc;
@@ -256,7 +285,7 @@ static int consume(const struct arguments *arguments, struct weir_error *err)
         return rc;
     runtime.loaded = loaded;
     runtime.from_beginning = arguments->from_beginning;
-    rc = prepare(&runtime, arguments->instance, host_name, err);
+    rc = prepare(&runtime, arguments, instance, err);
     if (rc < 0)
         return rc;
     init_log(deployment);

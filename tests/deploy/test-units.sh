@@ -58,4 +58,17 @@ test_only_what_no_restart_heals_stays_down() {
   done
 }
 
+test_a_service_may_have_more_processes_on_a_host() {
+  work_dir
+  mkdir "$WORK/state"
+  printf '[kafka]\nbootstrap.servers = 127.0.0.1:1\n[collection orders]\nkey = orderID\n[service store]\nplugin = store\ntopics = orders\nstore.path = %s/db\nstate.dir = %s/state\n' "$WORK" "$WORK" >"$WORK/weir.conf"
+  local consumer=("$WEIR_BUILD/bin/weir-consumer" --config "$WORK/weir.conf")
+  exits 0 "${consumer[@]}" --service store_2 --check-config
+  exits 78 "${consumer[@]}" --service store_x --check-config
+  contains "what it says" "store_x" "$output"
+  "${consumer[@]}" --service store_2 >"$WORK/log" 2>&1 &
+  at_exit "kill $! 2>/dev/null"
+  eventually 30 grep -q "service=store instance=$(uname -n)_2 " "$WORK/log"
+}
+
 run_case "$@"
