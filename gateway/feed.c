@@ -201,8 +201,6 @@ int weir_feed_open(struct weir_gateway *gateway, struct weir_feed **ret_feed, st
         WEIR_METRIC_GAUGE, "weir_gateway_feed_clients", "", "Polls and streams of the change feed");
     feed->events = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_feed_events_total", "",
         "Change events that were read for the feed");
-    feed->cut = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_feed_cut_total", "",
-        "Streams that were ended because their clients read too slowly");
     feed->sources = calloc(gateway->collection_count, sizeof(*feed->sources));
     int rc = feed->sources != NULL ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     for (size_t i = 0; i < gateway->collection_count && rc == 0; i++)

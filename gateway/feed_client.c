@@ -141,24 +141,6 @@ static struct weir_feed_event *take_from_ring(struct weir_feed_client *client)
     return NULL;
 }
 
-/* A stream that was served from the ring and is no longer in it was too slow for what it gets. */
-static bool was_too_slow(const struct weir_feed_client *client)
-{
-    return client->stream && client->number > 0 && client->number < client->source->first;
-}
-
-static void fall_behind(struct weir_feed_client *client)
-{
-    if (was_too_slow(client)) {
-        weir_metric_add(client->source->feed->cut, 1);
-        weir_feed_client_end(client, MHD_HTTP_SERVICE_UNAVAILABLE,
-            "this stream was read too slowly and has fallen behind; connect again with the last id to go on");
-        return;
-    }
-    client->state = WEIR_FEED_BEHIND;
-    weir_feed_behind_want(client);
-}
-
 struct weir_feed_event *weir_feed_client_take(struct weir_feed_client *client)
 {
     struct weir_feed_event *event = NULL;
@@ -169,8 +151,9 @@ struct weir_feed_event *weir_feed_client_take(struct weir_feed_client *client)
         event = take_from_batch(client);
     if (event != NULL || client->state != WEIR_FEED_LIVE)
         return event;
-    if (is_behind(client)) {
-        fall_behind(client);
+    if (is_behind(client)) { /* from the start, or because it is read more slowly than the ring turns */
+        client->state = WEIR_FEED_BEHIND;
+        weir_feed_behind_want(client);
         return NULL;
     }
     if (client->number < client->source->first)

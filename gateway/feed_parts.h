@@ -41,7 +41,7 @@ struct weir_feed {
     struct weir_feed_client *first_behind, *last_behind; /* who wait for the worker */
     pthread_t worker;
     bool worker_runs;
-    struct weir_metric *clients, *events, *cut;
+    struct weir_metric *clients, *events;
 };
 
 enum weir_feed_state {
