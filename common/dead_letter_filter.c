@@ -1,5 +1,5 @@
 /* Which dead letters are meant, for common/dead_letter.h. */
-#include "common/dead_letter.h"
+#include "common/dead_letter_settings.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,4 +34,19 @@ int weir_letter_filter_source(
     if (filter->source_partition < 0)
         return WEIR_E_INVALID;
     return rest[digits] == '/' ? read_offsets(rest + digits + 1, filter) : 0;
+}
+
+int weir_letter_filter_make(const struct weir_letter_settings *settings, int64_t now_ms,
+    char topic[static WEIR_TOPIC_NAME_BYTES], struct weir_letter_filter *ret_filter)
+{
+    *ret_filter = WEIR_LETTER_ANY;
+    ret_filter->disposition = settings->disposition;
+    ret_filter->error_type = settings->error_type;
+    ret_filter->key = settings->key;
+    ret_filter->reason = settings->reason;
+    if (settings->newer_ms > 0)
+        ret_filter->from_ms = now_ms - settings->newer_ms;
+    if (settings->older_ms > 0)
+        ret_filter->to_ms = now_ms - settings->older_ms;
+    return settings->source != NULL ? weir_letter_filter_source(ret_filter, settings->source, topic) : 0;
 }

@@ -8,6 +8,7 @@
 #include "gateway/read_job.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 /* ---- read ---- */
 
@@ -92,10 +93,11 @@ static enum weir_step take_limit(const struct weir_dispatch *dispatch, long *ret
     *ret_limit = WEIR_LIST_LIMIT_MAX;
     if (limit == NULL)
         return WEIR_STEP_SUSPENDED;
-    if (!json_is_integer(limit) || json_integer_value(limit) < 1)
-        return weir_dispatch_refuse(dispatch, NULL, "Limit", "payload.Limit is a number from 1");
-    if (json_integer_value(limit) < WEIR_LIST_LIMIT_MAX)
-        *ret_limit = (long)json_integer_value(limit);
+    double number = json_number_value(limit); /* 5.0 is an integer, too */
+    if (number < 1 || number != floor(number))
+        return weir_dispatch_refuse(dispatch, NULL, "Limit", "payload.Limit is a whole number from 1");
+    if (number < WEIR_LIST_LIMIT_MAX)
+        *ret_limit = (long)number;
     return WEIR_STEP_SUSPENDED;
 }
 

@@ -2,6 +2,7 @@
 #ifndef WEIR_GATEWAY_DLQ_PARTS_H
 #define WEIR_GATEWAY_DLQ_PARTS_H
 
+#include "common/dead_letter_settings.h"
 #include "common/kafka_dead_letter.h"
 #include "common/kafka_redrive.h"
 #include "gateway/dlq.h"
@@ -15,13 +16,10 @@ struct weir_dlq_place {
 
 /* What a client may say, as text of the query or members of the body. */
 struct weir_dlq_settings {
-    char *collection, *disposition, *error_type, *key, *source, *reason;
-    int64_t newer_ms, older_ms;
-    bool open;
+    struct weir_letter_settings letters;
+    struct weir_redrive_settings redrive;
     int64_t limit;
     char *cursor;
-    bool dry_run;
-    int64_t rate, redrives_max, unless_changed;
 };
 
 /* The topics of a service's dead letters. */

@@ -6,32 +6,17 @@
 #include "gateway/dlq_parts.h"
 #include "gateway/query.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { VALUE_BYTES = 2100, SETS_MAX = 64 };
 
-#define TEXT(name, member)                                                                                   \
-    {                                                                                                        \
-        .key = name, .type = WEIR_OPTION_STRING, .offset = offsetof(struct weir_dlq_settings, member)        \
-    }
+#define INTEGER_MOST 9007199254740992.0 /* beyond it a double does not tell integers apart */
 
 static const struct weir_option filter_rows[] = {
-    TEXT("collection", collection),
-    TEXT("disposition", disposition),
-    TEXT("error_type", error_type),
-    TEXT("key", key),
-    TEXT("source", source),
-    TEXT("reason", reason),
-    {.key = "newer_than",
-        .type = WEIR_OPTION_DURATION,
-        .offset = offsetof(struct weir_dlq_settings, newer_ms)},
-    {.key = "older_than",
-        .type = WEIR_OPTION_DURATION,
-        .offset = offsetof(struct weir_dlq_settings, older_ms)},
-    {.key = "open", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct weir_dlq_settings, open)},
-};
+    WEIR_LETTER_ROWS("", "_", struct weir_dlq_settings, letters)};
 
 static const struct weir_option page_rows[] = {
     {.key = "limit",
@@ -40,29 +25,11 @@ static const struct weir_option page_rows[] = {
         .min = 1,
         .max = 1000,
         .offset = offsetof(struct weir_dlq_settings, limit)},
-    TEXT("cursor", cursor),
+    {.key = "cursor", .type = WEIR_OPTION_STRING, .offset = offsetof(struct weir_dlq_settings, cursor)},
 };
 
 static const struct weir_option redrive_rows[] = {
-    {.key = "dry_run", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct weir_dlq_settings, dry_run)},
-    {.key = "rate",
-        .type = WEIR_OPTION_INTEGER,
-        .fallback = "100",
-        .min = 1,
-        .max = 1000000,
-        .offset = offsetof(struct weir_dlq_settings, rate)},
-    {.key = "redrives",
-        .type = WEIR_OPTION_INTEGER,
-        .fallback = "3",
-        .min = 1,
-        .max = 1000,
-        .offset = offsetof(struct weir_dlq_settings, redrives_max)},
-    {.key = "if_unchanged",
-        .type = WEIR_OPTION_CHOICE,
-        .fallback = "overwrites",
-        .choices = "overwrites|all|none",
-        .offset = offsetof(struct weir_dlq_settings, unless_changed)},
-};
+    WEIR_REDRIVE_ROWS("", "_", struct weir_dlq_settings, redrive)};
 
 #define TABLE(rows)                                                                                          \
     {                                                                                                        \
@@ -104,20 +71,7 @@ static const struct weir_option *find(
 
 static int make_filter(struct weir_dlq_job *job, struct weir_error *err)
 {
-    const struct weir_dlq_settings *settings = &job->settings;
-    int64_t now_ms = weir_clock_wall_ms();
-
-    job->filter = WEIR_LETTER_ANY;
-    job->filter.disposition = settings->disposition;
-    job->filter.error_type = settings->error_type;
-    job->filter.key = settings->key;
-    job->filter.reason = settings->reason;
-    if (settings->newer_ms > 0)
-        job->filter.from_ms = now_ms - settings->newer_ms;
-    if (settings->older_ms > 0)
-        job->filter.to_ms = now_ms - settings->older_ms;
-    if (settings->source == NULL ||
-        weir_letter_filter_source(&job->filter, settings->source, job->source) == 0)
+    if (weir_letter_filter_make(&job->settings.letters, weir_clock_wall_ms(), job->source, &job->filter) == 0)
         return 0;
     return weir_error_set(
         err, WEIR_E_INVALID, "source: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO");
@@ -166,6 +120,17 @@ static bool is_of_type(const struct weir_option *row, struct weir_bytes value)
                                             : value.data[0] == '"';
 }
 
+/* 5.0 and 50e-1 are integers, too (JSON Schema 2020-12, validation, 6.1.1). What is none stays as it is. */
+static char *write_integer(struct weir_bytes number)
+{
+    char *text = weir_bytes_dup(number), *digits = NULL;
+    double value = text != NULL ? strtod(text, NULL) : 0;
+    if (text == NULL || strpbrk(text, ".eE") == NULL || value != floor(value) || fabs(value) > INTEGER_MOST)
+        return text;
+    free(text);
+    return asprintf(&digits, "%.0f", value) >= 0 ? digits : NULL;
+}
+
 static int take_value(struct weir_dlq_job *job, const struct weir_option_table *const tables[],
     const char *name, struct weir_bytes value, struct weir_error *err)
 {
@@ -181,7 +146,7 @@ static int take_value(struct weir_dlq_job *job, const struct weir_option_table *
                                                : "a string");
     if (value.data[0] == '"' && !weir_json_decode_string(value, &value, &owned))
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    text = weir_bytes_dup(value);
+    text = row->type == WEIR_OPTION_INTEGER ? write_integer(value) : weir_bytes_dup(value);
     return text != NULL ? weir_option_set(row, &job->settings, text, err)
                         : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }
@@ -216,7 +181,7 @@ static int read_filter(struct weir_dlq_job *job, struct weir_bytes object, struc
         code = code < 0 ? weir_error_set(err, code, "out of memory")
                         : take_value(job, tables, name, member.value, err);
     }
-    if (code == 0 && job->settings.open) /* what was redriven never goes back again */
+    if (code == 0 && job->settings.letters.open) /* what was redriven never goes back again */
         code = weir_error_set(err, WEIR_E_INVALID, "open: a redrive leaves what was redriven by itself");
     return code;
 }

@@ -18,7 +18,7 @@ static int no_memory(struct weir_error *err)
 
 static bool is_meant(const struct weir_dlq_job *job, const char *source)
 {
-    const char *wanted = job->settings.collection;
+    const char *wanted = job->settings.letters.collection;
     const struct weir_collection *collection =
         weir_deployment_collection_of_topic(job->gateway->deployment, source);
     return wanted == NULL || (collection != NULL && strcmp(collection->name, wanted) == 0);
@@ -91,7 +91,7 @@ static int tell_service(struct weir_dlq_job *job, const struct weir_service *ser
 
     for (size_t i = 0; i < topics.count && code == 0; i++) {
         const struct weir_letters_query query = {
-            .topic = &topics.list[i], .filter = job->filter, .open_only = job->settings.open};
+            .topic = &topics.list[i], .filter = job->filter, .open_only = job->settings.letters.open};
         code = or_nothing(each(job, &query, count_letter, &groups, err));
     }
     weir_letter_groups_sort(&groups);
@@ -173,7 +173,7 @@ static int list_topic(struct list *list, const struct weir_letters_topic *topic,
     struct weir_dlq_job *job = list->job;
     int32_t partitions = 0;
     struct weir_letters_query query = {
-        .topic = topic, .filter = job->filter, .open_only = job->settings.open};
+        .topic = topic, .filter = job->filter, .open_only = job->settings.letters.open};
     int code = weir_kafka_scan_partitions(job->scan, topic->letters, &partitions, err);
     if (code < 0)
         return or_nothing(code);
@@ -210,7 +210,7 @@ int weir_dlq_list_work(struct weir_dlq_job *job, struct weir_error *err)
     int code = weir_dlq_topics_init(&topics, job, job->service, err);
     const struct weir_letters_topic *first = weir_dlq_topic_find(&topics, job->place.topic);
 
-    if (code == 0 && job->place.topic[0] != '\0' && first == NULL)
+    if (code == 0 && job->place.topic[0] != '\0' && first == NULL && topics.count > 0)
         return weir_error_set(err, WEIR_E_INVALID, "cursor: is none that was given");
     weir_buffer_append_str(&job->answer, "{\"letters\":[");
     for (size_t i = first != NULL ? (size_t)(first - topics.list) : 0;

@@ -26,7 +26,7 @@ static void tell(
     void *context, const struct weir_letter *letter, enum weir_redrive_verdict verdict, const char *why)
 {
     struct redrive *redrive = context;
-    bool sent = verdict == WEIR_REDRIVE_SENT, dry = redrive->job->settings.dry_run;
+    bool sent = verdict == WEIR_REDRIVE_SENT, dry = redrive->job->settings.redrive.dry_run;
 
     redrive->seen++;
     redrive->job->unknown |= sent && !dry;
@@ -44,7 +44,7 @@ static int redrive_topic(
     struct redrive *redrive, const struct weir_letters_query *query, struct weir_error *err)
 {
     struct weir_dlq_job *job = redrive->job;
-    const struct weir_dlq_settings *settings = &job->settings;
+    const struct weir_redrive_settings *settings = &job->settings.redrive;
     int64_t left_ms = job->deadline_ms - weir_clock_ms();
     struct weir_redrive_counts counts;
     struct weir_redrive_options options = {.per_second = settings->rate,
@@ -101,7 +101,7 @@ static void write_answer(const struct redrive *redrive, const char *why)
 {
     struct weir_buffer *out = &redrive->job->answer;
     weir_buffer_append_str(out, "{");
-    weir_redrive_write_counts(&redrive->total, redrive->job->settings.dry_run, out);
+    weir_redrive_write_counts(&redrive->total, redrive->job->settings.redrive.dry_run, out);
     if (why != NULL) {
         weir_buffer_append_str(out, ",\"why\":");
         weir_buffer_append_json_string(out, weir_bytes_str(why));
@@ -124,7 +124,7 @@ int weir_dlq_redrive_work(struct weir_dlq_job *job, struct weir_error *err)
     int code = weir_dlq_topics_init(&topics, job, job->service, err);
     if (code == 0)
         code = (one ? redrive_one : redrive_all)(&redrive, &topics, err);
-    bool partly = code < 0 && redrive.total.letters[WEIR_REDRIVE_SENT] > 0 && !job->settings.dry_run;
+    bool partly = code < 0 && redrive.total.letters[WEIR_REDRIVE_SENT] > 0 && !job->settings.redrive.dry_run;
     redrive.total.stopped |= partly;
     if (code == 0 || partly)
         write_answer(&redrive, partly ? err->text : NULL);

@@ -14,46 +14,11 @@ static const struct weir_option rows[] = {
         .type = WEIR_OPTION_STRING,
         .offset = offsetof(struct dlq_settings, service),
         .help = "NAME: the service whose dead letters are meant"},
-    {.key = "--collection",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, collection),
-        .help = "NAME: only those of its topics of this collection"},
     {.key = "--topic",
         .type = WEIR_OPTION_STRING,
         .offset = offsetof(struct dlq_settings, topic),
         .help = "NAME: instead, any topic that holds letters of Weir, Spring Kafka, Connect or Streams"},
-    {.key = "--disposition",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, disposition),
-        .help = "WORD: only these: invalid, max-attempts, expired, too-large, wrong-partition, crashed"},
-    {.key = "--error-type",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, error_type),
-        .help = "WORD: only these, e.g. json, schema, smtp-550"},
-    {.key = "--key",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, key),
-        .help = "TEXT: only letters of this key"},
-    {.key = "--source",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, source),
-        .help = "TOPIC[/PARTITION[/FROM[-TO]]]: only letters of records that came from there"},
-    {.key = "--reason",
-        .type = WEIR_OPTION_STRING,
-        .offset = offsetof(struct dlq_settings, reason),
-        .help = "TEXT: only letters whose reason holds it"},
-    {.key = "--newer-than",
-        .type = WEIR_OPTION_DURATION,
-        .offset = offsetof(struct dlq_settings, newer_ms),
-        .help = "TIME: only letters written within it, e.g. 2h"},
-    {.key = "--older-than",
-        .type = WEIR_OPTION_DURATION,
-        .offset = offsetof(struct dlq_settings, older_ms),
-        .help = "TIME: only letters written before it"},
-    {.key = "--open",
-        .type = WEIR_OPTION_BOOL,
-        .offset = offsetof(struct dlq_settings, open),
-        .help = "only letters that were not redriven"},
+    WEIR_LETTER_ROWS("--", "-", struct dlq_settings, letters),
     {.key = "--limit",
         .type = WEIR_OPTION_INTEGER,
         .offset = offsetof(struct dlq_settings, limit),
@@ -61,43 +26,20 @@ static const struct weir_option rows[] = {
         .min = 1,
         .max = 100000,
         .help = "NUMBER: no more letters than this"},
-    {.key = "--rate",
-        .type = WEIR_OPTION_INTEGER,
-        .offset = offsetof(struct dlq_settings, rate),
-        .fallback = "100",
-        .min = 1,
-        .max = 1000000,
-        .help = "NUMBER: no more letters a second"},
-    {.key = "--redrives",
-        .type = WEIR_OPTION_INTEGER,
-        .offset = offsetof(struct dlq_settings, redrives_max),
-        .fallback = "3",
-        .min = 1,
-        .max = 1000,
-        .help = "NUMBER: leave letters that were redriven so often and failed each time"},
-    {.key = "--if-unchanged",
-        .type = WEIR_OPTION_CHOICE,
-        .offset = offsetof(struct dlq_settings, unless_changed),
-        .fallback = "overwrites",
-        .choices = "overwrites|all|none",
-        .help = "WHICH: leave replaces and merges whose document a later command changed; all letters, none"},
+    WEIR_REDRIVE_ROWS("--", "-", struct dlq_settings, redrive),
     {.key = "--set",
         .type = WEIR_OPTION_LIST,
         .offset = offsetof(struct dlq_settings, sets),
         .help = "POINTER=VALUE: mend the body first, e.g. /customer/email=a@b.c; may be repeated"},
-    {.key = "--dry-run",
-        .type = WEIR_OPTION_BOOL,
-        .offset = offsetof(struct dlq_settings, dry_run),
-        .help = "only say what would be done"},
     {.key = "--yes",
         .type = WEIR_OPTION_BOOL,
         .offset = offsetof(struct dlq_settings, yes),
         .help = "delete them; without it, only say what would be deleted (64)"},
 };
 
-static const char *const verbs[] = {ALL, ALL, "list show stats purge", FILTERING, FILTERING, FILTERING,
-    FILTERING, FILTERING, FILTERING, FILTERING, "list stats", "list", "redrive", "redrive", "redrive",
-    "redrive", "redrive", "purge"};
+static const char *const verbs[] = {ALL, "list show stats purge", /* --collection: */ ALL, FILTERING,
+    FILTERING, FILTERING, FILTERING, FILTERING, FILTERING, FILTERING, "list stats", /* --limit: */ "list",
+    /* --rate: */ "redrive", "redrive", "redrive", "redrive", "redrive", "purge"};
 
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == sizeof(verbs) / sizeof(verbs[0]), "a row has its verbs");
 
@@ -130,8 +72,8 @@ static bool is_meant(const struct weirctl *ctl, const struct dlq_settings *setti
 {
     const struct weir_collection *collection = weir_deployment_collection_of_topic(ctl->deployment, source);
 
-    return settings->collection == NULL ||
-           (collection != NULL && strcmp(collection->name, settings->collection) == 0);
+    return settings->letters.collection == NULL ||
+           (collection != NULL && strcmp(collection->name, settings->letters.collection) == 0);
 }
 
 static int add_service(struct dlq *dlq, struct weir_error *err)
@@ -152,7 +94,7 @@ static int add_service(struct dlq *dlq, struct weir_error *err)
     }
     if (code == 0 && dlq->topic_count == 0)
         return weir_error_set(err, WEIR_E_USAGE, "--collection %s: service %s reads no topic of it",
-            settings->collection, settings->service);
+            settings->letters.collection, settings->service);
     return code;
 }
 
@@ -165,29 +107,14 @@ static int add_topics(struct dlq *dlq, struct weir_error *err)
     return settings->topic != NULL ? add_foreign(dlq, settings->topic, err) : add_service(dlq, err);
 }
 
-static int read_source(struct dlq *dlq, const char *text, struct weir_error *err)
-{
-    if (weir_letter_filter_source(&dlq->filter, text, dlq->source) == 0)
-        return 0;
-    return weir_error_set(err, WEIR_E_USAGE,
-        "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", text);
-}
-
 static int make_filter(struct dlq *dlq, struct weir_error *err)
 {
-    const struct dlq_settings *settings = dlq->settings;
-    int64_t now_ms = weir_clock_wall_ms();
+    const struct weir_letter_settings *letters = &dlq->settings->letters;
 
-    dlq->filter = WEIR_LETTER_ANY;
-    dlq->filter.disposition = settings->disposition;
-    dlq->filter.error_type = settings->error_type;
-    dlq->filter.key = settings->key;
-    dlq->filter.reason = settings->reason;
-    if (settings->newer_ms > 0)
-        dlq->filter.from_ms = now_ms - settings->newer_ms;
-    if (settings->older_ms > 0)
-        dlq->filter.to_ms = now_ms - settings->older_ms;
-    return settings->source != NULL ? read_source(dlq, settings->source, err) : 0;
+    if (weir_letter_filter_make(letters, weir_clock_wall_ms(), dlq->source, &dlq->filter) == 0)
+        return 0;
+    return weir_error_set(err, WEIR_E_USAGE,
+        "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", letters->source);
 }
 
 static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)

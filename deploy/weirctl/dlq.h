@@ -2,18 +2,17 @@
 #ifndef WEIR_DEPLOY_WEIRCTL_DLQ_H
 #define WEIR_DEPLOY_WEIRCTL_DLQ_H
 
+#include "common/dead_letter_settings.h"
 #include "common/kafka_dead_letter.h"
 #include "deploy/weirctl/progress.h"
 #include "deploy/weirctl/weirctl.h"
 
 struct dlq_settings {
-    char *service, *collection, *topic;
-    char *disposition, *error_type, *key, *source, *reason;
-    int64_t newer_ms, older_ms;
-    bool open;
+    char *service, *topic;
+    struct weir_letter_settings letters;
+    struct weir_redrive_settings redrive;
     int64_t limit;
-    int64_t rate, redrives_max, unless_changed;
-    bool dry_run, yes;
+    bool yes;
     char **sets;
 };
 

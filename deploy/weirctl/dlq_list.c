@@ -92,7 +92,7 @@ static int list_topic(
 {
     WEIR_CLEANUP(redriven) struct weir_redriven redriven = {0};
     struct weir_letters_query query = {
-        .topic = topic, .filter = dlq->filter, .open_only = dlq->settings->open};
+        .topic = topic, .filter = dlq->filter, .open_only = dlq->settings->letters.open};
 
     int code = dlq_redriven(dlq, topic, &redriven, err);
     return code < 0 ? code : weir_letters_each(dlq->scan, &query, &redriven, take, list, err);

@@ -134,7 +134,7 @@ static void tell(
     void *context, const struct weir_letter *letter, enum weir_redrive_verdict verdict, const char *why)
 {
     struct redrive *redrive = context;
-    bool named = why != NULL || (verdict == WEIR_REDRIVE_SENT && redrive->dlq->settings->dry_run);
+    bool named = why != NULL || (verdict == WEIR_REDRIVE_SENT && redrive->dlq->settings->redrive.dry_run);
 
     redrive->seen++;
     progress_show(&redrive->dlq->progress,
@@ -149,7 +149,7 @@ static void tell(
 static int redrive_topic(
     struct redrive *redrive, const struct weir_letters_query *query, size_t set_count, struct weir_error *err)
 {
-    const struct dlq_settings *settings = redrive->dlq->settings;
+    const struct weir_redrive_settings *settings = &redrive->dlq->settings->redrive;
     const struct weirctl *ctl = redrive->dlq->ctl;
     struct weir_redrive_counts counts;
     struct weir_redrive_options options = {.per_second = settings->rate,
@@ -208,7 +208,7 @@ static int redrive_all(struct redrive *redrive, size_t set_count, struct weir_er
 static void print(const struct redrive *redrive)
 {
     const struct weir_redrive_counts *total = &redrive->total;
-    bool dry = redrive->dlq->settings->dry_run;
+    bool dry = redrive->dlq->settings->redrive.dry_run;
 
     if (!redrive->json) {
         printf("%s %" PRId64 " letters; %" PRId64 " were redriven before, %" PRId64 " are left%s\n",

@@ -21,7 +21,7 @@ static int count_topic(struct dlq *dlq, const struct weir_letters_topic *topic,
 {
     WEIR_CLEANUP(redriven) struct weir_redriven redriven = {0};
     struct weir_letters_query query = {
-        .topic = topic, .filter = dlq->filter, .open_only = dlq->settings->open};
+        .topic = topic, .filter = dlq->filter, .open_only = dlq->settings->letters.open};
 
     int code = dlq_redriven(dlq, topic, &redriven, err);
     return code < 0 ? code : weir_letters_each(dlq->scan, &query, &redriven, take, stats, err);
