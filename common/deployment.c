@@ -89,14 +89,6 @@ const struct weir_collection *weir_deployment_collection(
     return NULL;
 }
 
-const struct weir_service *weir_deployment_service(const struct weir_deployment *deployment, const char *name)
-{
-    for (size_t i = 0; i < deployment->service_count; i++)
-        if (strcmp(deployment->services[i].name, name) == 0)
-            return &deployment->services[i];
-    return NULL;
-}
-
 const struct weir_collection *weir_deployment_collection_of_topic(
     const struct weir_deployment *deployment, const char *topic)
 {

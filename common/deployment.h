@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct weir_log_settings {
     int64_t level;  /* enum weir_log_level */
@@ -94,6 +95,9 @@ struct weir_service {
     int64_t assignment;             /* enum weir_assignment_strategy */
     bool instance_static;           /* a static member of the group (KIP-345) */
     char *management_listen;        /* NULL: unix:$RUNTIME_DIRECTORY/…, or none */
+    char *tls_certificate;          /* of the plugin's own listener; NULL: it speaks plain HTTP */
+    char *tls_key;                  /* there is one where there is a certificate */
+    char *tls_client_ca;            /* of those who may read there; NULL: they need no certificate */
     char *state_dir;                /* where the host keeps its note: default /var/lib/weir/<name> */
 };
 
@@ -142,7 +146,28 @@ WEIR_CLEANUP_DEFINE(deployment, struct weir_deployment *, weir_deployment_free)
 
 /* NULL when there is none of that name. */
 const struct weir_collection *weir_deployment_collection(const struct weir_deployment *deployment, const char *name);
-const struct weir_service *weir_deployment_service(const struct weir_deployment *deployment, const char *name);
+
+/* The same, here for plugins, too, which do not link deployment.c; of no deployment (NULL) there is none. */
+static inline const struct weir_service *weir_deployment_service(
+    const struct weir_deployment *deployment, const char *name)
+{
+    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
+        if (strcmp(deployment->services[i].name, name) == 0)
+            return &deployment->services[i];
+    return NULL;
+}
+
+/* How the plugin's own listener is reached, unless at a Unix socket: "https" or "http". */
+static inline const char *weir_service_scheme(const struct weir_service *service)
+{
+    return service != NULL && service->tls_certificate != NULL ? "https" : "http";
+}
+
+/* Whether whoever reads there has to show a certificate. */
+static inline bool weir_service_asks_for_certificates(const struct weir_service *service)
+{
+    return service != NULL && service->tls_client_ca != NULL;
+}
 
 /* The collection whose command or change topic (with prefix) this is, or NULL. */
 const struct weir_collection *weir_deployment_collection_of_topic(const struct weir_deployment *deployment,

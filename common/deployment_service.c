@@ -131,6 +131,22 @@ static const struct weir_option rows[] = {
         .offset = offsetof(struct weir_service, management_listen),
         .help =
             "where /livez, /readyz and /metrics are served; by default a socket in the runtime directory"},
+    {.key = "tls.certificate",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_service, tls_certificate),
+        .help =
+            "PEM file of the certificate of the plugin's own listener (store.listen, notifier.listen) and "
+            "those between it and its CA; with it the listener speaks TLS 1.2 and 1.3 only; the content of "
+            "this and the next two files is read again at SIGHUP"},
+    {.key = "tls.key",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_service, tls_key),
+        .help = "PEM file of the certificate's private key, not encrypted"},
+    {.key = "tls.client.ca",
+        .type = WEIR_OPTION_PATH,
+        .offset = offsetof(struct weir_service, tls_client_ca),
+        .help = "PEM file of the CAs of which whoever reads there has to show a certificate, good for TLS "
+                "clients: gateways their store.tls.certificate, weirctl this service's own"},
     {.key = "state.dir",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct weir_service, state_dir),
@@ -305,6 +321,22 @@ static int check_name(
         weir_config_where(config, section, NULL), section);
 }
 
+static int check_tls(const struct weir_config *config, const char *section,
+    const struct weir_service *service, struct weir_error *err)
+{
+    const char *set = service->tls_certificate != NULL ? "tls.certificate"
+                      : service->tls_key != NULL       ? "tls.key"
+                                                       : "tls.client.ca";
+    bool whole = service->tls_certificate != NULL && service->tls_key != NULL;
+
+    if (whole ||
+        (service->tls_certificate == NULL && service->tls_key == NULL && service->tls_client_ca == NULL))
+        return 0;
+    return weir_error_set(err, WEIR_E_CONFIG, "%s: %s is nothing without %s",
+        weir_config_where(config, section, set), set,
+        service->tls_certificate == NULL ? "tls.certificate" : "tls.key");
+}
+
 /* As librdkafka will have it for the group's consumer: [kafka.consumer] comes behind [kafka]. */
 static int64_t poll_interval_ms(const struct weir_kafka_settings *kafka)
 {
@@ -348,6 +380,8 @@ static int bind_service(const struct weir_deployment *deployment, const char *se
             config, section, NULL, &weir_service_options, leave_plugin_key, plugin, service, err);
     if (code == 0)
         code = check_backoff(config, section, service, err);
+    if (code == 0)
+        code = check_tls(config, section, service, err);
     return code < 0 ? code : check_handle_timeout(deployment, section, service, err);
 }
 

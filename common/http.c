@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,6 +36,7 @@ struct weir_http {
     weir_http_handler *handler;
     void *context;
     size_t body_max;
+    struct weir_tls *tls; /* NULL: plain HTTP */
     char address[160];
     bool is_unix;
     pthread_mutex_t lock;              /* the rest */
@@ -366,18 +368,37 @@ static void describe_address(struct weir_http *http, int fd)
     }
 }
 
+/* Of a listener that speaks TLS: the credentials of this time, without which the handshake fails. */
+static void on_connection(
+    void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode code)
+{
+    struct weir_http *http = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && info != NULL && info->tls_session != NULL)
+        *slot = weir_tls_peer_new(http->tls, info->tls_session);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        weir_tls_peer_free(*slot);
+        *slot = NULL;
+    }
+}
+
 static struct MHD_Daemon *start(struct weir_http *http, const struct weir_http_settings *settings, int fd)
 {
+    static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned threads = settings->threads < 2 ? 2 : settings->threads;
     unsigned connections = settings->connections > 0 ? settings->connections : DEFAULT_CONNECTIONS;
     unsigned timeout_s = settings->timeout_s > 0 ? settings->timeout_s : DEFAULT_TIMEOUT_S;
 
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, take_request, http, MHD_OPTION_EXTERNAL_LOGGER, take_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                                (http->tls != NULL ? MHD_USE_TLS : 0),
+        0, NULL, NULL, take_request, http, MHD_OPTION_EXTERNAL_LOGGER, take_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         connections < threads ? threads : connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
         MHD_OPTION_URI_LOG_CALLBACK, request_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, http,
-        STRICT, 1, MHD_OPTION_END);
+        STRICT, 1, MHD_OPTION_NOTIFY_CONNECTION, http->tls != NULL ? on_connection : NULL, http,
+        MHD_OPTION_ARRAY, http->tls != NULL ? weir_tls_options() : none, MHD_OPTION_END);
 }
 
 int weir_http_listen(const struct weir_http_settings *settings, weir_http_handler *handler, void *context,
@@ -392,7 +413,8 @@ int weir_http_listen(const struct weir_http_settings *settings, weir_http_handle
         return weir_error_set(err, reason.code, "%s", reason.text);
     struct weir_http *http = calloc(1, sizeof(*http));
     if (http != NULL) {
-        *http = (struct weir_http){.handler = handler, .context = context, .body_max = settings->body_max};
+        *http = (struct weir_http){
+            .handler = handler, .context = context, .body_max = settings->body_max, .tls = settings->tls};
         describe_address(http, fd);
         pthread_mutex_init(&http->lock, NULL);
         pthread_cond_init(&http->over, NULL);

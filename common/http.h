@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct weir_http;
+struct weir_tls; /* common/tls.h */
 struct weir_http_request; /* opaque; alive during the handler call */
 
 const char *weir_http_method(const struct weir_http_request *request);
@@ -58,6 +59,7 @@ struct weir_http_settings {
     unsigned connections;  /* limit; 0: 256 */
     unsigned timeout_s;    /* inactivity; 0: 30 */
     size_t body_max;       /* bytes; 0: no bodies */
+    struct weir_tls *tls;  /* borrowed until the close; NULL: plain HTTP */
 };
 
 /* Starts listening. *ret_http is the caller's; handler may be called before this returns. */

@@ -1,5 +1,6 @@
-#include "gateway/tls.h"
+#include "common/tls.h"
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -27,10 +28,9 @@ struct credentials {
 };
 
 struct weir_tls {
-    const struct weir_gateway_settings *settings;
+    struct weir_tls_files files;
     pthread_mutex_t lock; /* current */
     struct credentials *current;
-    struct weir_metric *expires;
 };
 
 struct weir_tls_peer {
@@ -103,29 +103,29 @@ static int check_key(const char *path, gnutls_datum_t text, struct weir_error *e
     return code < 0 ? refuse("tls.key", path, code, err) : 0;
 }
 
-static int set_pair(struct credentials *credentials, const struct weir_gateway_settings *settings,
+static int set_pair(struct credentials *credentials, const struct weir_tls_files *files,
     gnutls_datum_t certificate, gnutls_datum_t key, struct weir_error *err)
 {
     int code = gnutls_certificate_set_x509_key_mem2(
         credentials->gnutls, &certificate, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
     return code >= 0 ? 0
                      : weir_error_set(err, WEIR_E_CONFIG, "tls.certificate = %s and tls.key = %s: %s",
-                           settings->tls_certificate, settings->tls_key, gnutls_strerror(code));
+                           files->certificate, files->key, gnutls_strerror(code));
 }
 
-static int read_pair(struct credentials *credentials, const struct weir_gateway_settings *settings,
-    time_t *ret_expires, struct weir_error *err)
+static int read_pair(struct credentials *credentials, const struct weir_tls_files *files, time_t *ret_expires,
+    struct weir_error *err)
 {
     struct weir_buffer certificate = {0}, key = {0};
-    int rc = read_text("tls.certificate", settings->tls_certificate, &certificate, err);
+    int rc = read_text("tls.certificate", files->certificate, &certificate, err);
     if (rc == 0)
-        rc = read_text("tls.key", settings->tls_key, &key, err);
+        rc = read_text("tls.key", files->key, &key, err);
     if (rc == 0)
-        rc = read_expiry(settings->tls_certificate, datum_of(&certificate), ret_expires, err);
+        rc = read_expiry(files->certificate, datum_of(&certificate), ret_expires, err);
     if (rc == 0)
-        rc = check_key(settings->tls_key, datum_of(&key), err);
+        rc = check_key(files->key, datum_of(&key), err);
     if (rc == 0)
-        rc = set_pair(credentials, settings, datum_of(&certificate), datum_of(&key), err);
+        rc = set_pair(credentials, files, datum_of(&certificate), datum_of(&key), err);
     weir_buffer_done(&certificate);
     forget(&key);
     return rc;
@@ -136,7 +136,7 @@ static int refuse_client(gnutls_session_t session, unsigned status)
 {
     gnutls_datum_t reason = {NULL, 0};
     gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &reason, 0);
-    weir_log(WEIR_LOG_INFO, "gateway.certificate-refused", "reason=%s",
+    weir_log(WEIR_LOG_INFO, "tls.certificate-refused", "reason=%s",
         reason.data != NULL ? (const char *)reason.data : "it can't be read");
     gnutls_free(reason.data);
     gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
@@ -156,10 +156,10 @@ static int verify_client(gnutls_session_t session)
 }
 
 static int read_client_ca(
-    struct credentials *credentials, const struct weir_gateway_settings *settings, struct weir_error *err)
+    struct credentials *credentials, const struct weir_tls_files *files, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
-    const char *path = settings->tls_client_ca;
+    const char *path = files->client_ca;
     credentials->asks = GNUTLS_CERT_IGNORE;
     if (path == NULL)
         return 0;
@@ -171,7 +171,7 @@ static int read_client_ca(
     if (count <= 0)
         return refuse("tls.client.ca", path, count < 0 ? count : GNUTLS_E_NO_CERTIFICATE_FOUND, err);
     gnutls_certificate_set_verify_function(credentials->gnutls, verify_client);
-    credentials->asks = settings->tls_client_required ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST;
+    credentials->asks = files->client_required ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST;
     return 0;
 }
 
@@ -184,16 +184,17 @@ static int read_files(struct weir_tls *tls, struct credentials **ret_credentials
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     }
     atomic_init(&credentials->references, 1);
-    int rc = read_pair(credentials, tls->settings, &expires, err);
+    int rc = read_pair(credentials, &tls->files, &expires, err);
     if (rc == 0)
-        rc = read_client_ca(credentials, tls->settings, err);
+        rc = read_client_ca(credentials, &tls->files, err);
     if (rc < 0) {
         unref(credentials);
         return rc;
     }
-    weir_metric_set(tls->expires, (int64_t)expires);
+    if (tls->files.expires != NULL)
+        weir_metric_set(tls->files.expires, (int64_t)expires);
     if ((int64_t)expires * 1000 <= weir_clock_wall_ms())
-        weir_log(WEIR_LOG_WARNING, "gateway.certificate-expired", "file=%s", tls->settings->tls_certificate);
+        weir_log(WEIR_LOG_WARNING, "tls.certificate-expired", "file=%s", tls->files.certificate);
     *ret_credentials = credentials;
     return 0;
 }
@@ -212,8 +213,7 @@ int weir_tls_reload(struct weir_tls *tls, struct weir_error *err)
     return 0;
 }
 
-int weir_tls_open(
-    const struct weir_gateway_settings *settings, struct weir_tls **ret_tls, struct weir_error *err)
+int weir_tls_open(const struct weir_tls_files *files, struct weir_tls **ret_tls, struct weir_error *err)
 {
     if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
         return weir_error_set(
@@ -221,10 +221,8 @@ int weir_tls_open(
     struct weir_tls *tls = calloc(1, sizeof(*tls));
     if (tls == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    tls->settings = settings;
+    tls->files = *files;
     pthread_mutex_init(&tls->lock, NULL);
-    tls->expires = weir_metric(WEIR_METRIC_GAUGE, "weir_gateway_certificate_expires_seconds", "",
-        "End of the listener's certificate, in seconds since 1970");
     int rc = weir_tls_reload(tls, err);
     if (rc < 0) {
         weir_tls_close(tls);

@@ -4,8 +4,8 @@
 #ifndef WEIR_GATEWAY_CONNECTION_H
 #define WEIR_GATEWAY_CONNECTION_H
 
+#include "common/tls.h"
 #include "gateway/settings.h"
-#include "gateway/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -9,6 +9,7 @@
 #include "common/rate.h"
 #include "common/schema.h"
 #include "common/service.h"
+#include "common/tls.h"
 #include "gateway/access.h"
 #include "gateway/command.h"
 #include "gateway/dlq.h"
@@ -22,7 +23,6 @@
 #include "gateway/read.h"
 #include "gateway/server.h"
 #include "gateway/store_tls.h"
-#include "gateway/tls.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -297,8 +297,15 @@ static int open_keys(struct weir_gateway *gateway, struct weir_error *err)
 
 static int open_tls(struct weir_gateway *gateway, struct weir_error *err)
 {
-    return gateway->settings.tls_certificate != NULL ? weir_tls_open(&gateway->settings, &gateway->tls, err)
-                                                     : 0;
+    if (gateway->settings.tls_certificate == NULL)
+        return 0;
+    const struct weir_tls_files files = {.certificate = gateway->settings.tls_certificate,
+        .key = gateway->settings.tls_key,
+        .client_ca = gateway->settings.tls_client_ca,
+        .client_required = gateway->settings.tls_client_required,
+        .expires = weir_metric(WEIR_METRIC_GAUGE, "weir_gateway_certificate_expires_seconds", "",
+            "End of the listener's certificate, in seconds since 1970")};
+    return weir_tls_open(&files, &gateway->tls, err);
 }
 
 static int check(struct weir_gateway *gateway, const char *path, struct weir_error *err)

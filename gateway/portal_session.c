@@ -1,7 +1,7 @@
 #include "gateway/portal.h"
 
+#include "common/tls.h"
 #include "gateway/connection.h"
-#include "gateway/tls.h"
 
 /* "create", … and "read": the words of scopes. */
 static const char *verb_at(int at)

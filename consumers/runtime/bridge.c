@@ -1,6 +1,7 @@
 #include "consumers/runtime/bridge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { THREADS = 2, CONNECTIONS = 1024 };
 
@@ -9,6 +10,13 @@ struct weir_http_service {
     weir_http_answer *answer;
     void *context;
 };
+
+static struct weir_tls *credentials;
+
+void weir_bridge_secure(struct weir_tls *tls)
+{
+    credentials = tls;
+}
 
 static void pass_on(void *context, const struct weir_http_request *request, struct weir_http_reply *reply)
 {
@@ -24,7 +32,11 @@ int weir_bridge_listen(const char *address, weir_http_answer *answer, void *cont
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
     service->answer = answer;
     service->context = context;
-    struct weir_http_settings settings = {.listen = address, .threads = THREADS, .connections = CONNECTIONS};
+    bool is_unix = strncmp(address, "unix:", strlen("unix:")) == 0;
+    struct weir_http_settings settings = {.listen = address,
+        .threads = THREADS,
+        .connections = CONNECTIONS,
+        .tls = is_unix ? NULL : credentials};
     int rc = weir_http_listen(&settings, pass_on, service, &service->http, err);
     if (rc < 0) {
         free(service);

@@ -6,6 +6,11 @@
 
 #include <weir/plugin.h>
 
+/* All listeners from now on speak TLS by these credentials, borrowed; NULL: plain HTTP, as Unix sockets do in
+ * any case. Of the process and no instance's: the host table's http_listen has no place for one. Before the
+ * plugin is opened. */
+void weir_bridge_secure(struct weir_tls *tls);
+
 int weir_bridge_listen(const char *address, weir_http_answer *answer, void *context,
     struct weir_http_service **ret_service, struct weir_error *err);
 const char *weir_bridge_address(const struct weir_http_service *service);

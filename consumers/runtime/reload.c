@@ -62,10 +62,23 @@ static int reload_plugin(
     return rc;
 }
 
+/* By itself: a certificate that was renewed serves new connections, whatever else is wrong. */
+static void reload_tls(const struct weir_runtime *runtime)
+{
+    const char *file = runtime->service->tls_certificate;
+    struct weir_error err = {0};
+    if (weir_tls_reload(runtime->tls, &err) < 0)
+        weir_log(WEIR_LOG_ERROR, "tls.not-reloaded", "reason=\"%s\"", err.text);
+    else
+        weir_log(WEIR_LOG_NOTICE, "tls.reloaded", "file=%s", file);
+}
+
 void weir_reload(struct weir_runtime *runtime)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
     struct weir_error err = {0};
+    if (runtime->tls != NULL)
+        reload_tls(runtime);
     int rc = weir_deployment_load(runtime->config, &deployment, &err);
     if (rc == 0)
         rc = reload_plugin(runtime, deployment, &err);

@@ -4,6 +4,7 @@
 #define WEIR_RUNTIME_RUNTIME_H
 
 #include "common/kafka.h"
+#include "common/tls.h"
 #include "consumers/runtime/assignment.h"
 #include "consumers/runtime/batch.h"
 #include "consumers/runtime/crash_note.h"
@@ -24,6 +25,7 @@ struct weir_runtime {
     char id[WEIR_INSTANCE_BYTES * 2]; /* transactional.id: service.instance */
     char cluster[WEIR_CLUSTER_BYTES]; /* "" on the dev broker and until it is known */
     char *advertised;                 /* URL, or NULL */
+    struct weir_tls *tls;             /* of the plugin's listener, or NULL */
     bool from_beginning;
 
     struct weir_plugin_loaded *loaded;

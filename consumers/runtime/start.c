@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "consumers/runtime/backoff.h"
+#include "consumers/runtime/bridge.h"
 #include "consumers/runtime/collect.h"
 #include "consumers/runtime/crash_line.h"
 #include "consumers/runtime/handling.h"
@@ -184,6 +185,22 @@ static void open_note(struct weir_runtime *runtime)
             "reason=\"%s\" consequence=\"a record that ends the process is handed out for ever\"", err.text);
 }
 
+static int open_tls(struct weir_runtime *runtime, struct weir_error *err)
+{
+    const struct weir_service *service = runtime->service;
+    if (service->tls_certificate == NULL)
+        return 0;
+    const struct weir_tls_files files = {.certificate = service->tls_certificate,
+        .key = service->tls_key,
+        .client_ca = service->tls_client_ca,
+        .client_required = service->tls_client_ca != NULL,
+        .expires = weir_metric(WEIR_METRIC_GAUGE, "weir_listener_certificate_expires_seconds", "",
+            "End of the certificate of the plugin's listener, in seconds since 1970")};
+    int rc = weir_tls_open(&files, &runtime->tls, err);
+    weir_bridge_secure(runtime->tls);
+    return rc < 0 ? weir_error_prefix(err, "[service %s]", service->name) : 0;
+}
+
 static int open_plugin(struct weir_runtime *runtime, struct weir_error *err)
 {
     char what[PATH_MAX + 32];
@@ -206,6 +223,8 @@ int weir_start(struct weir_runtime *runtime, struct weir_error *err)
 {
     open_note(runtime);
     int rc = open_batch(runtime, err);
+    if (rc == 0)
+        rc = open_tls(runtime, err);
     if (rc == 0)
         rc = open_plugin(runtime, err);
     if (rc == 0)
@@ -249,6 +268,7 @@ void weir_end(struct weir_runtime *runtime, int exit_status)
     runtime->monitor.opened = false;
     if (runtime->plugin_instance != NULL)
         runtime->plugin->close(runtime->plugin_instance);
+    weir_tls_close(runtime->tls);
     weir_wakes_done(&runtime->wakes);
     if (runtime->consumer_queue != NULL)
         rd_kafka_queue_destroy(runtime->consumer_queue);

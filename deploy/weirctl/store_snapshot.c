@@ -19,15 +19,30 @@ static size_t take_bytes(char *data, size_t size, size_t count, void *context)
 static void write_url(const struct store *store, CURL *easy, struct weir_buffer *url)
 {
     const char *listen = store->settings.listen, *port = strrchr(listen, ':');
+    const char *scheme = weir_service_scheme(store->service);
 
     if (strncmp(listen, "unix:", strlen("unix:")) == 0) {
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, listen + strlen("unix:"));
         weir_buffer_append_str(url, "http://localhost/snapshot");
     } else if (port != NULL &&
                (strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0 || port == listen))
-        weir_buffer_printf(url, "http://127.0.0.1%s/snapshot", port);
+        weir_buffer_printf(url, "%s://127.0.0.1%s/snapshot", scheme, port);
     else
-        weir_buffer_printf(url, "http://%s/snapshot", listen);
+        weir_buffer_printf(url, "%s://%s/snapshot", scheme, listen);
+}
+
+/* The service's certificate is at hand: just that one is believed, whatever name the address has in it, and
+ * it is shown, too. */
+static void use_certificate(const struct weir_service *service, CURL *easy)
+{
+    if (service->tls_certificate == NULL)
+        return;
+    curl_easy_setopt(easy, CURLOPT_CAINFO, service->tls_certificate);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    if (service->tls_client_ca == NULL)
+        return;
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, service->tls_certificate);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, service->tls_key);
 }
 
 static CURLcode post(struct store *store, CURL *easy, struct weir_buffer *answer, long *ret_status)
@@ -36,6 +51,7 @@ static CURLcode post(struct store *store, CURL *easy, struct weir_buffer *answer
     struct curl_slist *headers = NULL;
 
     write_url(store, easy, &url);
+    use_certificate(store->service, easy);
     if (store->settings.peer_secret != NULL) {
         weir_buffer_printf(&peer, "Weir-Peer: %s", store->settings.peer_secret);
         headers = curl_slist_append(NULL, peer.data);

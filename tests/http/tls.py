@@ -7,9 +7,10 @@ import ssl
 import subprocess
 import threading
 import time
+from urllib.parse import urlsplit
 
 from lifecycle import EX_CONFIG, ends_with
-from stage import Client, Failed, Stage, check, equal, request, wait_for
+from stage import Client, Failed, Stage, StoreStage, check, equal, request, wait_for
 
 KEY = "a-key"
 
@@ -140,7 +141,7 @@ second cn=two orders:read
                     got = stage.status(name, method, paths[method], key, version)
                     equal((name, key, method, got), (name, key, method, status), "status")
         for reason in ("issuer is unknown", "expired", "intended purpose"):
-            check(re.search(f"gateway.certificate-refused .*{reason}", stage.log()), f"no word of a certificate that is {reason}")
+            check(re.search(f"tls.certificate-refused .*{reason}", stage.log()), f"no word of a certificate that is {reason}")
         principals = [record["headers"]["weir-principal"] for record in stage.records()]
         equal(set(principals), {"shop", "robot", "first", "key"}, "principals")
 
@@ -283,6 +284,60 @@ def case_stores_by_tls():
         stage._lines["gateway"] = ["store.tls.ca = /nonexistent"]
         stage.write_conf()
         ends_with(stage, EX_CONFIG, "store.tls.ca = /nonexistent")
+
+
+def read_positions(stage, name=None):
+    """What the store's own listener answers to who shows that certificate: its serial number and the status; or "refused"."""
+    context = ssl.create_default_context(cafile=stage.folder / "ca.pem")
+    if name:
+        context.load_cert_chain(stage.folder / f"{name}.pem", stage.folder / f"{name}.key")
+    try:
+        with Client(urlsplit(stage.store.url).port) as client:
+            client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
+            return client.socket.getpeercert()["serialNumber"], client.send(request("GET", "/positions")).reply().status
+    except (ssl.SSLError, ConnectionError):
+        return "refused"
+
+
+def reload_store(stage, event):
+    before = stage.keeper.log.read_text().count(event)
+    stage.keeper.signal(signal.SIGHUP)
+    wait_for(event, 10, lambda: stage.keeper.log.read_text().count(event) > before)
+
+
+def case_the_store_speaks_tls():
+    """The store's own listener with certificates on both sides: who is answered, and renewal by SIGHUP while it runs."""
+    stage = StoreStage()
+    ca, other = Authority(stage.folder, "ca"), Authority(stage.folder, "other")
+    ca.sign("gateway")
+    other.sign("stranger")
+    ca.sign("store", names="DNS:localhost,IP:127.0.0.1", usage="serverAuth,clientAuth")
+    files = {"certificate": "store.pem", "key": "store.key", "client.ca": "ca.pem"}
+    stage._more += "".join(f"tls.{name} = {stage.folder}/{file}\n" for name, file in files.items())
+    files = {"ca": "ca.pem", "certificate": "gateway.pem", "key": "gateway.key"}
+    stage._lines["gateway"] += [f"store.tls.{name} = {stage.folder}/{file}" for name, file in files.items()]
+    stage.store.url = stage.store.url.replace("http:", "https:")
+    stage.write_conf()
+    with stage.start():
+        equal(stage.call("PUT", "/v1/orders/o-1", "{}", headers=[("Prefer", "wait=8")]).status, 201, "a command that is waited for")
+        equal(stage.call("GET", "/v1/orders/o-1").status, 200, "a document, by the gateway")
+        before, status = read_positions(stage, "gateway")
+        equal(status, 200, "with the gateway's certificate")
+        equal([read_positions(stage, name) for name in (None, "stranger")], ["refused"] * 2, "with no certificate, and with another CA's")
+        with Client(urlsplit(stage.store.url).port) as plain:
+            check(plain.send(request("GET", "/positions")).is_closed(), "plain HTTP is answered")
+        ca.sign("store", names="DNS:localhost,IP:127.0.0.1", usage="serverAuth,clientAuth")
+        reload_store(stage, "tls.reloaded")
+        after, status = read_positions(stage, "gateway")
+        check(status == 200 and after != before, f"the renewed certificate: {status}, {before} and {after}")
+        (stage.folder / "store.key").write_bytes(b"nothing")
+        reload_store(stage, "tls.not-reloaded")
+        equal(read_positions(stage, "gateway"), (after, 200), "with a broken key")
+        equal(stage.call("GET", "/v1/orders/o-1").status, 200, "a document at the end")
+        check(stage.keeper.metric("weir_listener_certificate_expires_seconds") > time.time(), "the certificate's end")
+        equal(stage.keeper.stop(), 0, "exit code of the store")
+        equal(stage.keeper.start().wait_ended(20), EX_CONFIG, "exit code of a store with a broken key")
+        check("[service store]: tls.key = " in stage.keeper.log.read_text(), "why it ended")
 
 
 def case_suspended_at_the_end():

@@ -1,5 +1,7 @@
 #include "consumers/plugins/notifier/reads.h"
 
+#include "common/deployment.h"
+
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +104,9 @@ int weir_reads_open(struct weir_notifier *notifier, struct weir_error *err)
     int code = host->http_listen(settings->listen, answer, notifier, &notifier->http, err);
     if (code < 0)
         return code;
-    snprintf(url, sizeof(url), "http://%s", host->http_address(notifier->http));
+    snprintf(url, sizeof(url), "%s://%s",
+        weir_service_scheme(weir_deployment_service(host->deployment, host->service)),
+        host->http_address(notifier->http));
     host->advertise(host->context, settings->advertise != NULL ? settings->advertise : url);
     return 0;
 }

@@ -151,11 +151,13 @@ const struct weir_option weir_notifier_options[WEIR_NOTIFIER_OPTION_COUNT] = {
         .type = WEIR_OPTION_ADDRESS,
         .offset = MEMBER(listen),
         .help = "address of the reads, which tell what became of mails; beyond loopback only with "
-                "notifier.peer.secret; default: there are none"},
+                "notifier.peer.secret or tls.client.ca; default: there are none"},
     {.key = "advertise",
         .type = WEIR_OPTION_URL,
         .offset = MEMBER(advertise),
-        .help = "URL at which others reach the reads; default: http:// and the address of notifier.listen"},
+        .help =
+            "URL at which others reach the reads; default: http://, with tls.certificate https://, and the "
+            "address of notifier.listen"},
     {.key = "peer.secret",
         .type = WEIR_OPTION_SECRET,
         .offset = MEMBER(peer_secret),
@@ -223,14 +225,6 @@ bool weir_notifier_needs_tls(const struct weir_notifier_settings *settings, cons
            (settings->starttls == WEIR_STARTTLS_AUTO && !is_loopback(server));
 }
 
-static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *service)
-{
-    for (size_t i = 0; deployment != NULL && i < deployment->service_count; i++)
-        if (strcmp(deployment->services[i].name, service) == 0)
-            return &deployment->services[i];
-    return NULL;
-}
-
 static bool lists(char *const *topics, const char *topic)
 {
     for (; topics != NULL && *topics != NULL; topics++)
@@ -242,7 +236,7 @@ static bool lists(char *const *topics, const char *topic)
 bool weir_notifier_takes(
     const struct weir_deployment *deployment, const char *service, const struct weir_notify *notify)
 {
-    const struct weir_service *found = find_service(deployment, service);
+    const struct weir_service *found = weir_deployment_service(deployment, service);
 
     if (notify->topic != NULL)
         return found != NULL && lists(found->topics, notify->topic);
@@ -263,7 +257,7 @@ static bool is_changes(const struct weir_deployment *deployment, const char *top
 const char *weir_notifier_foreign_topic(
     const struct weir_deployment *deployment, const char *service, uint32_t source)
 {
-    const struct weir_service *found = find_service(deployment, service);
+    const struct weir_service *found = weir_deployment_service(deployment, service);
 
     if (found == NULL || found->source_topics == NULL || is_changes(deployment, found->source_topics[source]))
         return NULL;
@@ -328,7 +322,7 @@ static int check_security(const struct weir_notifier_settings *settings, struct 
 int weir_notifier_ledger_path(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, char *out, struct weir_error *err)
 {
-    const struct weir_service *found = find_service(deployment, service);
+    const struct weir_service *found = weir_deployment_service(deployment, service);
     const char *folder = found != NULL && found->state_dir != NULL ? found->state_dir : "/var/lib/weir";
     bool dev = deployment != NULL && deployment->kafka.dev;
 
@@ -342,7 +336,7 @@ int weir_notifier_ledger_path(const struct weir_notifier_settings *settings,
 
 int64_t weir_notifier_drain_ms(const struct weir_deployment *deployment, const char *service)
 {
-    const struct weir_service *found = find_service(deployment, service);
+    const struct weir_service *found = weir_deployment_service(deployment, service);
     return found != NULL ? found->drain_timeout_ms : DRAIN_TIMEOUT_MS;
 }
 
@@ -364,7 +358,7 @@ static int check_drain(const struct weir_notifier_settings *settings,
 static int check_timeout(const struct weir_notifier_settings *settings,
     const struct weir_deployment *deployment, const char *service, struct weir_error *err)
 {
-    const struct weir_service *found = find_service(deployment, service);
+    const struct weir_service *found = weir_deployment_service(deployment, service);
     int64_t handle_ms = found != NULL ? found->handle_timeout_ms : HANDLE_TIMEOUT_MS;
     if (settings->timeout_ms * 2 <= handle_ms)
         return check_drain(settings, deployment, service, err);
@@ -397,8 +391,10 @@ int weir_notifier_settings_check(const struct weir_notifier_settings *settings,
     if (code == 0)
         code = check_security(settings, err);
     if (code == 0 && settings->listen != NULL && !weir_address_is_loopback(settings->listen) &&
-        settings->peer_secret == NULL)
+        settings->peer_secret == NULL &&
+        !weir_service_asks_for_certificates(weir_deployment_service(deployment, service)))
         code = weir_error_set(err, WEIR_E_CONFIG,
-            "notifier.listen = %s: beyond loopback the reads need a notifier.peer.secret", settings->listen);
+            "notifier.listen = %s: beyond loopback the reads need a notifier.peer.secret or a tls.client.ca",
+            settings->listen);
     return code < 0 ? code : check_timeout(settings, deployment, service, err);
 }

@@ -9,7 +9,8 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .type = WEIR_OPTION_PATH,
         .fallback = "/var/lib/weir/store/db",
         .offset = offsetof(struct weir_store_settings, path),
-        .help = "folder of the documents; one process has it open; backups begin beside it, as PATH.snapshot; on the "
+        .help = "folder of the documents; one process has it open; backups begin beside it, as "
+                "PATH.snapshot; on the "
                 "dev broker PATH.dev, fresh at each start"},
     {.key = "memory",
         .type = WEIR_OPTION_SIZE,
@@ -22,13 +23,12 @@ const struct weir_option weir_store_options[WEIR_STORE_OPTION_COUNT] = {
         .type = WEIR_OPTION_ADDRESS,
         .fallback = "127.0.0.1:8090",
         .offset = offsetof(struct weir_store_settings, listen),
-        .help = "address of the reads; beyond loopback only with store.peer.secret"},
+        .help = "address of the reads; beyond loopback only with store.peer.secret or tls.client.ca"},
     {.key = "advertise",
         .type = WEIR_OPTION_URL,
         .offset = offsetof(struct weir_store_settings, advertise),
-        .help = "URL at which gateways reach the reads; default: http:// and the address of store.listen, "
-                "which has "
-                "to be one host's then"},
+        .help = "URL at which gateways reach the reads; default: http://, with tls.certificate https://, and "
+                "the address of store.listen, which has to be one host's then"},
     {.key = "free.min",
         .type = WEIR_OPTION_SIZE,
         .fallback = "1GiB",
@@ -67,17 +67,9 @@ static bool is_command_topic(const struct weir_deployment *deployment, const cha
     return false;
 }
 
-static const struct weir_service *find_service(const struct weir_deployment *deployment, const char *name)
-{
-    for (size_t i = 0; i < deployment->service_count; i++)
-        if (strcmp(deployment->services[i].name, name) == 0)
-            return &deployment->services[i];
-    return NULL;
-}
-
 static int check_topics(const struct weir_deployment *deployment, const char *name, struct weir_error *err)
 {
-    const struct weir_service *service = find_service(deployment, name);
+    const struct weir_service *service = weir_deployment_service(deployment, name);
 
     if (service == NULL || service->source_topics == NULL)
         return 0;
@@ -106,10 +98,12 @@ int weir_store_settings_check(const void *settings, const struct weir_deployment
 {
     const struct weir_store_settings *own = settings;
 
-    if (!weir_address_is_loopback(own->listen) && own->peer_secret == NULL)
+    if (!weir_address_is_loopback(own->listen) && own->peer_secret == NULL &&
+        !weir_service_asks_for_certificates(weir_deployment_service(deployment, service)))
         return weir_error_set(err, WEIR_E_CONFIG,
-            "[service %s] store.listen = %s: beyond loopback the reads need a store.peer.secret", service,
-            own->listen);
+            "[service %s] store.listen = %s: beyond loopback the reads need a store.peer.secret or a "
+            "tls.client.ca",
+            service, own->listen);
     if (own->advertise == NULL && !names_a_host(own->listen))
         return weir_error_set(err, WEIR_E_CONFIG,
             "[service %s] store.listen = %s: gateways can't be told of it; set store.advertise to a URL that "

@@ -13,7 +13,7 @@ struct weir_store_settings {
     char *path;
     int64_t memory_bytes;
     char *listen;
-    char *advertise; /* NULL: http:// and the address that it listens on */
+    char *advertise; /* NULL: the address that it listens on */
     int64_t free_min_bytes;
     char *peer_secret; /* NULL: none asked for */
     bool standby;

@@ -154,7 +154,9 @@ static int listen_for_reads(struct weir_store *store, struct weir_error *err)
     int r = host->http_listen(store->settings->listen, weir_store_answer, store, &store->http, err);
     if (r < 0)
         return r;
-    snprintf(url, sizeof(url), "http://%s", host->http_address(store->http));
+    snprintf(url, sizeof(url), "%s://%s",
+        weir_service_scheme(weir_deployment_service(host->deployment, host->service)),
+        host->http_address(store->http));
     host->advertise(host->context, store->settings->advertise != NULL ? store->settings->advertise : url);
     return 0;
 }
