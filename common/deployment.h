@@ -173,6 +173,8 @@ static inline bool weir_service_asks_for_certificates(const struct weir_service 
 const struct weir_collection *weir_deployment_collection_of_topic(const struct weir_deployment *deployment,
     const char *topic);
 
+/* [a-z][a-z0-9-]{0,62}: names of collections, services and plugins, so that they are sound in topics, paths and URLs. */
+bool weir_deployment_is_name(const char *name);
 /* Whether text is a path of the gateway as an operator may choose one, like /staging or /api/product: letters, digits, _ and -
  * between slashes, and none at the end. */
 bool weir_deployment_is_path(const char *text);

@@ -24,9 +24,6 @@ void weir_deployment_free_notifies(struct weir_deployment *deployment);
 int weir_deployment_load_subscriptions(struct weir_deployment *deployment, struct weir_error *err);
 void weir_deployment_free_subscriptions(struct weir_deployment *deployment);
 
-/* [a-z][a-z0-9-]{0,62}: names of collections and services, so that they are sound in topics, paths and URLs. */
-bool weir_deployment_is_name(const char *name);
-
 /* prefix + name + suffix, within Kafka's limit. The caller frees *ret_topic. */
 int weir_deployment_topic_name(const struct weir_deployment *deployment, const char *name, const char *suffix,
     char **ret_topic, struct weir_error *err);

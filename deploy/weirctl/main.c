@@ -37,6 +37,8 @@ static const struct command commands[] = {
         "write the documents to a change log that has not all of them", &store_flags},
     {"store", "reset", store_reset_run, "", "remove the documents; they are built again from the change log",
         &store_flags},
+    {"new", "plugin", new_plugin_run, "NAME", "write a microservice to begin with into the new folder NAME",
+        .unconfigured = true},
 };
 
 enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -100,6 +102,8 @@ static int run_command(const struct arguments *arguments, struct weir_error *err
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
 
+    if (arguments->command != NULL && arguments->command->unconfigured)
+        return arguments->command->run(&(struct weirctl){.arguments = arguments}, err);
     int code = weir_deployment_load(arguments->config_path, &deployment, err);
     if (code < 0)
         return code;

@@ -31,6 +31,7 @@ struct command {
     const char *help;
     const struct flag_table *flags; /* beside those that every command takes; NULL: none */
     bool alone;                     /* may be named by its verb alone */
+    bool unconfigured;              /* reads no configuration: it is run with arguments only */
 };
 
 /* What the command line asked for, before anything is opened. */
@@ -85,6 +86,8 @@ weirctl_command_fn store_restore_run;
 weirctl_command_fn store_verify_run;
 weirctl_command_fn store_republish_run;
 weirctl_command_fn store_reset_run;
+
+weirctl_command_fn new_plugin_run;
 
 extern const struct flag_table store_flags;
 extern const struct flag_table acl_flags, dlq_flags, group_flags;

@@ -14,6 +14,8 @@ completed() { # WORD...: the last one is being typed
 test_groups_and_verbs() {
   equals "groups" "topics" "$(completed to)"
   equals "verbs" "plan apply check" "$(completed topics '')"
+  equals "new" "new" "$(completed ne)"
+  equals "what may be new" "plugin" "$(completed new '')"
   equals "verbs behind a flag" "redrive" "$(completed --json dlq re)"
 }
 
