@@ -83,7 +83,7 @@ static void append_session(const struct weir_request *request, struct weir_buffe
     }
     weir_buffer_append_str(out, "],\"dlq\":[");
     append_letter_rights(request, out);
-    weir_buffer_append_str(out, "]}\n");
+    weir_buffer_printf(out, "],\"feed\":%s}\n", gateway->settings.feed ? "true" : "false");
 }
 
 enum weir_step weir_portal_session(struct weir_request *request)

@@ -17,7 +17,8 @@ bootstrap.servers = {kafka}
 [gateway]
 listen = {gateway}
 management.listen = {management}
-{store_url}
+feed = on
+{urls}
 [collection orders]
 key = orderID
 partitions = 6
@@ -52,8 +53,11 @@ notifier.smtp = {smtp}
 notifier.from = orders@example.com
 notifier.to = team@example.com
 notifier.hostname = demo.example.com
+notifier.listen = {notifier}
 """
 DEV = "dev = true\n"
+# Who owns what is asked of Kafka, and the dev broker can't tell.
+URLS = "store.url = http://{store}\nnotifier.url = http://{notifier}\n"
 REAL = "replication.factor = 1\nmin.insync.replicas = 1\n"
 
 
@@ -163,7 +167,7 @@ class Stack:
         self.kafka = kafka
         if not hasattr(self, "gateway"):
             self.gateway, self.management = free_address(8080), free_address(8081)
-            self.store = free_address(8090)
+            self.store, self.notifier = free_address(8090), free_address()
             self.store_management, self.notifier_management = free_address(), free_address()
             self.secret = secrets.token_hex(32)
         # The store's free-space floor guards production disks; a demonstration of 100 orders does not need 1 GiB.
@@ -173,7 +177,7 @@ class Stack:
                 kafka=kafka, cluster=REAL if self.real_kafka else DEV, gateway=self.gateway,
                 management=self.management, folder=self.folder, store=self.store, smtp=self.smtp, secret=self.secret,
                 store_management=self.store_management, notifier_management=self.notifier_management,
-                store_url="" if self.real_kafka else "store.url = http://%s\n" % self.store,
+                notifier=self.notifier, urls="" if self.real_kafka else URLS.format(store=self.store, notifier=self.notifier),
                 free="store.free.min = 64MiB\n"))
 
     def start_dev_broker(self):

@@ -42,10 +42,10 @@ async function read(response) {
 }
 
 /**
- * One request. path: below the gateway's base, or a whole path as Location and Link give it. Answers {status, headers,
- * data}; throws a Problem. text: a body that is JSON text already. signal: ends it early, with an AbortError.
+ * One request. path: below the gateway's base, or a whole path as Location and Link give it. Answers the Response, whose body
+ * is still to be read; throws a Problem. text: a body that is JSON text already. signal: ends it early, with an AbortError.
  */
-export async function call(method, where, { body, text, type = "application/json", headers = {}, signal } = {}) {
+export async function send(method, where, { body, text, type = "application/json", headers = {}, signal } = {}) {
   const sent = { ...headers };
   if (key.get()) sent.Authorization = `Bearer ${key.get()}`;
   const content = body === undefined ? text : JSON.stringify(body);
@@ -59,9 +59,14 @@ export async function call(method, where, { body, text, type = "application/json
     if (isLeft(error)) throw error;
     throw new Problem(0, { detail: "the gateway was not reached" });
   }
-  const data = await read(response);
-  if (!response.ok) throw new Problem(response.status, data || {}, response.headers);
-  return { status: response.status, headers: response.headers, data };
+  if (!response.ok) throw new Problem(response.status, (await read(response)) || {}, response.headers);
+  return response;
+}
+
+/** A request whose answer is JSON: {status, headers, data}. Else as send. */
+export async function call(method, where, options) {
+  const response = await send(method, where, options);
+  return { status: response.status, headers: response.headers, data: await read(response) };
 }
 
 /** The path of the next page, out of a Link header; undefined at the end. */

@@ -30,9 +30,20 @@ export function outcomeStep(outcome) {
   return { state, title: (outcome.outcome === "stored" && changes[outcome.op]) || title, at: outcome.ts_ms, detail };
 }
 
-function requestSteps({ accepted: begin, executions, ended }) {
+const mailTitles = { sent: ["good", "Mailed"], failed: ["bad", "Not mailed"], suppressed: ["good", "Not mailed, as its reader wishes"] };
+
+/** The step that a mail of a journey is. */
+export function mailStep(mail) {
+  const [state, title] = mailTitles[mail.status] || ["waiting", mail.status];
+  return { state, title, at: mail.ts_ms, detail: joined([mail.recipient && `to ${mail.recipient}`, mail.reply]) };
+}
+
+/** While none was sent yet. */
+export const mailAwaited = { state: "waiting", title: "Waiting for its mail" };
+
+function requestSteps({ accepted: begin, executions, ended, mails = [] }) {
   const begun = { state: "good", title: "Accepted", at: begin.ts_ms, detail: joined([`at ${begin.at}`, executions > 1 && `carried out ${executions} times`]) };
-  return [begun, outcomeStep(ended)];
+  return [begun, outcomeStep(ended), ...mails.map(mailStep)];
 }
 
 /** The steps of …/{key}:journey, the oldest first. */

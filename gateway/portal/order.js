@@ -8,7 +8,7 @@ import { may } from "./session.js";
 import { timeline } from "./timeline.js";
 import { outcomes, recall } from "./watch.js";
 
-const STATUSES = ["CREATED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"];
+const STATUSES = ["CREATED", "CONFIRMED", "REJECTED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"];
 const WAIT = { Prefer: "wait=8" };
 
 function journeyCard(journey) {

@@ -3,12 +3,12 @@ import { call, newCommandKey, path, Problem } from "./api.js";
 import { h } from "./dom.js";
 import { field, form, valueOf } from "./fields.js";
 import { money, totalOf } from "./format.js";
-import { accepted, outcomeStep } from "./journey.js";
+import { accepted, mailAwaited, mailStep, outcomeStep } from "./journey.js";
 import { freeLines } from "./lines.js";
 import { productLines } from "./products.js";
 import { collection, may } from "./session.js";
 import { timeline } from "./timeline.js";
-import { outcomes, remember } from "./watch.js";
+import { mails, outcomes, remember } from "./watch.js";
 
 export const name = "place";
 export const title = "Place an order";
@@ -34,16 +34,22 @@ function commandKeys() {
   };
 }
 
+/** Pending, stored, mailed: each when it happens. */
 async function follow(answer, place, signal) {
   const { request_id: id, position, key } = answer.data;
-  const steps = [accepted(id, position)];
   const where = answer.headers.get("Location");
-  const draw = (step) => place.replaceChildren(timeline([...steps, step]));
+  const steps = [accepted(id, position)];
+  const draw = (...more) => place.replaceChildren(timeline([...steps, ...more]));
   if (!where) return draw({ state: "good", title: "Handed on", detail: "no store keeps orders here" });
   remember(key, where);
-  draw(outcomeStep({ outcome: "pending" }));
-  for await (const outcome of outcomes(where, signal)) draw(outcomeStep(outcome));
-  return undefined;
+  let last = { outcome: "pending" };
+  draw(outcomeStep(last));
+  for await (last of outcomes(where, signal)) draw(outcomeStep(last));
+  if (last.outcome !== "stored" || !may("orders", "read")) return undefined;
+  steps.push(outcomeStep(last));
+  let sent = [];
+  for await (sent of mails(key, id, signal)) draw(...(sent.length > 0 ? sent.map(mailStep) : [mailAwaited]));
+  return draw(...sent.map(mailStep));
 }
 
 function showAccepted(content, answer, again, signal) {

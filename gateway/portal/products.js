@@ -1,11 +1,13 @@
 // What is ordered, chosen among the products, whose stock is kept up to date while they are shown.
-import { call, nextPage, path, rest } from "./api.js";
+import { call, isLeft, nextPage, path, rest } from "./api.js";
 import { h, table, uniqueName } from "./dom.js";
+import { changes } from "./feed.js";
 import { cell, money } from "./format.js";
-import { collection } from "./session.js";
+import { collection, hasFeed } from "./session.js";
 
 const FRESH_MS = 5000;
 const PAGES_MAX = 5;
+const LIVE = "The stock is live: it changes here when it changes.";
 
 const idOf = (product) => product[collection("products").key];
 
@@ -19,6 +21,8 @@ async function load(signal) {
   }
   return products;
 }
+
+const asOfNow = () => `Stock as of ${new Date().toLocaleTimeString()}.`;
 
 function makeRow(product) {
   const id = uniqueName("product");
@@ -36,18 +40,38 @@ function itemsOf(rows) {
   });
 }
 
-/** Until the view is left, or shows something else. */
-async function keepFresh(rows, told, signal) {
-  for (await rest(FRESH_MS, signal); !signal.aborted; await rest(FRESH_MS, signal)) {
-    if (!told.isConnected) return;
-    if (document.hidden) continue;
-    try {
-      const now = new Map((await load(signal)).map((product) => [idOf(product), product]));
-      rows.forEach((row) => { row.stock.textContent = now.has(idOf(row.product)) ? cell(now.get(idOf(row.product)).stock) : "gone"; });
-      told.textContent = `Stock as of ${new Date().toLocaleTimeString()}.`;
-    } catch (problem) {
-      if (problem.status !== undefined) told.textContent = "The stock could not be read anew; it may be old.";
+const showStock = (row, product) => { row.stock.textContent = product ? cell(product.stock) : "gone"; };
+
+async function readAnew(rows, told, signal) {
+  try {
+    const now = new Map((await load(signal)).map((product) => [idOf(product), product]));
+    rows.forEach((row) => showStock(row, now.get(idOf(row.product))));
+    told.textContent = asOfNow();
+  } catch (problem) {
+    if (problem.status !== undefined) told.textContent = "The stock could not be read anew; it may be old.";
+  }
+}
+
+/** Shows each change when it happens, until the stream ends. */
+async function follow(rows, told, signal) {
+  const byId = new Map(rows.map((row) => [idOf(row.product), row]));
+  try {
+    for await (const change of changes(path("products", undefined, "changes"), signal)) {
+      if (!told.isConnected) return;
+      if (change === null && told.textContent !== LIVE) await readAnew(rows, told, signal);
+      if (change !== null && byId.has(change.key)) showStock(byId.get(change.key), change.after);
+      told.textContent = LIVE;
     }
+  } catch (error) {
+    if (error.status === undefined && !isLeft(error)) throw error;
+  }
+}
+
+/** By the change feed; by asking again where there is none, or it is interrupted. Until the view is left, or shows something else. */
+async function keepFresh(rows, told, signal) {
+  for (await rest(0, signal); told.isConnected && !signal.aborted; await rest(FRESH_MS, signal)) {
+    if (hasFeed()) await follow(rows, told, signal);
+    if (told.isConnected && !signal.aborted && !document.hidden) await readAnew(rows, told, signal);
   }
 }
 
@@ -56,7 +80,7 @@ export async function productLines(signal) {
   const products = await load(signal);
   if (products.length === 0) return null;
   const rows = products.map(makeRow);
-  const told = h("p", { class: "dim" }, `Stock as of ${new Date().toLocaleTimeString()}.`);
+  const told = h("p", { class: "dim" }, asOfNow());
   keepFresh(rows, told, signal);
   const element = h("div", {},
     table("Products", ["Product", "Price", "In stock", "Quantity"],

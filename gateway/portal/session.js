@@ -25,6 +25,9 @@ export function may(name, verb) {
 /** Whether the key may read or redrive dead letters, where they are told of. */
 export const mayLetters = (verb) => session.dlq.includes(verb);
 
+/** Whether the gateway tells what changes, as it changes. */
+export const hasFeed = () => session.feed === true;
+
 /** The page that asks for a key. entered() is called once the gateway knows it. */
 export function signIn(main, entered) {
   const secret = field("Access key", "", { type: "password", required: true, autocomplete: "current-password",

@@ -3,7 +3,7 @@ import json
 import re
 import urllib.request
 
-from stage import ACTION_MS, DESK, PHONE, Visit, check, equal, wait_until
+from stage import ACTION_MS, DESK, PHONE, ROOT, Visit, check, equal, wait_until
 
 MAIL_S = STORED_S = 30
 PAGE = 25
@@ -56,7 +56,7 @@ def case_other_tab_is_not_signed_in(browser, stack):
 
 
 def case_typed_order(browser, stack):
-    """What does not fit is told at its field, the mended order is followed until it is stored, and its mail arrives."""
+    """What does not fit is told at its field, the mended order is followed until it is stored and mailed, and its mail arrives."""
     visit = Visit(browser, stack, expected=[422]).open(key="clerk")
     visit.heading("Place an order")
     visit.page.get_by_label("Mail address").fill("no address")
@@ -75,6 +75,8 @@ def case_typed_order(browser, stack):
     place_one(visit, "typed-1")
     visit.sees("Order typed-1 is accepted")
     visit.sees("version 1")
+    visit.sees("to team@example.com")
+    equal(visit.steps(), ["Accepted", "Stored: created", "Mailed"], "what became of it")
     visit.check_accessible("an accepted order")
     visit.picture("order-accepted")
     visit.page.get_by_role("link", name="See the order").click()
@@ -85,6 +87,37 @@ def case_typed_order(browser, stack):
     visit.close()
     equal(stack.call("GET", "/v1/orders/typed-1")["total"], 9.95, "the stored total")
     wait_until("the order's mail", MAIL_S, lambda: any("typed-1" in mail for mail in stack.mails()), stack.alive)
+
+
+def case_outcome_as_it_happens(browser, stack):
+    """Pending, stored, waiting for its mail, mailed: each is shown when it is so, and again on the order's page."""
+    visit = Visit(browser, stack).open(key="clerk")
+    visit.heading("Place an order")
+    held = []
+    visit.page.route("**/v1/requests/**", lambda route: held.append(route), times=1)
+    place_one(visit, "live-1")
+    visit.sees("Waiting for the store")
+    wait_until("the question what became of it", STORED_S, lambda: visit.page.evaluate("1") and held, stack.alive)
+    visit.page.route("**/v1/orders/live-1:journey", without_mails, times=1)
+    held[0].continue_()
+    visit.sees("Waiting for its mail")
+    equal(visit.steps(), ["Accepted", "Stored: created", "Waiting for its mail"], "before the mail")
+    visit.sees("to team@example.com")
+    equal(visit.steps(), ["Accepted", "Stored: created", "Mailed"], "after the mail")
+    visit.page.get_by_role("link", name="See the order").click()
+    visit.heading("Order live-1")
+    visit.sees("to team@example.com")
+    equal(visit.steps(), ["Accepted", "Stored: created", "Mailed"], "on the order's page")
+    visit.close()
+
+
+def without_mails(route):
+    """The journey as it is before the notifier has sent anything."""
+    reply = route.fetch()
+    journey = reply.json()
+    for request in journey["requests"]:
+        request["mails"] = []
+    route.fulfill(response=reply, json=journey)
 
 
 def case_lines_by_keyboard(browser, stack):
@@ -150,7 +183,7 @@ def case_journey(browser, stack):
     visit = Visit(browser, stack).open("#/orders/way-1", key="clerk")
     visit.heading("Order way-1")
     visit.sees("Put aside as a dead letter")
-    steps = visit.page.get_by_role("region", name="Journey").locator("li strong").all_inner_texts()
+    steps = [step for step in visit.steps() if step != "Mailed"]  # which comes when it comes
     ends = ["Stored: created", "Stored: changed", "Rejected", "Put aside as a dead letter"]
     equal(steps, [step for end in ends for step in ("Accepted", end)], "the way of the order")
     visit.sees("/status:")
@@ -296,6 +329,23 @@ def case_changed_meanwhile(browser, stack):
     visit.close()
 
 
+def case_statuses(browser, stack):
+    """An order that the inventory confirmed or rejected is shown as such, and each status of the schema can be chosen."""
+    stack.call("PUT", "/v1/orders/stock-1", {"customerID": "ada", "total": 1, "status": "CONFIRMED"})
+    visit = Visit(browser, stack).open("#/orders/stock-1", key="clerk")
+    visit.heading("Order stock-1")
+    status = visit.page.get_by_role("combobox", name="Status")
+    status.wait_for()
+    equal(status.input_value(), "CONFIRMED", "the status as it is")
+    schema = json.loads((ROOT / "schemas" / "orders.schema.json").read_text())
+    equal(sorted(status.locator("option").all_inner_texts()), sorted(schema["properties"]["status"]["enum"]), "what can be chosen")
+    status.select_option("REJECTED")
+    visit.press("Save")
+    visit.sees("version 2")
+    equal(stack.call("GET", "/v1/orders/stock-1")["status"], "REJECTED", "the stored status")
+    visit.close()
+
+
 def link_in(mails, address):
     """The confirming link of the mail to the address."""
     mail = next((mail for mail in mails if re.search(rf"^To:.*{re.escape(address)}", mail, re.M)), "")
@@ -438,19 +488,28 @@ PRODUCTS = {
 
 
 def case_products(browser, stack):
-    """The last one: there are products from here on. Their stock follows what happens elsewhere."""
+    """From here on there are products. Their stock is told by the change feed, without being asked for; a quantity that does not fit
+    is told at its product."""
     for sku, product in PRODUCTS.items():
         stack.call("PUT", f"/v1/products/{sku}", product)
-    visit = Visit(browser, stack).open(key="clerk")
+    visit = Visit(browser, stack, expected=[422]).open(key="clerk")
     visit.heading("Place an order")
     row = visit.page.get_by_role("row", name="Fountain pen")
     row.get_by_text("12", exact=True).wait_for()
+    visit.sees("The stock is live")
+    asked = []
+    visit.page.on("request", lambda request: asked.append(request.url))
     stack.call("POST", "/v1/products/SKU-2:adjust", {"stock": -5})
     row.get_by_text("7", exact=True).wait_for()
+    equal(asked, [], "requests until the new stock was shown")
     visit.press("Place the order")
     visit.page.get_by_label("Customer").fill("ada")
     visit.press("Place the order")
     visit.sees("An order has at least one article")
+    visit.page.get_by_label("Quantity of Fountain pen").fill("2000000000")
+    visit.press("Place the order")
+    visit.sees("Something does not fit")
+    equal(visit.page.get_by_label("Quantity of Fountain pen").get_attribute("aria-invalid"), "true", "the quantity is marked")
     visit.page.get_by_label("Quantity of Fountain pen").fill("2")
     visit.page.get_by_label("Quantity of Ink, blue-black").fill("3")
     visit.sees("97.70 EUR")
@@ -463,6 +522,39 @@ def case_products(browser, stack):
     order = stack.call("GET", "/v1/orders/goods-1")
     equal((order["total"], order["currency"]), (97.7, "EUR"), "total")
     equal([item["sku"] for item in order["items"]], ["SKU-2", "SKU-3"], "articles")
+
+
+def feed_is_off(route):
+    reply = route.fetch()
+    route.fulfill(response=reply, json={**reply.json(), "feed": False})
+
+
+def case_stock_without_feed(browser, stack):
+    """Where there is no change feed the stock is asked for again."""
+    visit = Visit(browser, stack).open()
+    visit.page.route("**/portal/session", feed_is_off)
+    asked = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    visit.sign_in("clerk")
+    row = visit.page.get_by_role("row", name="Field notebook")
+    row.get_by_text("120", exact=True).wait_for()
+    stack.call("POST", "/v1/products/SKU-1:adjust", {"stock": 3})
+    row.get_by_text("123", exact=True).wait_for()
+    visit.sees("Stock as of")
+    equal([url for url in asked if ":changes" in url], [], "requests for a feed that is not there")
+    visit.close()
+
+
+def case_stock_after_an_interruption(browser, stack):
+    """A feed that ends is asked for again, and the stock is read in between."""
+    visit = Visit(browser, stack, expected=[503]).open()
+    visit.page.route("**/v1/products:changes", fail_with(503), times=1)
+    visit.sign_in("clerk")
+    visit.sees("Stock as of")
+    visit.sees("The stock is live")
+    stack.call("POST", "/v1/products/SKU-3:adjust", {"stock": -8})
+    visit.page.get_by_role("row", name="Ink, blue-black").get_by_text("40", exact=True).wait_for()
+    visit.close()
 
 
 SMOKE = ("sign_in", "typed_order", "search_and_pages", "products")

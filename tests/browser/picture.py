@@ -15,5 +15,6 @@ def take(path):
         visit.page.get_by_label("Quantity of Fountain pen").fill("2")
         visit.page.get_by_label("Quantity of Ink, blue-black").fill("3")
         visit.sees("97.70 EUR")
+        visit.sees("The stock is live")
         visit.page.screenshot(path=path)
         visit.close()

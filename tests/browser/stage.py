@@ -139,6 +139,10 @@ class Visit:
         """Waits until the text can be seen."""
         self.page.get_by_text(text, exact=exact).first.wait_for()
 
+    def steps(self):
+        """The titles of what is drawn of a journey."""
+        return self.page.locator(".timeline li strong").all_inner_texts()
+
     def press(self, name):
         self.page.get_by_role("button", name=name).click()
 

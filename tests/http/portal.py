@@ -123,13 +123,15 @@ def case_session():
                                 "may": ["create", "read"]}, "the clerk's orders")
         equal(sorted(orders["ops"]["may"]), ["adjust", "create", "delete", "merge", "read", "replace"], "all scopes")
         equal(orders["shipping"]["may"], [], "no scope")
+        equal(told["ops"]["feed"], False, "the change feed, which is off")
         check(not next(c for c in told["ops"]["collections"] if c["name"] == "products")["stored"], "no store keeps products")
 
 
 def case_session_without_keys():
-    with Stage().start() as stage:
+    with Stage(["feed = on"]).start() as stage:
         session = stage.call("GET", "/portal/session").json
         equal(session["principal"], "anonymous", "who asks")
+        equal(session["feed"], True, "the change feed")
         check(all("create" in c["may"] and "read" in c["may"] for c in session["collections"]), f"{session}")
 
 
