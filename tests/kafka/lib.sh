@@ -18,7 +18,7 @@ die() {
 # Absolute form of a path that need not exist.
 absolute() { realpath -m -- "$1"; }
 
-jar_dir() { printf '%s\n' "${XDG_CACHE_HOME:-${HOME:-~}/.cache}/weir/kafka-$KAFKA_VERSION"; }
+jar_dir() { printf '%s\n' "${XDG_CACHE_HOME:-${HOME:-~}/.cache}/weir/${1:-kafka}-$KAFKA_VERSION"; }
 
 # The start time of process $1: a pid comes back one day, never with the same start time. A zombie counts as gone.
 start_time() {
