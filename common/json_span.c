@@ -11,13 +11,23 @@ const char *weir_json_skip_space(const char *at, const char *end)
     return at;
 }
 
+/* Whether an odd number of backslashes stands before it. */
+static bool is_escaped(const char *quote)
+{
+    const char *before = quote;
+
+    while (before[-1] == '\\')
+        before--;
+    return (quote - before) % 2 != 0;
+}
+
 /* at: the opening quote. Answers the byte behind the closing one. */
 static const char *skip_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
-    return at < end ? at + 1 : end;
+    while ((at = memchr(at + 1, '"', (size_t)(end - at - 1))) != NULL)
+        if (!is_escaped(at))
+            return at + 1;
+    return end;
 }
 
 static const char *skip_container(const char *at, const char *end)
