@@ -277,7 +277,7 @@ const char weir_doc_components[] = JSON({
                             "type": "object", "required": ["ts_ms", "status", "subscription", "recipient"],
                             "properties": {
                                 "ts_ms": {"type": "integer"},
-                                "status": {"type": "string"},
+                                "status": {"type": "string", "description": "sent, deferred (refused for now), failed (for good), unknown (it may have arrived) or suppressed (whom it was for has left)."},
                                 "subscription": {"type": "string"},
                                 "reply": {"type": "string", "description": "Of the mail server."},
                                 "recipient": {"type": "string", "description": "a***@example.org for a key that may not read subscriptions."}}}}}}},

@@ -152,7 +152,7 @@ const char weir_doc_confirm[] = JSON({
     "x-only": "links",
     "x-open": true,
     "parameters": ["token", "version"],
-    "responses": {"202": "Page", "403": "Page", "410": "Page"},
+    "responses": {"200": "Page", "202": "Page", "403": "Page", "410": "Page", "500": "Page"},
     "errors": [404, 504]
 });
 
@@ -162,7 +162,7 @@ const char weir_doc_unsubscribe[] = JSON({
     "x-only": "links",
     "x-open": true,
     "parameters": ["token", "version"],
-    "responses": {"202": "Page", "403": "Page", "410": "Page"},
+    "responses": {"200": "Page", "202": "Page", "403": "Page", "410": "Page", "500": "Page"},
     "errors": [404, 504]
 });
 

@@ -8,6 +8,7 @@
 #include "gateway/pending.h"
 #include "gateway/query.h"
 #include "gateway/read_job.h"
+#include "gateway/subscription.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -236,10 +237,17 @@ static void fill_ended(struct weir_request *request, const json_t *outcome)
         snprintf(request->outcome.etag, sizeof(request->outcome.etag), "\"%s\"", request->id);
 }
 
+/* A page says so already. */
+static void take_on(struct weir_request *request)
+{
+    if (!request->route->page)
+        weir_request_accept(request);
+}
+
 static void end_accepted(struct weir_read_job *job)
 {
     if (weir_pending_take(job->request->gateway->pending, job->request)) {
-        weir_request_accept(job->request);
+        take_on(job->request);
         weir_pending_resume(job->request);
     }
 }
@@ -254,7 +262,9 @@ static bool judge_awaited(struct weir_read_job *job, long status)
         return true;
     const char *word = text_of(outcome, "outcome");
     if (strcmp(word, "pending") == 0 || strcmp(word, "retrying") == 0)
-        weir_request_accept(request);
+        take_on(request);
+    else if (request->route->page)
+        weir_subscription_tell(request, word, text_of(outcome, "error"));
     else if (strcmp(word, "stored") == 0 || strcmp(word, "unchanged") == 0)
         fill_ended(request, outcome);
     else
@@ -268,7 +278,7 @@ static const struct weir_read_kind awaited = {write_url, judge_awaited, end_acce
 bool weir_read_request_await(struct weir_request *request, struct weir_request_position position)
 {
     int64_t wait_ms = weir_read_wait_ms(request);
-    if (wait_ms <= 0 || request->route->page || request->collection->config->store_service == NULL)
+    if (wait_ms <= 0 || request->collection->config->store_service == NULL)
         return false;
     request->position = position;
     return weir_read_begin(request, &awaited, position.partition, wait_ms, NULL);

@@ -14,15 +14,23 @@
 
 enum { ENDPOINT_BYTES = 254, ID_BYTES = 80, VERSION_BYTES = 64 };
 
-/* What an action is, and its words on the pages. */
+/* How long the page waits for what the store makes of the button. */
+enum { PAGE_WAIT_MS = 5000 };
+
+/* What an action is, and its words on the pages: `taken` where the store has not spoken yet. */
 static const struct action {
-    const char *name, *status, *title, *question, *button, *done;
+    const char *name, *status, *title, *question, *button, *taken, *done, *refused;
 } actions[] = {
     {"confirm", "CONFIRMED", "Confirm your subscription", "Do you want to get these mails?",
         "Yes, send me these mails",
-        "Thank you. Unless this link was used before, you will get these mails; each holds a link to leave."},
+        "Thank you. Unless this link was used before, you will get these mails; each holds a link to leave.",
+        "Thank you. You will get these mails; each holds a link to leave.",
+        "This link counts no longer: it was used before, or the subscription has changed since. Subscribe "
+        "again to get a new one."},
     {"unsubscribe", "UNSUBSCRIBED", "Leave this list", "Do you want to get no more of these mails?",
-        "Send me no more mails", "You will get no more of these mails."},
+        "Send me no more mails", "You will get no more of these mails.",
+        "You will get no more of these mails.",
+        "There is no such subscription any more: you get none of these mails."},
 };
 
 /* ---- what a client writes ---- */
@@ -255,6 +263,21 @@ enum weir_step weir_subscription_act(struct weir_request *request)
         snprintf(tag, sizeof(tag), "\"%s\"", version);
         request->head.if_match = weir_bytes_str(tag);
     }
-    write_page(request, MHD_HTTP_ACCEPTED, action->title, action->done, NULL);
+    write_page(request, MHD_HTTP_ACCEPTED, action->title, action->taken, NULL);
+    if (request->wait_ms < PAGE_WAIT_MS)
+        request->wait_ms = PAGE_WAIT_MS;
     return weir_command_run(request);
+}
+
+void weir_subscription_tell(struct weir_request *request, const char *outcome, const char *error)
+{
+    const struct action *action = action_of(request);
+
+    if (strcmp(outcome, "stored") == 0 || strcmp(outcome, "unchanged") == 0)
+        write_page(request, MHD_HTTP_OK, action->title, action->done, NULL);
+    else if (strcmp(outcome, "rejected") == 0 || strcmp(error, "invalid") == 0)
+        write_page(request, MHD_HTTP_GONE, action->title, action->refused, NULL);
+    else
+        write_page(request, MHD_HTTP_INTERNAL_SERVER_ERROR, action->title,
+            "This could not be done. Try it again later.", NULL);
 }

@@ -15,7 +15,10 @@ enum weir_step weir_subscription_prepare(struct weir_request *request);
 
 /* The page of {key}:confirm and {key}:unsubscribe. */
 enum weir_step weir_subscription_show(struct weir_request *request);
-/* What its button does. */
+/* What its button does. The page waits for the store for a few seconds, so that it can say what came of it.
+ */
 enum weir_step weir_subscription_act(struct weir_request *request);
+/* How it ended, in the store's words; until then the page says that it is taken. */
+void weir_subscription_tell(struct weir_request *request, const char *outcome, const char *error);
 
 #endif

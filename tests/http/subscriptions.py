@@ -99,6 +99,23 @@ def case_pages():
             equal(record["headers"].get("weir-if-match"), '"0190-abc"' if "\"CONFIRMED" in payload else None, "If-Match")
 
 
+def case_pages_say_how_it_ended():
+    """Not before the store has spoken: a link that was used before is refused by it alone."""
+    good, used = {"outcome": "stored", "op": "u", "version": 2}, {"outcome": "rejected", "error": "precondition-failed"}
+    rows = [("confirm", good, 200, b"You will get these mails"), ("confirm", {"outcome": "unchanged"}, 200, b"You will get these mails"),
+            ("confirm", used, 410, b"counts no longer"), ("confirm", {"outcome": "pending"}, 202, b"Unless this link was used before"),
+            ("confirm", {"outcome": "dead-lettered", "error": "max-attempts"}, 500, b"could not be done"),
+            ("unsubscribe", good, 200, b"no more of these mails"),
+            ("unsubscribe", {"outcome": "dead-lettered", "error": "invalid"}, 410, b"no such subscription")]
+    with Stage(more=MORE, topics=("orders", "subscriptions")).start() as stage:
+        for action, outcome, status, words in rows:
+            stage.store.outcomes = [{"request": "r", **outcome}]
+            answer = stage.call("POST", link("s-1", action), "")
+            equal((answer.status, answer.headers["content-type"]), (status, "text/html; charset=utf-8"), f"{action} {outcome}")
+            if words not in answer.body:
+                raise Failed(f"{action} {outcome}: {answer.body!r}")
+
+
 def case_links_that_are_not_right():
     now = int(time.time())
     good = link("s-1", "confirm")
