@@ -115,6 +115,7 @@ static void on_event(smtp_session_t session, int event, void *argument, ...)
     case SMTP_EV_CONNECT:
         attempt->connected = true;
         attempt->transcript = (struct weir_transcript){0};
+        attempt->owed = 0;
         adopt_socket(attempt);
         break;
     case SMTP_EV_DISCONNECT:
@@ -146,6 +147,30 @@ static bool may_send(const struct weir_attempt *attempt)
            (attempt->transcript.authenticated || attempt->smtp->user == NULL);
 }
 
+/* Replies that end in these bytes; the line they begin with may have begun before. */
+static size_t count_replies(const char *bytes, size_t len)
+{
+    size_t count = 0;
+    const char *line = bytes, *end = bytes + len, *newline;
+
+    for (; (newline = memchr(line, '\n', (size_t)(end - line))) != NULL; line = newline + 1)
+        count += newline - line < 4 || line[3] != '-';
+    return count;
+}
+
+/* While replies are owed, those that come are acknowledged at once: see weir_socket_hurry. */
+static void note_owed(struct weir_attempt *attempt, const char *bytes, size_t len, bool written)
+{
+    size_t count = count_replies(bytes, len);
+
+    if (written)
+        attempt->owed += count;
+    else
+        attempt->owed -= count < attempt->owed ? count : attempt->owed;
+    if (!written && (attempt->owed > 0 || attempt->transcript.step != WEIR_STEP_MAIL))
+        weir_socket_hurry(&attempt->socket);
+}
+
 /* The bytes from the server lie in libesmtp's own read buffer and are parsed after this call; that they may
  * be changed here is what transcript.h's masking and the refusal below live from. */
 static void on_bytes(const char *bytes, int len, int writing, void *argument)
@@ -154,13 +179,13 @@ static void on_bytes(const char *bytes, int len, int writing, void *argument)
 
     if (len <= 0 || writing == SMTP_CB_HEADERS)
         return;
+    note_owed(attempt, bytes, (size_t)len, writing == SMTP_CB_WRITING);
     if (writing == SMTP_CB_WRITING) {
         weir_transcript_give(&attempt->transcript, bytes, (size_t)len);
         if (attempt->transcript.step == WEIR_STEP_MAIL && !may_send(attempt))
             weir_socket_shut(&attempt->socket);
         return;
     }
-    weir_socket_hurry(&attempt->socket);
     char *own = (char *)(uintptr_t)bytes;
     /* A session that can't be ended from outside must not begin: 220 becomes 520. */
     if (attempt->socket_lost)

@@ -34,6 +34,7 @@ struct weir_attempt {
     struct weir_socket socket;
     atomic_bool stop; /* no further mail is to begin */
     struct weir_transcript transcript;
+    size_t owed; /* replies to commands that were written */
     bool connected, encrypted, starttls_missing, socket_lost;
     bool stopped;                                         /* a mail was withheld for `stop` */
     void (*taken)(void *context, struct weir_mail *mail); /* the server has it */

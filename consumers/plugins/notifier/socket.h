@@ -24,7 +24,7 @@ bool weir_socket_adopt(struct weir_socket *held, int port);
 
 /* Acknowledges at once what comes next. A server that writes two replies and holds the second back until the
  * first is acknowledged costs 40 ms a mail otherwise. The kernel forgets it, so it is said again with every
- * reply; only by the thread that adopted the socket. */
+ * reply that another one is to follow; only by the thread that adopted the socket. */
 void weir_socket_hurry(const struct weir_socket *held);
 
 /* Lets go of it; the peer sees the end of the connection once libesmtp has closed it too. */
