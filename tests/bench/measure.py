@@ -41,12 +41,12 @@ def report(**values):
     print(json.dumps(values), flush=True)
 
 
-def wait_for(what, done, seconds=60):
+def wait_for(what, done, seconds=60, every=0.02):
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
             raise SystemExit("%s: not within %d s" % (what, seconds))
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 @contextlib.contextmanager
