@@ -7,7 +7,8 @@ import sys
 from scripted import Server
 from support import (Sink, cases_of, check, equal, event, is_clean, main, parse, record, records, run)
 
-HOSTILE = ["\r\n.\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<y@example.org>\r\nDATA\r\n", "\n.\n", "\r.\r", "\n.\r\n",
+HOSTILE = ["\r\n.\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<y@example.org>\r\nDATA\r\n", "\n.\n", "\r.\r", "\n.\r\n", "\r\n.\n",
+           "\r\n.\r", "\r.\r\n", "\r\n.\r\n.\r\n", "\n..\r\n",
            ".", "..", ".\r\n.", "From me", "</pre><script>alert(1)</script>", "=?UTF-8?B?YQ==?=", "--=_weir_part--",
            "x" * 5000, "." * 2000, "é" * 3000, "\u2028\u2029\u202e", "\x7f\x85", "=" * 300, " " * 200, "\t end \t",
            "\x01\x1b[31m", "🍋" * 500]

@@ -202,6 +202,25 @@ def case_hostile_values():
         check("<script>" not in html and html.count("<") == 2 and html.count('"') == 2, "HTML %r", html)
 
 
+def case_a_name_of_a_megabyte():
+    """Beyond what a mail may hold it is a dead letter that says so, and every other mail goes out; a NUL is in no mail."""
+    files = {"t.subject.mustache": "Hello {{after.name}}\n", "t.txt.mustache": "{{after.id}} {{after.name}}\n"}
+    rule = "[notify t]\ncollection = orders\nto = a@example.org\ntemplate = t\n[notify team]\ncollection = orders\nto = team@example.org\n"
+    server = Server(sloppy=True)
+    configuration = Configuration(rule, files=files)
+    large = [record(i, event("o-%d" % i, document={"name": text * (1000000 // len(text.encode()))}))
+             for i, text in enumerate(["x", "\r\n.\r\n", "\u202e", "é"])]
+    nul = record(8, raw=json.dumps(event("o-8", document={"name": "a@NUL@b"})).replace("@NUL@", "\\u0000"), key="o-8")
+    result = configuration.run(server, [*large, nul, record(9, event("o-9"))], templates=configuration.folder.name)
+    equal(result.verdicts(), ["reject"] * 5 + ["done"], "verdicts")
+    equal([line["disposition"] for line in result.lines[:5]], ["too-large"] * 4 + ["invalid"], "reasons")
+    equal([mail.recipients[0] for mail in server.mails], ["TO:<team@example.org>"] * 4 + ["TO:<a@example.org>", "TO:<team@example.org>"],
+          "recipients")
+    for mail in server.mails:
+        is_clean(mail.content)
+        parse(mail.content)
+
+
 def case_every_header():
     """Item by item, as Python's parser reads them."""
     server = Server()

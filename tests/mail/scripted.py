@@ -22,7 +22,8 @@ class Mail:
 
 class Server:
     """Replies are texts without the line end, CLOSE, SILENCE, or a function (session, argument) that answers one of
-    these; `replies` maps "greeting", "EHLO", "MAIL", "RCPT", "DATA", "." (the end of the content) to them."""
+    these; `replies` maps "greeting", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "." (the end of the content) to them, and
+    "handshake" to what comes in its place. `plain` is all that came unencrypted."""
 
     def __init__(self, replies=None, extensions=("PIPELINING",), tls=None, behind_starttls=b"", users=None,
                  mechanisms=("PLAIN", "LOGIN"), auth_reply="535 5.7.8 bad credentials", sloppy=False, drip=None,
@@ -31,7 +32,7 @@ class Server:
         self.extensions, self.tls, self.behind_starttls = list(extensions), tls, behind_starttls
         self.users, self.mechanisms, self.auth_reply = users, mechanisms, auth_reply
         self.sloppy, self.drip, self.split = sloppy, drip, split
-        self.mails, self.commands, self.sessions, self.ended = [], [], 0, 0
+        self.mails, self.commands, self.sessions, self.ended, self.plain = [], [], 0, 0, b""
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,6 +82,9 @@ class Session:
         if not part:
             raise Gone
         self.buffer += part
+        if not self.encrypted:
+            with self.server.lock:
+                self.server.plain += part
 
     def read_line(self):
         while b"\n" not in self.buffer:
@@ -147,9 +151,17 @@ class Session:
     def on_starttls(self, argument):
         if not self.server.tls:
             return self.send("502 5.5.1 no")
-        self.connection.sendall(b"220 2.0.0 go ahead\r\n" + self.server.behind_starttls)
+        answer = self.reply("STARTTLS", b"220 2.0.0 go ahead\r\n" + self.server.behind_starttls, argument)
+        if not self.send(answer) or isinstance(answer, str):
+            return answer is not CLOSE
+        if self.connection.recv(1, socket.MSG_PEEK) != b"\x16":  # no handshake: whatever it is, it is not encrypted
+            self.fill()
+        self.encrypted = True
+        instead = self.reply("handshake", None, "")
+        if instead is not None:
+            return self.send(instead) and self.send(SILENCE)
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-        self.encrypted, self.buffer = True, b""
+        self.buffer = b""
         return True
 
     def ask(self, prompt):

@@ -1,5 +1,6 @@
 """What the cases share: records, the driver, certificates, a mail sink, and how to fail."""
 
+import contextlib
 import email
 import email.policy
 import json
@@ -7,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -68,18 +70,42 @@ class Result:
         return found[0]
 
 
-def driver(arguments, lines=(), started=None):
+def driver(arguments, lines=(), started=None, told=None):
+    """`started` is called with the process, `told` with each line that it writes, as it comes."""
     command = [os.environ["NOTIFIER_DRIVER"]] + arguments
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True) as process:
-        if started:
-            started(process)
-        try:
-            out, err = process.communicate("".join(json.dumps(line) + "\n" for line in lines), timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    out = []
+    with tempfile.TemporaryFile("w+") as log:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process, guarded(process):
+            if started:
+                started(process)
+            writer = threading.Thread(target=write_all, args=(process.stdin, lines))
+            writer.start()
+            for line in process.stdout:
+                out.append(line)
+                if told:
+                    told(line)
+            writer.join()
+        log.seek(0)
+        return subprocess.CompletedProcess(command, process.returncode, "".join(out), log.read())
+
+
+def write_all(stream, lines):
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@contextlib.contextmanager
+def guarded(process):
+    """It is killed after a minute, or with what fails here."""
+    guard = threading.Timer(60, process.kill)
+    guard.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        guard.cancel()
 
 
 def assignments(settings):
@@ -87,18 +113,18 @@ def assignments(settings):
             for name, value in settings.items()]
 
 
-COMMON = {"from": "weir@example.com", "hostname": "host.example.com", "smtp_timeout": "5s"}
+COMMON = {"from": "weir@example.com", "hostname": "host.example.com", "smtp_timeout": "25s"}
 
 
-def run(smtp, lines, rounds=1, flags=(), started=None, **settings):
-    """Runs the plugin over records and answers the verdicts; `started` is called with the process. Underscores in names of settings stand for dots."""
-    return run_plugin({"smtp": smtp, "to": "team@example.org", **COMMON, **settings}, lines, rounds, flags, started)
+def run(smtp, lines, rounds=1, flags=(), started=None, told=None, **settings):
+    """Runs the plugin over records and answers the verdicts; `started` and `told` are driver's. Underscores in names of settings stand for dots."""
+    return run_plugin({"smtp": smtp, "to": "team@example.org", **COMMON, **settings}, lines, rounds, flags, started, told)
 
 
-def run_plugin(settings, lines, rounds=1, flags=(), started=None):
+def run_plugin(settings, lines, rounds=1, flags=(), started=None, told=None):
     arguments = [*flags, "--rounds", str(rounds), os.environ["NOTIFIER_PLUGIN"]]
     arguments += assignments(settings)
-    done = driver(arguments, lines, started)
+    done = driver(arguments, lines, started, told)
     check(done.returncode == 0, "the driver ended with %d: %s", done.returncode, done.stderr)
     return Result([json.loads(line) for line in done.stdout.splitlines()])
 
@@ -185,13 +211,16 @@ class Sink:
         return result
 
 
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
 class Certificates:
     """An authority, a certificate of it for mail.example.net and 127.0.0.1, and one for another host."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         self.ca = self.path("ca.pem")
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.path("ca.key"), "-out", self.ca,
+        self.openssl("req", "-x509", *KEY, "-nodes", "-keyout", self.path("ca.key"), "-out", self.ca,
                      "-days", "2", "-subj", "/CN=Test authority")
         self.good = self.issue("good", "DNS:localhost,IP:127.0.0.1")
         self.other = self.issue("other", "DNS:other.example.net")
@@ -208,7 +237,7 @@ class Certificates:
 
     def self_signed(self):
         certificate, key = self.path("self.pem"), self.path("self.key")
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
+        self.openssl("req", "-x509", *KEY, "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
                      "/CN=server", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
         return certificate, key
 
@@ -216,7 +245,7 @@ class Certificates:
         certificate, key, extensions = self.path(name + ".pem"), self.path(name + ".key"), self.path(name + ".ext")
         with open(extensions, "w") as stream:
             stream.write("subjectAltName=%s\n" % alternatives)
-        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", self.path(name + ".csr"), "-subj",
+        self.openssl("req", *KEY, "-nodes", "-keyout", key, "-out", self.path(name + ".csr"), "-subj",
                      "/CN=server")
         self.openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.ca, "-CAkey", self.path("ca.key"),
                      "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", certificate)
