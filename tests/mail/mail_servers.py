@@ -271,10 +271,18 @@ def case_postfix():
 
 
 OPENSMTPD = """table users {{ "team@example.org" = "games", "ada@example.org" = "games" }}
-listen on 127.0.0.1 port {port}
+{tls}
+listen on 127.0.0.1 port {port} {strict}
 action "keep" maildir "{folder}/mail" virtual <users>
-match from any for domain "example.org" action "keep"
+match {auth} from any for domain "example.org" action "keep"
 """
+
+# For who comes with TLS and a password, and for nobody else.
+OPENSMTPD_TLS = """pki localhost cert "{certificate}"
+pki localhost key "{key}"
+table secrets {{ {user} = "{hash}" }}
+"""
+OPENSMTPD_STRICT = "hostname localhost tls-require pki localhost auth <secrets>"
 
 # Its accounts and folders are compiled in: it gets them in a mount namespace of its own, the machine's stay as they are.
 OPENSMTPD_START = """set -e
@@ -285,14 +293,14 @@ mount --bind run /run
 mount --bind spool /var/spool
 mount --bind lib /var/lib
 mount --bind {tree}/usr/libexec /usr/libexec
-exec {tree}/usr/sbin/smtpd -d -f {folder}/smtpd.conf
+exec env LD_PRELOAD={keys} {tree}/usr/sbin/smtpd -d -f {folder}/smtpd.conf
 """
 
 
 class OpenSmtpd(Child):
-    """Delivers as Postfix above does."""
+    """Delivers as Postfix above does, and wants what Postfix wants."""
 
-    def __init__(self):
+    def __init__(self, certificate=None, credentials=None):
         if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
             raise Skipped("OpenSMTPD has to be started by root, in a mount namespace")
         tree, self.port = unpacked("opensmtpd"), free_port()
@@ -305,11 +313,19 @@ class OpenSmtpd(Child):
         home = "/var/lib/opensmtpd/empty:/usr/sbin/nologin"
         self.copy("passwd", ["%s:x:%d:%d::%s" % (name, number, number, home) for name, number in self.accounts()])
         self.copy("group", ["%s:x:%d:" % account for account in self.accounts()])
-        self.write("smtpd.conf", OPENSMTPD.format(port=self.port, folder=self.folder))
-        self.write("start", OPENSMTPD_START.format(folder=self.folder, tree=tree))
+        self.write("smtpd.conf", OPENSMTPD.format(port=self.port, folder=self.folder, **self.strict(certificate, credentials)))
+        self.write("start", OPENSMTPD_START.format(folder=self.folder, tree=tree, keys=os.environ["OPENSMTPD_KEYS"]))
         super().__init__("unshare", "-m", "sh", os.path.join(self.folder, "start"), stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL)
         self.address = "127.0.0.1:%d" % self.port
+
+    @staticmethod
+    def strict(certificate, credentials):
+        if certificate is None:
+            return {"tls": "", "strict": "", "auth": ""}
+        done = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=credentials[1], capture_output=True, text=True, check=True)
+        tls = OPENSMTPD_TLS.format(certificate=certificate[0], key=certificate[1], user=credentials[0], hash=done.stdout.strip())
+        return {"tls": tls, "strict": OPENSMTPD_STRICT, "auth": "auth"}
 
     @staticmethod
     def accounts():
