@@ -64,7 +64,7 @@ static void note(struct weir_ledger *ledger, const char *subscription, const cha
     assert_int_equal(weir_delivery_make(&delivery, WEIR_DELIVERY_SUBSCRIBER, &event, subscription,
                          "a@example.org", "id@host", NULL),
         0);
-    weir_ledger_note(ledger, &delivery, WEIR_DELIVERY_SENT, 250, "2.0.0 fine");
+    weir_ledger_note(ledger, &delivery, WEIR_DELIVERY_SENT, 250, "2.0.0 fine", NULL);
     weir_delivery_done(&delivery);
 }
 

@@ -25,6 +25,7 @@ static int build_by(const char *folder, const struct weir_letter *letter, const 
     WEIR_CLEANUP(buffer) struct weir_buffer words = {0};
     struct weir_record record = record_of(value);
     struct weir_event event = {0};
+    char id[WEIR_MESSAGE_ID_BYTES];
 
     weir_json_init();
     int code = weir_templates_load(folder, &templates, err);
@@ -33,8 +34,9 @@ static int build_by(const char *folder, const struct weir_letter *letter, const 
         code = weir_event_read(&record, "cluster", &event, err);
     if (code == 0)
         code = weir_message_words(&event, &sender, &words, err);
+    weir_message_id(event.id, letter, sender.domain, id);
     if (code == 0)
-        code = weir_message_build(&event, weir_buffer_bytes(&words), &sender, letter, out, err);
+        code = weir_message_build(&event, weir_buffer_bytes(&words), &sender, letter, id, out, err);
     weir_event_done(&event);
     return code;
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""The whole of Weir before three real mail servers, with TLS and AUTH on where they can: subscribe, confirm, order, mail, leave, order, no mail.
+"""The whole of Weir before three real mail servers, with TLS and AUTH on: subscribe, confirm, order, mail, leave, order, no mail.
 What arrives is read by Python's mail parser, part by part."""
 
 import http.client
 import json
 import os
 import shutil
+import signal
 import ssl
 import sys
 import urllib.parse
@@ -14,6 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from mail_servers import OpenSmtpd, Postfix, free_port
+from scripted import Server
 from support import ROOT, Certificates, cases_of, check, equal, main, parse, wait_for
 
 sys.path.insert(0, os.path.join(ROOT, "deploy", "demonstration"))
@@ -34,14 +36,30 @@ notifier.smtp.password = @file:{folder}/password
 class Story(stack.Stack):
     """The demonstration's stack, in front of a mail server of ours."""
 
-    def __init__(self, address, ca):
+    def __init__(self, address, ca, more=""):
         super().__init__(ROOT, os.path.join(os.path.dirname(os.environ["NOTIFIER_PLUGIN"]), ".."), False)
-        self.smtp, self.ca = address, ca
+        self.smtp, self.ca, self.more, self.reads = address, ca, more, any_address()
         with open(os.path.join(self.folder, "password"), "w") as stream:
             stream.write(PASSWORD)
+        self.template("Order {{key}}\n")
 
     def start_mail_sink(self):
         """The server is there already."""
+
+    def template(self, subject):
+        """Writes the team's anew, and has the notifier read it."""
+        folder = os.path.join(self.folder, "templates")
+        os.makedirs(folder, exist_ok=True)
+        for name, text in (("subject", subject), ("txt", "{{key}}\n")):
+            with open(os.path.join(folder, "team.%s.mustache" % name), "w") as stream:
+                stream.write(text)
+        if "notifier" in self.processes:
+            self.processes["notifier"].send_signal(signal.SIGHUP)
+            wait_for("the new template", lambda: "reload.done" in self.log("notifier"))
+
+    def log(self, name):
+        with open(self.log_of(name)) as stream:
+            return stream.read()
 
     def say(self, text):
         """Nobody reads along."""
@@ -49,10 +67,14 @@ class Story(stack.Stack):
     def write_config(self, kafka):
         super().write_config(kafka)
         with open(self.config) as stream:
-            text = stream.read().replace("notifier.to = team@example.com\n", "")
+            text = stream.read().replace("notifier.to = team@example.com\n", "notifier.listen = %s\n" % self.reads)
+        text = text.replace("[gateway]\n", "[gateway]\nnotifier.url = http://%s\n" % self.reads)
         if self.ca:
             text += STRICT.format(ca=self.ca, user=USER, folder=self.folder)
+        text += self.more.format(folder=self.folder)
         text += "\n[notify team]\ncollection = orders\nto = team@example.org\n"
+        if self.more:
+            text += "template = team\n"
         with open(self.config, "w") as stream:
             stream.write(text)
 
@@ -84,6 +106,13 @@ class Story(stack.Stack):
         status, text = self.ask("POST", "/v1/" + collection, json.dumps(document, ensure_ascii=False).encode(), content_type="application/json",
                                 prefer="wait=20")
         equal(status, 201, "answer %r" % text)
+
+
+    def mails_of(self, order):
+        """What the journey of an order tells: subscription to what became of its mail."""
+        status, text = self.ask("GET", "/v1/orders/%s:journey" % order)
+        equal(status, 200, "answer %r" % text)
+        return {mail["subscription"]: mail["status"] for one in json.loads(text)["requests"] for mail in one.get("mails", ())}
 
 
 def mails_to(server, name):
@@ -141,6 +170,73 @@ def tell(server, ca):
         equal(len(mails_to(server, "ada")), 2, "mails to who has left")
 
 
+def links_to(server, name):
+    found = []
+    for mail in server.mails:
+        content = parse(mail.content)
+        if content["To"] == "%s@example.org" % name:
+            text = content.get_body(("plain",)).get_content()
+            found += [word for word in text.split() if word.startswith("http://")]
+    return found
+
+
+def subscribe(story, server, name):
+    story.create("subscriptions", {"subscriptionID": name, "endpoint": "%s@example.org" % name, "collection": "orders"})
+    wait_for("the mail that asks " + name, lambda: links_to(server, name))
+    status, page = story.ask("POST", path_of(links_to(server, name)[0]))
+    equal((status, "You will get these mails" in page), (200, True), "confirmation %r" % page)
+    status, page = story.ask("POST", path_of(links_to(server, name)[0]))
+    equal((status, "counts no longer" in page), (410, True), "the same link once more: %r" % page)
+
+
+def order(story, server, number, **document):
+    """Places one and waits for the team's mail about it."""
+    story.create("orders", {"orderID": "o-%d" % number, **document})
+    wait_for("the team's mail", lambda: sum(mail.recipients == ["TO:<team@example.org>"] for mail in server.mails) >= number)
+
+
+LEAVING = """attempts = 100
+retry.backoff = 100ms
+retry.backoff.max = 200ms
+notifier.templates = {folder}/templates
+"""
+
+
+def case_leaving():
+    """Who leaves while a mail waits, or is refused again and again, gets no more, and each mail's end is told. A template that is changed
+    on the way counts from SIGHUP on."""
+    refusals = {}
+    server = Server({"RCPT": lambda session, recipient: next((said for name, said in refusals.items() if name in recipient), None)})
+    with Story(server.address, None, LEAVING) as story:
+        subscribe(story, server, "ada")
+        subscribe(story, server, "gone")
+        order(story, server, 1)
+        wait_for("the mail with a link to leave", lambda: len(links_to(server, "ada")) == 2)
+
+        refusals["ada@"] = "450 4.2.0 come again"
+        order(story, server, 2)
+        wait_for("the refusal for now", lambda: story.mails_of("o-2").get("ada") == "deferred")
+        status, page = story.ask("POST", path_of(links_to(server, "ada")[1]), "List-Unsubscribe=One-Click")
+        equal((status, "no more of these mails" in page), (200, True), "unsubscription %r" % page)
+        wait_for("the mail's end", lambda: story.mails_of("o-2").get("ada") == "suppressed")
+        equal(story.mails_of("o-2"), {"team": "sent", "ada": "suppressed", "gone": "sent"}, "what the journey tells")
+
+        refusals["gone@"] = "550 5.1.1 no such user"
+        for number in (3, 4, 5):
+            order(story, server, number)
+            wait_for("the refusal", lambda: story.mails_of("o-%d" % number).get("gone") == "failed")
+        suspended = lambda: json.loads(story.ask("GET", "/v1/subscriptions/gone")[1])
+        wait_for("the suspension", lambda: suspended()["status"] == "SUSPENDED")
+        equal(suspended()["reason"], "550 5.1.1 no such user", "reason")
+
+        refusals.clear()
+        story.template("Changed {{key}}\n")
+        order(story, server, 6)
+        equal(story.mails_of("o-6"), {"team": "sent"}, "mails of an order after both have left")
+        team = [parse(mail.content)["Subject"] for mail in server.mails if mail.recipients == ["TO:<team@example.org>"]]
+        equal(team, ["Order o-%d" % number for number in range(1, 6)] + ["Changed o-6"], "subjects")
+
+
 class Aiosmtpd:
     def __init__(self, certificates):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -181,9 +277,8 @@ def case_postfix():
 
 
 def case_opensmtpd():
-    """In plain text: as Debian 12 has it, its process for keys and OpenSSL 3 complete no handshake, s_client's neither."""
-    with OpenSmtpd() as server:
-        tell(server, None)
+    with Certificates() as certificates, OpenSmtpd(certificates.good, (USER, PASSWORD)) as server:
+        tell(server, certificates.ca)
 
 
 if __name__ == "__main__":

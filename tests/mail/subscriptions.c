@@ -6,18 +6,24 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
-static void apply(struct weir_subscriptions *set, const char *key, const char *document)
+static void apply_at(struct weir_subscriptions *set, const char *key, const char *document, int64_t time_ms)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer event = {0};
     struct weir_error err;
 
     if (document != NULL)
-        weir_buffer_printf(&event, "{\"op\":\"u\",\"after\":%s}", document);
+        weir_buffer_printf(&event, "{\"op\":\"u\",\"ts_ms\":%" PRId64 ",\"after\":%s}", time_ms, document);
     if (weir_subscriptions_apply(set, weir_bytes_str(key),
             document != NULL ? weir_buffer_bytes(&event) : WEIR_BYTES_NULL, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static void apply(struct weir_subscriptions *set, const char *key, const char *document)
+{
+    apply_at(set, key, document, 0);
 }
 
 #define CONFIRMED "\"status\":\"CONFIRMED\",\"endpoint\":\"a@example.org\",\"collection\":\"orders\""
@@ -113,9 +119,42 @@ static void stays_right_through_many_changes(void **state)
     weir_subscriptions_free(set);
 }
 
+static size_t count_left(struct weir_subscriptions *set, int64_t at_ms)
+{
+    size_t at = 0, count = 0;
+
+    while (weir_subscriptions_next_left(set, at_ms, &at) != NULL)
+        count++;
+    return count;
+}
+
+static void who_left_is_known_for_a_while(void **state)
+{
+    struct weir_subscriptions *set = weir_subscriptions_new();
+    (void)state;
+    for (int id = 0; id < 3; id++) {
+        char key[8];
+        snprintf(key, sizeof(key), "s-%d", id);
+        apply_at(set, key, "{" CONFIRMED "}", 100);
+        apply_at(set, key, "{" CONFIRMED ",\"template\":\"t\"}", 150);
+        assert_int_equal(count_left(set, 120), id);
+        apply_at(set, key, "{\"status\":\"UNSUBSCRIBED\"}", 200 + id);
+    }
+    assert_int_equal(count_left(set, 99), 0);
+    assert_int_equal(count_left(set, 100), 3);
+    assert_int_equal(count_left(set, 200), 2);
+    assert_int_equal(count_left(set, 202), 0);
+    apply_at(set, "s-0", "{" CONFIRMED "}", 300); /* is back */
+    assert_int_equal(count_left(set, 120), 2);
+    weir_subscriptions_forget(set, 202);
+    assert_int_equal(count_left(set, 120), 1);
+    weir_subscriptions_free(set);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(only_confirmed_ones_count),
     cmocka_unit_test(the_last_change_counts),
+    cmocka_unit_test(who_left_is_known_for_a_while),
     cmocka_unit_test(ids_without_a_link_are_left_out),
     cmocka_unit_test(stays_right_through_many_changes),
 };

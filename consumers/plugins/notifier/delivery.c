@@ -12,6 +12,7 @@ static const char *const statuses[WEIR_DELIVERY_STATUSES] = {
     [WEIR_DELIVERY_DEFERRED] = "deferred",
     [WEIR_DELIVERY_FAILED] = "failed",
     [WEIR_DELIVERY_UNKNOWN] = "unknown",
+    [WEIR_DELIVERY_SUPPRESSED] = "suppressed",
 };
 
 /* The mark behind the event's id, which has one length, keeps the kinds apart whatever a name holds. */

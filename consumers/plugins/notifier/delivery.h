@@ -4,11 +4,12 @@
  *            event:NAME/recipient    by [notify NAME]; NAME is empty for notifier.to
  *            event?confirm           that asks a subscriber to confirm
  *     value  {"event":…,"subscription":…,"recipient":…,"collection":…,"key":…,"request":…,"event_ts_ms":…,
- *             "execution":…,"redrive":…,"message_id":…,"status":"sent|deferred|failed|unknown","reply":…,"ts_ms":…}
+ *             "execution":…,"redrive":…,"message_id":…,"status":"sent|deferred|failed|unknown|suppressed","reply":…,"ts_ms":…}
  *
  * `event` is the event's id as in X-Weir-Event's place of mails without one, made from its position;
  * `subscription` is the subscription's id, or the rule's name. deferred: refused for now; failed: for good;
- * unknown: its text was sent and no reply came. Threads: any. */
+ * unknown: its text was sent and no reply came; suppressed: whom it was for has left since the event.
+ * Threads: any. */
 #ifndef WEIR_NOTIFIER_DELIVERY_H
 #define WEIR_NOTIFIER_DELIVERY_H
 
@@ -22,6 +23,7 @@ enum weir_delivery_status {
     WEIR_DELIVERY_DEFERRED,
     WEIR_DELIVERY_FAILED,
     WEIR_DELIVERY_UNKNOWN,
+    WEIR_DELIVERY_SUPPRESSED,
     WEIR_DELIVERY_STATUSES
 };
 

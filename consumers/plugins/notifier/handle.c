@@ -197,23 +197,25 @@ static int collect(struct turn *turn, struct weir_error *err)
 }
 
 /* On the session's thread: what the server has taken is on record at once. */
-static void note_taken(void *context, const struct weir_mail *mail)
+static void note_taken(void *context, struct weir_mail *mail)
 {
     struct weir_notifier *notifier = context;
-    weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_SENT, mail->code, mail->reply);
+    weir_ledger_note(
+        notifier->ledger, &mail->delivery, WEIR_DELIVERY_SENT, mail->code, mail->reply, &mail->record);
 }
 
 /* What was not noted yet. An outage says nothing of a mail. */
 static void note_result(struct weir_notifier *notifier, const struct weir_mail *mail)
 {
     if (mail->result == WEIR_MAIL_SENT && !mail->told)
-        note_taken(notifier, mail);
+        weir_ledger_note(
+            notifier->ledger, &mail->delivery, WEIR_DELIVERY_SENT, mail->code, mail->reply, NULL);
     else if (mail->result == WEIR_MAIL_TEMPORARY || mail->result == WEIR_MAIL_PERMANENT)
         weir_ledger_note(notifier->ledger, &mail->delivery,
             mail->result == WEIR_MAIL_TEMPORARY ? WEIR_DELIVERY_DEFERRED : WEIR_DELIVERY_FAILED, mail->code,
-            mail->reply);
+            mail->reply, NULL);
     else if (mail->unknown)
-        weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_UNKNOWN, 0, "");
+        weir_ledger_note(notifier->ledger, &mail->delivery, WEIR_DELIVERY_UNKNOWN, 0, "", NULL);
 }
 
 static bool is_refused_address(const struct weir_mail *mail)
@@ -222,7 +224,8 @@ static bool is_refused_address(const struct weir_mail *mail)
            (mail->code == 550 || mail->code == 551 || mail->code == 553);
 }
 
-/* Of a mail to a subscriber: whose address is refused in a row is to be suspended. */
+/* Of a mail to a subscriber: whose address is refused in a row is to be suspended. Counted before the refusal
+ * itself is on record: a process killed in between meets it again, and counts it once. */
 static void note_subscriber(struct weir_notifier *notifier, const struct weir_mail *mail)
 {
     char event[WEIR_ID_BYTES];
@@ -232,10 +235,14 @@ static void note_subscriber(struct weir_notifier *notifier, const struct weir_ma
     if (id.data == NULL || notifier->subscriptions == NULL || (!refused && mail->result != WEIR_MAIL_SENT))
         return;
     snprintf(event, sizeof(event), "%s", mail->delivery.key);
-    int count = weir_subscriptions_note(notifier->subscriptions, id, event, refused);
-    if (refused && notifier->settings->suspend_after > 0 && count >= notifier->settings->suspend_after)
-        weir_suspensions_add(&notifier->suspensions, weir_subscriptions_find(notifier->subscriptions, id),
-            event, mail->code, mail->reply);
+    const struct weir_subscription *changed =
+        weir_subscriptions_note(notifier->subscriptions, id, event, refused);
+    if (changed == NULL)
+        return;
+    weir_ledger_put_refusals(notifier->ledger, changed->id, changed->version, &changed->refusals);
+    if (refused && notifier->settings->suspend_after > 0 &&
+        changed->refusals.count >= notifier->settings->suspend_after)
+        weir_suspensions_add(&notifier->suspensions, changed, event, mail->code, mail->reply);
 }
 
 static void note_results(struct turn *turn, const struct pending *pending)
@@ -244,8 +251,8 @@ static void note_results(struct turn *turn, const struct pending *pending)
 
     for (size_t i = 0; i < pending->count; i++) {
         const struct weir_mail *mail = weir_mail_at(turn->round.mails[pending->first + i]);
-        note_result(notifier, mail);
         note_subscriber(notifier, mail);
+        note_result(notifier, mail);
         if (mail->unknown)
             notifier->host->metric_add(notifier->metrics.unknown, 1);
         if (mail->result == WEIR_MAIL_SENT)
@@ -261,7 +268,8 @@ static void carry_results(struct turn *turn, const struct pending *pending, bool
     for (size_t i = 0; i < pending->count; i++) {
         const struct weir_mail *mail = weir_mail_at(turn->round.mails[pending->first + i]);
         if (done)
-            weir_ledger_carry(ledger, turn->batch, pending->record, &mail->delivery);
+            weir_ledger_carry(
+                ledger, turn->batch, pending->record, &mail->delivery, weir_buffer_bytes(&mail->record));
         else if (mail->result > WEIR_MAIL_UNTRIED && (mail->result != WEIR_MAIL_BLOCKED || mail->unknown))
             weir_ledger_leave(ledger, &mail->delivery);
     }
@@ -335,6 +343,7 @@ static void settle(struct turn *turn)
     for (size_t i = 0; i < turn->count; i++) {
         struct pending *pending = &turn->pending[i];
         const struct weir_outcome *outcome = &pending->outcome;
+        weir_round_await(&turn->round, pending->first + pending->count);
         decide(turn, pending);
         note_results(turn, pending);
         give_verdict(turn, pending);
@@ -380,8 +389,7 @@ static int transmit(struct turn *turn, struct weir_error *err)
     struct weir_notifier *notifier = turn->notifier;
     bool any = turn->round.count > 0;
 
-    if (any)
-        weir_round_run(&turn->round, notifier->host->stopping, count_session);
+    weir_round_flush(&turn->round);
     settle(turn);
     if (!any)
         return 0;
@@ -397,9 +405,12 @@ static int run_turn(struct turn *turn, struct weir_error *err)
     turn->count = 0;
     memset(turn->slots, 0, turn->slot_count * sizeof(*turn->slots));
     weir_round_begin(&turn->round, weir_relays_current(&turn->notifier->relays, weir_clock_ms()));
+    struct weir_error late;
     int code = collect(turn, err);
-    if (code == 0 && turn->count > 0)
-        code = transmit(turn, err);
+    if (turn->count > 0) {
+        int sent = transmit(turn, code == 0 ? err : &late);
+        code = code < 0 ? code : sent;
+    }
     turn->mails += turn->round.count;
     return code;
 }
@@ -410,7 +421,9 @@ int weir_notifier_handle(struct weir_notifier *notifier, struct weir_batch *batc
         .batch = batch,
         .round = {.most = (size_t)notifier->settings->batch,
             .sessions_most = (size_t)notifier->settings->sessions,
+            .stopping = notifier->host->stopping,
             .taken = note_taken,
+            .ended = count_session,
             .context = notifier}};
     int64_t end_ms = weir_clock_ms() + COMMIT_MS;
 

@@ -15,7 +15,8 @@
 #include <pthread.h>
 
 struct weir_notifier_metrics {
-    struct weir_metric *sent, *unknown, *retried, *rejected, *sessions, *session_time, *subscriptions;
+    struct weir_metric *sent, *unknown, *suppressed, *retried, *rejected, *sessions, *session_time,
+        *subscriptions;
 };
 
 /* The plugin's instance. */

@@ -123,7 +123,7 @@ void weir_ledger_put_position(struct weir_ledger *ledger, struct weir_ledger_cha
 }
 
 void weir_ledger_note(struct weir_ledger *ledger, const struct weir_delivery *delivery,
-    enum weir_delivery_status status, int code, const char *reply)
+    enum weir_delivery_status status, int code, const char *reply, struct weir_buffer *ret_record)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer value = {0};
     char outbox[WEIR_LEDGER_KEY_BYTES];
@@ -143,4 +143,8 @@ void weir_ledger_note(struct weir_ledger *ledger, const struct weir_delivery *de
         weir_bytes_str(""));
     if (weir_ledger_checked(ledger, weir_ledger_change_write(change, ledger->db, &err)) < 0)
         weir_say(ledger->host, WEIR_SAY_ERROR, "ledger.failed", "reason=\"%s\"", err.text);
+    if (ret_record == NULL)
+        return;
+    *ret_record = value;
+    value = (struct weir_buffer){0};
 }

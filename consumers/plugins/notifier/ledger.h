@@ -9,6 +9,7 @@
 #define WEIR_NOTIFIER_LEDGER_H
 
 #include "consumers/plugins/notifier/delivery.h"
+#include "consumers/plugins/notifier/subscriptions.h"
 
 #include <weir/plugin.h>
 
@@ -37,18 +38,28 @@ int weir_ledger_sync(struct weir_ledger *ledger, struct weir_error *err);
 bool weir_ledger_find(
     struct weir_ledger *ledger, const char *key, int64_t event_ms, struct weir_delivery_record *ret_record);
 
-/* Into the view and the outbox. A failure is kept for weir_ledger_mend. */
+/* Into the view and the outbox. A failure is kept for weir_ledger_mend. ret_record (NULL: no need) is given
+ * what was written. */
 void weir_ledger_note(struct weir_ledger *ledger, const struct weir_delivery *delivery,
-    enum weir_delivery_status status, int code, const char *reply);
+    enum weir_delivery_status status, int code, const char *reply, struct weir_buffer *ret_record);
 
 /* Emits a delivery of this record that was noted, for the transaction that finishes the record; for one that
- * does not end now it is left to the tick. */
+ * does not end now it is left to the tick. `noted` is what weir_ledger_note answered; empty: it is read
+ * again.
+ */
 void weir_ledger_carry(struct weir_ledger *ledger, struct weir_batch *batch, const struct weir_record *record,
-    const struct weir_delivery *delivery);
+    const struct weir_delivery *delivery, struct weir_bytes noted);
 void weir_ledger_leave(struct weir_ledger *ledger, const struct weir_delivery *delivery);
 /* In the plugin's dead_letter: all that was left of the event with that id. */
 void weir_ledger_carry_event(struct weir_ledger *ledger, struct weir_batch *batch,
     const struct weir_record *record, const char *event_id);
+
+/* How often a subscription's address was refused, kept for a version of its document; another one's are
+ * none. Of count 0: forgets them. */
+bool weir_ledger_find_refusals(struct weir_ledger *ledger, const char *subscription, const char *version,
+    struct weir_refusals *ret_refusals);
+void weir_ledger_put_refusals(struct weir_ledger *ledger, const char *subscription, const char *version,
+    const struct weir_refusals *refusals);
 
 /* The plugin's callbacks of these names. */
 void weir_ledger_tick(struct weir_ledger *ledger, struct weir_batch *batch);

@@ -81,6 +81,14 @@ struct weir_bytes weir_ledger_outbox_key(
     return written(&writer);
 }
 
+struct weir_bytes weir_ledger_refusals_key(char out[static WEIR_LEDGER_KEY_BYTES], const char *subscription)
+{
+    struct writer writer = begin(out, WEIR_LEDGER_REFUSALS);
+
+    add_text(&writer, subscription);
+    return written(&writer);
+}
+
 struct weir_bytes weir_ledger_position_key(
     char out[static WEIR_LEDGER_KEY_BYTES], const char *cluster, const char *log, int32_t partition)
 {

@@ -13,7 +13,8 @@ enum weir_ledger_kind {
     WEIR_LEDGER_TIME = 't',    /* t MS KEY: the request; MS in 8 bytes, big endian */
     WEIR_LEDGER_OUTBOX =
         'o', /* o LOG 0 PARTITION KEY: not in the log yet; PARTITION in 4 bytes, big endian */
-    WEIR_LEDGER_POSITION = 'p' /* p CLUSTER 0 LOG 0 PARTITION: next offset and when it was, 8 bytes each */
+    WEIR_LEDGER_REFUSALS = 's', /* s SUBSCRIPTION */
+    WEIR_LEDGER_POSITION = 'p'  /* p CLUSTER 0 LOG 0 PARTITION: next offset and when it was, 8 bytes each */
 };
 
 enum { WEIR_LEDGER_DELIVERY_MAX = 480 /* bytes of a delivery's key */, WEIR_LEDGER_KEY_BYTES = 1024 };
@@ -27,6 +28,7 @@ struct weir_bytes weir_ledger_time_key(
 /* key "": the prefix of all of the partition. */
 struct weir_bytes weir_ledger_outbox_key(
     char out[static WEIR_LEDGER_KEY_BYTES], const char *log, int32_t partition, const char *key);
+struct weir_bytes weir_ledger_refusals_key(char out[static WEIR_LEDGER_KEY_BYTES], const char *subscription);
 struct weir_bytes weir_ledger_position_key(
     char out[static WEIR_LEDGER_KEY_BYTES], const char *cluster, const char *log, int32_t partition);
 

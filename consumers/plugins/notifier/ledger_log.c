@@ -70,22 +70,15 @@ int weir_ledger_load_outbox(struct weir_ledger *ledger, struct weir_error *err)
         ledger->db, weir_bytes(&(char){WEIR_LEDGER_OUTBOX}, 1), load_entry, ledger, err);
 }
 
-/* Emits the row of an entry and puts it among the carried ones. One without a row was pruned. */
+/* Emits a row and puts its entry among the carried ones. */
 static int carry(struct weir_ledger *ledger, struct weir_batch *batch, const struct weir_record *record,
-    struct entry entry, struct weir_bytes outbox_key, struct weir_error *err)
+    struct entry entry, struct weir_bytes outbox_key, struct weir_bytes value, struct weir_error *err)
 {
     const struct weir_host *host = ledger->host;
     const char *log = weir_ledger_log_of(ledger, entry.source);
-    char text[WEIR_LEDGER_KEY_BYTES], row[WEIR_LEDGER_KEY_BYTES];
     struct weir_bytes key = weir_ledger_key_of_outbox(outbox_key);
 
-    snprintf(text, sizeof(text), "%.*s", (int)key.len, key.data);
-    int code = weir_ledger_db_get(ledger->db, weir_ledger_row_key(row, text), &ledger->scratch, err);
-    if (code == WEIR_E_NOT_FOUND)
-        return 0;
-    struct weir_bytes value = weir_buffer_bytes(&ledger->scratch);
-    if (code == 0)
-        code = record != NULL
+    int code = record != NULL
                    ? host->emit(batch, record, log, key, value, NULL, 0, err)
                    : host->emit_at(batch, entry.source, entry.partition, log, key, value, NULL, 0, err);
     if (code < 0)
@@ -93,6 +86,20 @@ static int carry(struct weir_ledger *ledger, struct weir_batch *batch, const str
     entry.cause = record != NULL ? record->index : WEIR_NO_RECORD;
     append(&ledger->carried, &entry, outbox_key.data);
     return 0;
+}
+
+/* The same by the row on disk. One without a row was pruned. */
+static int carry_row(struct weir_ledger *ledger, struct weir_batch *batch, const struct weir_record *record,
+    struct entry entry, struct weir_bytes outbox_key, struct weir_error *err)
+{
+    char text[WEIR_LEDGER_KEY_BYTES], row[WEIR_LEDGER_KEY_BYTES];
+    struct weir_bytes key = weir_ledger_key_of_outbox(outbox_key);
+
+    snprintf(text, sizeof(text), "%.*s", (int)key.len, key.data);
+    int code = weir_ledger_db_get(ledger->db, weir_ledger_row_key(row, text), &ledger->scratch, err);
+    if (code < 0)
+        return code == WEIR_E_NOT_FOUND ? 0 : code;
+    return carry(ledger, batch, record, entry, outbox_key, weir_buffer_bytes(&ledger->scratch), err);
 }
 
 static struct weir_bytes entry_of(const struct weir_ledger *ledger, const struct weir_delivery *delivery,
@@ -118,14 +125,16 @@ void weir_ledger_leave(struct weir_ledger *ledger, const struct weir_delivery *d
 }
 
 void weir_ledger_carry(struct weir_ledger *ledger, struct weir_batch *batch, const struct weir_record *record,
-    const struct weir_delivery *delivery)
+    const struct weir_delivery *delivery, struct weir_bytes noted)
 {
     char key[WEIR_LEDGER_KEY_BYTES];
     struct entry entry;
     struct weir_error err;
     struct weir_bytes text = entry_of(ledger, delivery, key, &entry);
 
-    if (carry(ledger, batch, record, entry, text, &err) == 0)
+    int code = noted.len > 0 ? carry(ledger, batch, record, entry, text, noted, &err)
+                             : carry_row(ledger, batch, record, entry, text, &err);
+    if (code == 0)
         return;
     weir_say(ledger->host, WEIR_SAY_WARNING, "ledger.left", "reason=\"%s\"", err.text);
     append(&ledger->left, &entry, key);
@@ -147,7 +156,7 @@ static void carry_left(struct weir_ledger *ledger, struct weir_batch *batch, con
     ledger->left = (struct weir_buffer){0};
     while (take(&rest, &entry, &key)) {
         bool goes = count < EMIT_MAX && choose(context, &entry, key) &&
-                    carry(ledger, batch, record, entry, key, &err) == 0;
+                    carry_row(ledger, batch, record, entry, key, &err) == 0;
         count += goes;
         if (!goes)
             append(&ledger->left, &entry, key.data);
@@ -192,6 +201,8 @@ struct ended {
     const struct weir_result *result;
     size_t at; /* of the outputs */
     struct weir_ledger_change *change;
+    struct entry last; /* which was ended, and where its output is; offset -1: none yet */
+    int64_t offset;
 };
 
 static bool is_log(const struct weir_ledger *ledger, const char *topic)
@@ -211,6 +222,14 @@ static const struct weir_output *next_output(struct ended *ended)
     return NULL;
 }
 
+/* Where the log of the last entry's partition is read on. */
+static void put_position(struct ended *ended)
+{
+    if (ended->offset >= 0)
+        weir_ledger_put_position(
+            ended->ledger, ended->change, ended->last.source, ended->last.partition, ended->offset + 1);
+}
+
 static void end_entry(struct ended *ended, const struct entry *entry, struct weir_bytes key)
 {
     const struct weir_output *output = next_output(ended);
@@ -221,14 +240,16 @@ static void end_entry(struct ended *ended, const struct entry *entry, struct wei
     }
     ended->at++;
     weir_ledger_change_delete(ended->change, key);
-    weir_ledger_put_position(
-        ended->ledger, ended->change, entry->source, entry->partition, output->offset + 1);
+    if (entry->source != ended->last.source || entry->partition != ended->last.partition)
+        put_position(ended);
+    ended->last = *entry;
+    ended->offset = output->offset;
 }
 
 int weir_ledger_committed(
     struct weir_ledger *ledger, const struct weir_result *result, struct weir_error *err)
 {
-    struct ended ended = {.ledger = ledger, .result = result};
+    struct ended ended = {.ledger = ledger, .result = result, .offset = -1};
     struct weir_bytes rest = weir_buffer_bytes(&ledger->carried), key;
     struct entry entry;
 
@@ -237,6 +258,7 @@ int weir_ledger_committed(
     ended.change = weir_ledger_change_new();
     while (take(&rest, &entry, &key))
         end_entry(&ended, &entry, key);
+    put_position(&ended);
     weir_buffer_clear(&ledger->carried);
     return weir_ledger_checked(ledger, weir_ledger_change_write(ended.change, ledger->db, err));
 }

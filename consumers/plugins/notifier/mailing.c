@@ -24,7 +24,7 @@ struct mailing {
 static bool is_under_way(const struct mailing *mailing, const char *key)
 {
     for (size_t i = mailing->first; i < mailing->round->count; i++)
-        if (strcmp(weir_mail_at(mailing->round->mails[i])->delivery.key, key) == 0)
+        if (strcmp(weir_delivery_at(mailing->round->mails[i])->key, key) == 0)
             return true;
     return false;
 }
@@ -52,7 +52,7 @@ static bool has_ended(const struct mailing *mailing, const char *key)
 }
 
 /* Takes the delivery. */
-static int fill_round(const struct mailing *mailing, const struct weir_letter *letter,
+static int fill_round(const struct mailing *mailing, const struct weir_letter *letter, const char *id,
     struct weir_delivery *delivery, struct weir_error *err)
 {
     struct weir_mail *mail = weir_round_add(mailing->round, letter->recipient);
@@ -62,7 +62,7 @@ static int fill_round(const struct mailing *mailing, const struct weir_letter *l
     }
     mail->delivery = *delivery;
     int code = weir_message_build(
-        mailing->event, mailing->words, &mailing->notifier->plan.sender, letter, &mail->message, err);
+        mailing->event, mailing->words, &mailing->notifier->plan.sender, letter, id, &mail->message, err);
     if (code < 0)
         weir_round_take_back(mailing->round);
     return code;
@@ -106,7 +106,7 @@ static int add_letter(const struct mailing *mailing, enum weir_delivery_kind kin
     bool ended = code < 0 || has_ended(mailing, delivery.key) ||
                  (kind == WEIR_DELIVERY_RULE && is_under_way(mailing, delivery.key));
     if (!ended && may_go(mailing, letter->recipient))
-        return fill_round(mailing, letter, &delivery, err);
+        return fill_round(mailing, letter, id, &delivery, err);
     weir_delivery_done(&delivery);
     return code;
 }
@@ -183,6 +183,54 @@ static int add_subscribers(struct mailing *mailing, struct weir_error *err)
     return code;
 }
 
+/* What is on record of it: it was sent after all, or is suppressed already. */
+static bool is_settled(const struct mailing *mailing, const char *key)
+{
+    struct weir_delivery_record record;
+
+    return weir_ledger_find(mailing->notifier->ledger, key, mailing->event->time_ms, &record) &&
+           (record.status == WEIR_DELIVERY_SENT || record.status == WEIR_DELIVERY_SUPPRESSED);
+}
+
+static int suppress(
+    const struct mailing *mailing, const struct weir_subscription *left, struct weir_error *err)
+{
+    const struct weir_notifier *notifier = mailing->notifier;
+    const struct weir_letter letter = {.recipient = left->endpoint, .subscription = left->id};
+    char id[WEIR_MESSAGE_ID_BYTES];
+    struct weir_delivery delivery;
+
+    weir_message_id(mailing->event->id, &letter, notifier->plan.sender.domain, id);
+    int code = weir_delivery_make(
+        &delivery, WEIR_DELIVERY_SUBSCRIBER, mailing->event, left->id, left->endpoint, id, err);
+    if (code == 0 && !is_settled(mailing, delivery.key)) {
+        weir_ledger_note(notifier->ledger, &delivery, WEIR_DELIVERY_SUPPRESSED, 0, "", NULL);
+        weir_ledger_leave(notifier->ledger, &delivery);
+        notifier->host->metric_add(notifier->metrics.suppressed, 1);
+        mailing->round->suppressed++;
+    }
+    weir_delivery_done(&delivery);
+    return code;
+}
+
+/* The mails that would have gone to those who left after the event: on record, so that nobody looks for them.
+ */
+static int suppress_mails(struct mailing *mailing, struct weir_error *err)
+{
+    const struct weir_subscriptions *subscriptions = mailing->notifier->subscriptions;
+    const struct weir_subscription *left;
+    size_t at = 0;
+    int code = 0;
+
+    while (subscriptions != NULL && code == 0 && !mailing->result->rest &&
+           (left = weir_subscriptions_next_left(subscriptions, mailing->event->time_ms, &at)) != NULL) {
+        mailing->result->rest = weir_round_is_full(mailing->round);
+        if (!mailing->result->rest && weir_rule_wants(&left->rule, mailing->event))
+            code = suppress(mailing, left, err);
+    }
+    return code;
+}
+
 /* A pending subscription is asked about once for each of its first versions: the gateway makes a new one to
  * ask again. */
 static bool is_to_confirm(const struct mailing *mailing)
@@ -234,6 +282,8 @@ static int add_mails(struct mailing *mailing, struct weir_error *err)
     int code = add_rule_mails(mailing, err);
     if (code == 0 && !mailing->event->foreign)
         code = add_confirmations(mailing, err);
+    if (code == 0 && !mailing->event->foreign)
+        code = suppress_mails(mailing, err);
     return code < 0 || mailing->event->foreign ? code : add_subscribers(mailing, err);
 }
 

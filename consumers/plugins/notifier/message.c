@@ -94,6 +94,7 @@ struct draft {
     const struct weir_event *event;
     const struct weir_message_sender *sender;
     const struct weir_letter *letter;
+    const char *id;
     struct weir_bytes contexts[CONTEXTS];
     size_t context_count;
 };
@@ -134,10 +135,9 @@ static void append_list(const struct draft *draft, struct weir_buffer *out)
 
 static int append_headers(const struct draft *draft, struct weir_buffer *out, struct weir_error *err)
 {
-    char date[WEIR_MIME_DATE_BYTES], id[WEIR_MESSAGE_ID_BYTES];
+    char date[WEIR_MIME_DATE_BYTES];
     const struct weir_event *event = draft->event;
 
-    weir_message_id(event->id, draft->letter, draft->sender->domain, id);
     int code = weir_mime_address(out, "From", draft->sender->from_name, draft->sender->from, err);
     if (code == 0)
         code = weir_mime_address(out, "To", NULL, draft->letter->recipient, err);
@@ -145,7 +145,8 @@ static int append_headers(const struct draft *draft, struct weir_buffer *out, st
         code = append_subject(draft, out, err);
     if (code < 0)
         return code;
-    weir_buffer_printf(out, "Date: %s\r\nMessage-ID: <%s>\r\n", weir_mime_date(event->time_ms, date), id);
+    weir_buffer_printf(
+        out, "Date: %s\r\nMessage-ID: <%s>\r\n", weir_mime_date(event->time_ms, date), draft->id);
     append_list(draft, out);
     weir_buffer_printf(out, "Auto-Submitted: auto-generated\r\nX-Weir-Event: %s\r\nMIME-Version: 1.0\r\n",
         event->given[0] != '\0' ? event->given : event->id);
@@ -181,13 +182,14 @@ static int append_alternatives(const struct draft *draft, struct weir_buffer *ou
 }
 
 int weir_message_build(const struct weir_event *event, struct weir_bytes words,
-    const struct weir_message_sender *sender, const struct weir_letter *letter, struct weir_buffer *out,
-    struct weir_error *err)
+    const struct weir_message_sender *sender, const struct weir_letter *letter, const char *id,
+    struct weir_buffer *out, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer own = {0};
     struct draft draft = {.event = event,
         .sender = sender,
         .letter = letter,
+        .id = id,
         .contexts = {event->text, words},
         .context_count = 2};
 

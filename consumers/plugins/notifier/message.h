@@ -39,13 +39,13 @@ void weir_message_id(const char *event_id, const struct weir_letter *letter, con
 int weir_message_words(const struct weir_event *event, const struct weir_message_sender *sender,
     struct weir_buffer *out, struct weir_error *err);
 
-/* Appends header and body: a text part, with the template's HTML beside it as multipart/alternative; all
- * ASCII, lines of at most 78 bytes (addresses, Message-ID and URL: 998) that end in CRLF. `words` is what
- * weir_message_words made. The same arguments give the same bytes. WEIR_E_INVALID: a value is unfit for a
- * header; WEIR_E_TOO_LARGE: a part goes beyond WEIR_TEMPLATE_OUTPUT_MAX; WEIR_E_NOT_FOUND: no such template.
- * Threads: any. */
+/* Appends header and body, `id` that of weir_message_id: a text part, with the template's HTML beside it as
+ * multipart/alternative; all ASCII, lines of at most 78 bytes (addresses, Message-ID and URL: 998) that end
+ * in CRLF. `words` is what weir_message_words made. The same arguments give the same bytes. WEIR_E_INVALID: a
+ * value is unfit for a header; WEIR_E_TOO_LARGE: a part goes beyond WEIR_TEMPLATE_OUTPUT_MAX;
+ * WEIR_E_NOT_FOUND: no such template. Threads: any. */
 int weir_message_build(const struct weir_event *event, struct weir_bytes words,
-    const struct weir_message_sender *sender, const struct weir_letter *letter, struct weir_buffer *out,
-    struct weir_error *err);
+    const struct weir_message_sender *sender, const struct weir_letter *letter, const char *id,
+    struct weir_buffer *out, struct weir_error *err);
 
 #endif

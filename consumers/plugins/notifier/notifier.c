@@ -8,6 +8,7 @@
 #include <weir/plugin.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TABLE_SUBSCRIPTIONS, TABLE_LEDGER };
@@ -28,6 +29,8 @@ static void open_metrics(struct weir_notifier *notifier)
         .sent = host->counter(mails, "", mails_help),
         .unknown = host->counter("mails_unknown_total", "",
             "Mails whose text was sent and got no reply: they are sent again and may arrive twice"),
+        .suppressed = host->counter("mails_suppressed_total", "",
+            "Mails that were not sent because whom they were for had left since the event"),
         .retried = host->counter(events, "verdict=\"retry\"", events_help),
         .rejected = host->counter(events, "verdict=\"reject\"", events_help),
         .sessions = host->counter("sessions_total", "", "SMTP sessions, whatever their end"),
@@ -120,17 +123,47 @@ static int handle(void *instance, struct weir_batch *batch, struct weir_error *e
     return weir_notifier_handle(instance, batch, err);
 }
 
+/* What was refused counts for one version of the document: another one begins anew. */
+static void keep_refusals(struct weir_notifier *notifier, struct weir_bytes key, bool was_refused)
+{
+    const struct weir_refusals none = {0};
+    struct weir_refusals refusals;
+    char id[WEIR_KEY_BYTES + 1];
+    const struct weir_subscription *now = weir_subscriptions_find(notifier->subscriptions, key);
+
+    snprintf(id, sizeof(id), "%.*s", (int)key.len, key.data);
+    if (now != NULL && weir_ledger_find_refusals(notifier->ledger, id, now->version, &refusals))
+        weir_subscriptions_recall(notifier->subscriptions, key, &refusals);
+    else if (was_refused)
+        weir_ledger_put_refusals(notifier->ledger, id, "", &none);
+}
+
+static int apply_subscription(
+    struct weir_notifier *notifier, const struct weir_record *record, struct weir_error *err)
+{
+    const struct weir_subscription *former = weir_subscriptions_find(notifier->subscriptions, record->key);
+    bool was_refused = former != NULL && former->refusals.count > 0;
+
+    int code = weir_subscriptions_apply(notifier->subscriptions, record->key, record->value, err);
+    if (code == 0)
+        keep_refusals(notifier, record->key, was_refused);
+    return code;
+}
+
 /* Every instance knows every subscription: whose event a mail is about does not tell whom it goes to. */
 static int apply_subscriptions(
     struct weir_notifier *notifier, const struct weir_record *records, size_t count, struct weir_error *err)
 {
     int code = 0;
 
-    for (size_t i = 0; i < count && code == 0 && notifier->subscriptions != NULL; i++)
-        code = weir_subscriptions_apply(notifier->subscriptions, records[i].key, records[i].value, err);
-    if (notifier->subscriptions != NULL)
-        notifier->host->metric_set(
-            notifier->metrics.subscriptions, (int64_t)weir_subscriptions_count(notifier->subscriptions));
+    if (notifier->subscriptions == NULL)
+        return 0;
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = apply_subscription(notifier, &records[i], err);
+    weir_subscriptions_forget(
+        notifier->subscriptions, notifier->host->now_ms() - notifier->host->deployment->kafka.window_ms);
+    notifier->host->metric_set(
+        notifier->metrics.subscriptions, (int64_t)weir_subscriptions_count(notifier->subscriptions));
     return code;
 }
 

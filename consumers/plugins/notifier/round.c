@@ -2,14 +2,21 @@
 
 #include "common/clock.h"
 
-#include <pthread.h>
 #include <stdlib.h>
+
+static struct weir_session *session_at(const struct weir_round *round, size_t number)
+{
+    return round->transmissions[number].session;
+}
 
 void weir_round_begin(struct weir_round *round, struct weir_smtp *smtp)
 {
+    weir_round_flush(round);
+    weir_round_await(round, round->count);
     for (size_t i = 0; i < round->session_count; i++)
-        weir_session_unref(round->sessions[i]);
-    round->session_count = round->count = 0;
+        weir_session_unref(session_at(round, i));
+    round->session_count = round->started = round->joined = 0;
+    round->count = round->awaited = round->suppressed = 0;
     round->limited = false;
     round->smtp = smtp;
 }
@@ -24,7 +31,7 @@ void weir_round_done(struct weir_round *round)
 
 bool weir_round_is_full(const struct weir_round *round)
 {
-    return round->limited || round->count >= round->most;
+    return round->limited || round->count + round->suppressed >= round->most;
 }
 
 /* Each session gets its share of the mails. */
@@ -33,11 +40,14 @@ static struct weir_session *choose_session(struct weir_round *round)
     size_t share = (round->most + round->sessions_most - 1) / round->sessions_most;
     size_t last = round->session_count;
 
-    if (last > 0 && (last == round->sessions_most || weir_session_count(round->sessions[last - 1]) < share))
-        return round->sessions[last - 1];
+    if (last > 0 && (last == round->sessions_most || weir_session_count(session_at(round, last - 1)) < share))
+        return session_at(round, last - 1);
     struct weir_session *session = weir_session_new(round->smtp, round->taken, round->context);
-    if (session != NULL)
-        round->sessions[round->session_count++] = session;
+    if (session == NULL)
+        return NULL;
+    weir_round_flush(round);
+    round->transmissions[round->session_count++] =
+        (struct weir_transmission){.session = session, .stopping = round->stopping};
     return session;
 }
 
@@ -67,21 +77,12 @@ struct weir_mail *weir_round_add(struct weir_round *round, const char *recipient
 void weir_round_take_back(struct weir_round *round)
 {
     round->count--;
-    weir_session_take_back(round->sessions[round->session_count - 1]);
+    weir_session_take_back(session_at(round, round->session_count - 1));
 }
-
-/* One session of a round. */
-struct transmission {
-    struct weir_session *session;
-    bool (*stopping)(void);
-    int64_t duration_us;
-    pthread_t thread;
-    bool threaded;
-};
 
 static void *run_transmission(void *argument)
 {
-    struct transmission *transmission = argument;
+    struct weir_transmission *transmission = argument;
     int64_t began_us = weir_clock_us();
 
     weir_session_run(transmission->session, transmission->stopping);
@@ -89,25 +90,30 @@ static void *run_transmission(void *argument)
     return NULL;
 }
 
-/* All but the first on threads of their own; where none can be had, one after the other. */
-void weir_round_run(const struct weir_round *round, bool (*stopping)(void), weir_round_ended *ended)
+/* Where no thread can be had, here. */
+static void start(struct weir_transmission *transmission)
 {
-    struct transmission transmissions[WEIR_NOTIFIER_SESSIONS_MAX];
+    if (weir_session_count(transmission->session) == 0)
+        return;
+    transmission->threaded = pthread_create(&transmission->thread, NULL, run_transmission, transmission) == 0;
+    if (!transmission->threaded)
+        run_transmission(transmission);
+}
 
-    for (size_t i = round->session_count; i-- > 0;) {
-        struct transmission *transmission = &transmissions[i];
-        *transmission = (struct transmission){.session = round->sessions[i], .stopping = stopping};
-        if (weir_session_count(transmission->session) == 0)
-            continue;
-        transmission->threaded =
-            i > 0 && pthread_create(&transmission->thread, NULL, run_transmission, transmission) == 0;
-        if (!transmission->threaded)
-            run_transmission(transmission);
-    }
-    for (size_t i = 0; i < round->session_count; i++) {
-        if (transmissions[i].threaded)
-            pthread_join(transmissions[i].thread, NULL);
-        if (weir_session_count(round->sessions[i]) > 0)
-            ended(round->context, transmissions[i].duration_us);
+void weir_round_flush(struct weir_round *round)
+{
+    while (round->started < round->session_count)
+        start(&round->transmissions[round->started++]);
+}
+
+void weir_round_await(struct weir_round *round, size_t count)
+{
+    while (round->awaited < count) {
+        const struct weir_transmission *transmission = &round->transmissions[round->joined++];
+        if (transmission->threaded)
+            pthread_join(transmission->thread, NULL);
+        round->awaited += weir_session_count(transmission->session);
+        if (weir_session_count(transmission->session) > 0)
+            round->ended(round->context, transmission->duration_us);
     }
 }

@@ -138,6 +138,7 @@ static void mail_done(struct weir_mail *mail)
     free((char *)mail->recipient);
     weir_delivery_done(&mail->delivery);
     weir_buffer_done(&mail->message);
+    weir_buffer_done(&mail->record);
 }
 
 void weir_session_unref(struct weir_session *session)
@@ -264,6 +265,7 @@ static void note_acknowledged(struct weir_session *session)
         const struct weir_mail *mail = &session->attempt.mails[i];
         session->left[i] = (struct weir_mail){.recipient = mail->recipient,
             .delivery = mail->delivery,
+            .record = mail->record,
             .told = mail->told,
             .result = atomic_load(&mail->acknowledged) ? WEIR_MAIL_SENT : WEIR_MAIL_BLOCKED};
     }
@@ -369,6 +371,11 @@ const struct weir_mail *weir_session_mail(const struct weir_session *session, si
     if (!session->abandoned)
         return &session->attempt.mails[index];
     return session->left != NULL ? &session->left[index] : &blocked;
+}
+
+const struct weir_delivery *weir_session_delivery(const struct weir_session *session, size_t index)
+{
+    return &session->attempt.mails[index].delivery;
 }
 
 const struct weir_session_failure *weir_session_failure(const struct weir_session *session)

@@ -51,6 +51,7 @@ struct weir_mail {
     const char *recipient;         /* copied */
     struct weir_delivery delivery; /* owned */
     struct weir_buffer message;    /* owned */
+    struct weir_buffer record;     /* owned: what tells of the delivery, if `taken` noted it; else empty */
     enum weir_mail_result result;
     atomic_bool acknowledged;     /* the server has taken it; the session may still be under way */
     bool told;                    /* `taken` was called with it */
@@ -70,7 +71,7 @@ struct weir_session_failure {
 struct weir_session;
 
 /* Called on the session's thread as soon as the server has taken a mail; never after the run has ended. */
-typedef void weir_session_taken(void *context, const struct weir_mail *mail);
+typedef void weir_session_taken(void *context, struct weir_mail *mail);
 
 /* NULL when memory is out. `taken` may be NULL. */
 struct weir_session *weir_session_new(struct weir_smtp *smtp, weir_session_taken *taken, void *context);
@@ -87,7 +88,9 @@ void weir_session_take_back(struct weir_session *session);
 void weir_session_run(struct weir_session *session, bool (*stopping)(void));
 
 size_t weir_session_count(const struct weir_session *session);
+/* After the run. */
 const struct weir_mail *weir_session_mail(const struct weir_session *session, size_t index);
+const struct weir_delivery *weir_session_delivery(const struct weir_session *session, size_t index);
 const struct weir_session_failure *weir_session_failure(const struct weir_session *session);
 
 /* One of the mails of several sessions. */
@@ -95,6 +98,12 @@ struct weir_mail_place {
     const struct weir_session *session;
     size_t index;
 };
+
+/* Also while its session runs. */
+static inline const struct weir_delivery *weir_delivery_at(struct weir_mail_place place)
+{
+    return weir_session_delivery(place.session, place.index);
+}
 
 static inline const struct weir_mail *weir_mail_at(struct weir_mail_place place)
 {

@@ -16,18 +16,19 @@ enum { FIRST_SLOTS = 64 /* a power of two */ };
 struct entry {
     struct weir_subscription public;
     char *id, *collection, *template, *version;
-    int refusals;                    /* in a row */
-    char refused_for[WEIR_ID_BYTES]; /* the last event of them */
     struct weir_filter *filter;
 };
 
 /* `entries` is dense, for the walk over all; `slots` finds one by its id: an index into entries plus 1, 0 for
- * none. */
+ * none. `left` are those that were taken out, the last of them at left_until_ms. */
 struct weir_subscriptions {
     struct entry **entries;
     size_t count;
     uint32_t *slots;
     size_t slot_count;
+    struct entry **left;
+    size_t left_count;
+    int64_t left_until_ms;
 };
 
 struct weir_subscriptions *weir_subscriptions_new(void)
@@ -63,6 +64,8 @@ void weir_subscriptions_free(struct weir_subscriptions *subscriptions)
         return;
     for (size_t i = 0; i < subscriptions->count; i++)
         entry_free(subscriptions->entries[i]);
+    weir_subscriptions_forget(subscriptions, INT64_MAX);
+    free(subscriptions->left);
     free(subscriptions->entries);
     free(subscriptions->slots);
     free(subscriptions);
@@ -130,11 +133,12 @@ static void close_gap(struct weir_subscriptions *subscriptions, size_t hole)
     }
 }
 
-static void take_out(struct weir_subscriptions *subscriptions, struct weir_bytes id)
+/* The entry of that id, which is the caller's then; NULL when there is none. */
+static struct entry *take_out(struct weir_subscriptions *subscriptions, struct weir_bytes id)
 {
     size_t slot = slot_of(subscriptions, id);
     if (subscriptions->slots[slot] == 0)
-        return;
+        return NULL;
     size_t index = subscriptions->slots[slot] - 1, last = subscriptions->count - 1;
     struct entry *gone = subscriptions->entries[index];
     close_gap(subscriptions, slot);
@@ -144,7 +148,23 @@ static void take_out(struct weir_subscriptions *subscriptions, struct weir_bytes
         subscriptions->entries[index] = moved;
     }
     subscriptions->count--;
-    entry_free(gone);
+    return gone;
+}
+
+/* Takes the entry. Without memory it is forgotten: its mails are not sent either way. */
+static void remember(struct weir_subscriptions *subscriptions, struct entry *gone, int64_t until_ms)
+{
+    struct entry **left =
+        reallocarray(subscriptions->left, subscriptions->left_count + 1, sizeof(struct entry *));
+    if (left == NULL) {
+        entry_free(gone);
+        return;
+    }
+    subscriptions->left = left;
+    left[subscriptions->left_count++] = gone;
+    gone->public.until_ms = until_ms;
+    if (until_ms > subscriptions->left_until_ms)
+        subscriptions->left_until_ms = until_ms;
 }
 
 static int put_in(struct weir_subscriptions *subscriptions, struct entry *entry, struct weir_error *err)
@@ -208,6 +228,7 @@ static int make_entry(
     }
     entry->public.id = entry->id;
     entry->public.version = entry->version;
+    entry->public.since_ms = json_integer_value(json_object_get(event, "ts_ms"));
     entry->public.rule = (struct weir_rule){.name = entry->id,
         .collection = entry->collection,
         .filter = entry->filter,
@@ -229,7 +250,14 @@ int weir_subscriptions_apply(struct weir_subscriptions *subscriptions, struct we
         if (code < 0)
             return code;
     }
-    take_out(subscriptions, key);
+    struct entry *former = take_out(subscriptions, key);
+    if (former != NULL && entry == NULL) {
+        remember(subscriptions, former, json_integer_value(json_object_get(root, "ts_ms")));
+        return 0;
+    }
+    if (former != NULL)
+        entry->public.since_ms = former->public.since_ms;
+    entry_free(former);
     int code = entry != NULL ? put_in(subscriptions, entry, err) : 0;
     if (code < 0)
         entry_free(entry);
@@ -247,25 +275,62 @@ const struct weir_subscription *weir_subscriptions_at(
     return &subscriptions->entries[i]->public;
 }
 
+static struct entry *find(const struct weir_subscriptions *subscriptions, struct weir_bytes id)
+{
+    size_t slot = slot_of(subscriptions, id);
+    return subscriptions->slots[slot] != 0 ? subscriptions->entries[subscriptions->slots[slot] - 1] : NULL;
+}
+
 const struct weir_subscription *weir_subscriptions_find(
     const struct weir_subscriptions *subscriptions, struct weir_bytes id)
 {
-    size_t slot = slot_of(subscriptions, id);
-    return subscriptions->slots[slot] != 0 ? &subscriptions->entries[subscriptions->slots[slot] - 1]->public
-                                           : NULL;
+    const struct entry *entry = find(subscriptions, id);
+    return entry != NULL ? &entry->public : NULL;
 }
 
-int weir_subscriptions_note(
+const struct weir_subscription *weir_subscriptions_next_left(
+    const struct weir_subscriptions *subscriptions, int64_t at_ms, size_t *at)
+{
+    while (at_ms < subscriptions->left_until_ms && *at < subscriptions->left_count) {
+        const struct weir_subscription *left = &subscriptions->left[(*at)++]->public;
+        if (left->since_ms <= at_ms && at_ms < left->until_ms &&
+            weir_subscriptions_find(subscriptions, weir_bytes_str(left->id)) == NULL)
+            return left;
+    }
+    return NULL;
+}
+
+void weir_subscriptions_forget(struct weir_subscriptions *subscriptions, int64_t before_ms)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < subscriptions->left_count; i++) {
+        if (subscriptions->left[i]->public.until_ms < before_ms)
+            entry_free(subscriptions->left[i]);
+        else
+            subscriptions->left[kept++] = subscriptions->left[i];
+    }
+    subscriptions->left_count = kept;
+}
+
+const struct weir_subscription *weir_subscriptions_note(
     struct weir_subscriptions *subscriptions, struct weir_bytes id, const char *event_id, bool refused)
 {
-    size_t slot = slot_of(subscriptions, id);
-    if (subscriptions->slots[slot] == 0)
-        return 0;
-    struct entry *entry = subscriptions->entries[subscriptions->slots[slot] - 1];
-    if (!refused)
-        entry->refusals = 0;
-    else if (strcmp(entry->refused_for, event_id) != 0)
-        entry->refusals++;
-    snprintf(entry->refused_for, sizeof(entry->refused_for), "%s", refused ? event_id : "");
-    return entry->refusals;
+    struct entry *entry = find(subscriptions, id);
+    if (entry == NULL)
+        return NULL;
+    struct weir_refusals *refusals = &entry->public.refusals;
+    if (refused ? strcmp(refusals->event, event_id) == 0 : refusals->count == 0)
+        return NULL;
+    refusals->count = refused ? refusals->count + 1 : 0;
+    snprintf(refusals->event, sizeof(refusals->event), "%s", refused ? event_id : "");
+    return &entry->public;
+}
+
+void weir_subscriptions_recall(
+    struct weir_subscriptions *subscriptions, struct weir_bytes id, const struct weir_refusals *refusals)
+{
+    struct entry *entry = find(subscriptions, id);
+    if (entry != NULL)
+        entry->public.refusals = *refusals;
 }
