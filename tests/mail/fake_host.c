@@ -2,7 +2,7 @@
 
 #include "common/deployment.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,16 +158,16 @@ void fake_host_forget(void)
     output_count = 0;
 }
 
-static volatile sig_atomic_t stop;
+static atomic_bool stop; /* set by a signal, read by sessions */
 
 void fake_host_stop(void)
 {
-    stop = 1;
+    atomic_store(&stop, true);
 }
 
 bool fake_host_stopping(void)
 {
-    return stop != 0;
+    return atomic_load(&stop);
 }
 
 static const char *cluster_id(void *context)

@@ -14,6 +14,9 @@ from scripted import CLOSE, SILENCE, Server, tls_context
 from support import (Certificates, cases_of, check, equal, event, main, parse, record, records, refused, run, wait_for)
 
 
+SOON_S = 30  # on a busy machine too; what has no end would take a minute at least
+
+
 def at(what, number, reply):
     return {what: lambda session, _: reply if session.counts[what] == number else None}
 
@@ -176,7 +179,7 @@ def case_silent_server():
         began = time.monotonic()
         result = run(Server({what: SILENCE}).address, records(2), smtp_timeout="1s")
         equal(result.verdicts(), ["wait", "wait"], "verdicts on silence at " + what)
-        check(time.monotonic() - began < 5, "it took %.1f s", time.monotonic() - began)
+        check(time.monotonic() - began < SOON_S, "it took %.1f s", time.monotonic() - began)
 
 
 def case_silent_midway():
@@ -190,7 +193,7 @@ def case_dripping_server():
     result = run(Server(drip=0.05).address, records(2), smtp_timeout="2s")
     equal(result.verdicts(), ["wait", "wait"], "verdicts")
     equal(result.lines[0]["error_type"], "smtp-timeout", "reason")
-    check(time.monotonic() - began < 6, "it took %.1f s", time.monotonic() - began)
+    check(time.monotonic() - began < SOON_S, "it took %.1f s", time.monotonic() - began)
 
 
 def case_black_hole():
@@ -205,7 +208,7 @@ def case_black_hole():
     result = run(server.address, records(2), smtp_timeout="1s")
     equal(result.verdicts(), ["wait", "wait"], "verdicts")
     equal(result.lines[0]["error_type"], "smtp-timeout", "reason")
-    check(time.monotonic() - began < 6, "it took %.1f s", time.monotonic() - began)
+    check(time.monotonic() - began < SOON_S, "it took %.1f s", time.monotonic() - began)
 
 
 def case_connect_timeout():
