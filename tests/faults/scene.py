@@ -19,6 +19,8 @@ RATE, FAULT_S, STEADY_S, BACK_S = (2000, 60, 15, 30) if FULL else (300, 20, 4, 6
 # Orders before anything is measured: so that the brokers have warmed up.
 WARM_S = 20 if FULL else 4
 RATE = int(os.environ.get("WEIR_FAULT_RATE", RATE))
+# Three brokers on one machine answer late under the full rate: as many connections and as large batches as that takes.
+CONNECTIONS, LINGER_MS = (256, 10) if FULL else (64, 0)
 # A broker that is started in the middle of a fault must not spend two cores for a minute on compiling itself well.
 QUICK = ("--jvm", "-XX:TieredStopAtLevel=1")
 WINDOW_S, ENOUGH = 3, 0.9
@@ -26,6 +28,7 @@ SECTIONS = {
     "service store": ["batch.max = 1000"],
     "gateway": ["access.log = off"],
     "kafka.consumer": ["session.timeout.ms = 6000"],
+    "kafka.producer": [f"linger.ms = {LINGER_MS}"],
 }
 
 
@@ -41,7 +44,7 @@ class Scene:
         for name in newest:
             self.weir.instance(name).environment["LD_LIBRARY_PATH"] = newest_librdkafka()
         self.log = self.weir.folder / "accepted.jsonl"
-        self.load = OpenLoad(self.weir.address["gateway"], self.log, RATE)
+        self.load = OpenLoad(self.weir.address["gateway"], self.log, RATE, CONNECTIONS)
         self.progress, self.memory, self.ends = None, Memory(), None
 
     def start(self):
