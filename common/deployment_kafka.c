@@ -261,8 +261,20 @@ static int refuse_unknown(const struct part *part, const char *key, struct weir_
     return WEIR_E_CONFIG;
 }
 
+/* A secret of the environment takes the place of a file that need not be there. */
+static bool is_secret_of_environment(const struct part *part, const char *name)
+{
+    WEIR_CLEANUP(free) char *value = NULL;
+    WEIR_CLEANUP(free) char *variable = NULL;
+
+    return is_secret(name) &&
+           (weir_config_variable_read(part->section, name, &value, &variable, NULL) < 0 || value != NULL);
+}
+
 static int take_key(void *context, const char *key, const char *value, struct weir_error *err)
 {
+    if (is_secret_of_environment(context, key)) /* read, or refused, when its turn comes */
+        return 0;
     int code = take_property(context, key, value, true, err);
     return code == WEIR_E_NOT_FOUND ? refuse_unknown(context, key, err) : code;
 }

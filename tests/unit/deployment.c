@@ -204,6 +204,28 @@ static void environment_is_judged_like_the_file(void **state)
     }
 }
 
+static void a_secret_of_the_environment_wants_no_file(void **state)
+{
+    static const char text[] =
+        "[kafka]\nbootstrap.servers = a:1\nsasl.password = @credential:kafka.password\n";
+    WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
+    struct weir_error err = {0};
+
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_int_equal(load(text, 0644, &deployment, &err), WEIR_E_CONFIG);
+    setenv("WEIR_KAFKA_SASL_PASSWORD", "hunter2", 1);
+    int code = load(text, 0644, &deployment, &err);
+    setenv("WEIR_KAFKA_SASL_PASSWORD_FILE", "/etc/hostname", 1);
+    int both = load(text, 0644, &(struct weir_deployment *){NULL}, &err);
+    unsetenv("WEIR_KAFKA_SASL_PASSWORD");
+    unsetenv("WEIR_KAFKA_SASL_PASSWORD_FILE");
+    assert_int_equal(code, 0);
+    assert_string_equal(
+        find(deployment->kafka.properties, deployment->kafka.property_count, "sasl.password"), "hunter2");
+    assert_int_equal(both, WEIR_E_CONFIG);
+}
+
 static void kafka_secrets_want_a_private_file(void **state)
 {
     static const char literal[] = "[kafka]\nbootstrap.servers = a:1\nsasl.password = hunter2\n";
@@ -275,6 +297,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(properties_pass_through),
     cmocka_unit_test(environment_gives_properties),
     cmocka_unit_test(environment_is_judged_like_the_file),
+    cmocka_unit_test(a_secret_of_the_environment_wants_no_file),
     cmocka_unit_test(kafka_secrets_want_a_private_file),
     cmocka_unit_test(folders_come_from_systemd),
     cmocka_unit_test(default_path_can_be_changed),
