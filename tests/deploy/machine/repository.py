@@ -1,5 +1,6 @@
 """A signed apt repository of the packages, in two versions, as a company would keep one."""
 import contextlib
+import hashlib
 import os
 import pathlib
 import re
@@ -7,11 +8,12 @@ import shutil
 import subprocess
 import tempfile
 
-from machine import run
+from machine import CACHE, need_tools, run, skip
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FIRST = re.search(r"\((.*?)\)", (ROOT / "deploy/packages/changelog").read_text())[1]
 SECOND = FIRST + ".1"
+BACKPORTED = ("librdkafka", "libmicrohttpd")
 
 
 def next_version(package, folder):
@@ -39,11 +41,31 @@ def signing_key():
         subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environment)
 
 
+def backports():
+    """A folder with the packages of the newest libraries, built once; the test is skipped where their sources can't be had."""
+    script = ROOT / "deploy/packages/backports"
+    try:
+        versions = [run(ROOT / "deploy/packages/debian-source", library).split()[-1] for library in BACKPORTED]
+        key = hashlib.sha256((script.read_text() + " ".join(versions)).encode()).hexdigest()[:12]
+        folder = CACHE / ("backports-" + key)
+        if not folder.exists():
+            need_tools(mmdebstrap="mmdebstrap", **{"dpkg-source": "dpkg-dev"})
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            run(script, "--output", unfinished)
+            unfinished.rename(folder)
+    except (OSError, RuntimeError) as error:
+        skip("the newest libraries are not to be had: %s" % error)
+    return folder
+
+
 def make(folder):
-    """Fills `folder`: packages, indexes, InRelease, key.gpg."""
+    """Fills `folder`: packages of both versions, backports, indexes, InRelease, key.gpg."""
     run(ROOT / "deploy/packages/build", "--output", folder)
     for package in sorted(folder.glob("*.deb")):
         next_version(package, folder)
+    for package in backports().glob("*.deb"):
+        shutil.copy(package, folder)
     with signing_key() as environment, open(folder / "Packages", "w") as packages:
         subprocess.run(["apt-ftparchive", "packages", "."], cwd=folder, stdout=packages, check=True)
         release = subprocess.run(["apt-ftparchive", "-o", "APT::FTPArchive::Release::Suite=stable", "release", "."], cwd=folder,
