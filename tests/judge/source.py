@@ -8,8 +8,27 @@ from history import History, Record
 CALL_S = 15
 
 
+# More of librdkafka's properties for every handle, e.g. what a secure cluster wants.
+PROPERTIES = {}
+
+
 class Unreadable(Exception):
     """The topics cannot be read whole: no judgement is possible."""
+
+
+def read_properties(path):
+    """A file of key=value lines, as kcat takes them, becomes PROPERTIES; where the cluster is stays the caller's to say."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    PROPERTIES.update(line.split("=", 1) for line in lines)
+    PROPERTIES.pop("bootstrap.servers", None)
+
+
+def admin(bootstrap):
+    """An admin handle."""
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient({"bootstrap.servers": bootstrap, **PROPERTIES})
 
 
 def consumer(bootstrap, isolation, group="weir-judge"):
@@ -24,6 +43,7 @@ def consumer(bootstrap, isolation, group="weir-judge"):
             "auto.offset.reset": "error",
             "fetch.message.max.bytes": 4 << 20,
             "fetch.wait.max.ms": 50,
+            **PROPERTIES,
         }
     )
 
@@ -42,10 +62,8 @@ def patiently(call, *arguments, deadline_s=CALL_S):
 
 def describe(bootstrap, topics):
     """(cluster id, {topic: partition count}); Unreadable names what is missing."""
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    metadata = patiently(lambda limit_s: admin.list_topics(timeout=limit_s))
+    handle = admin(bootstrap)
+    metadata = patiently(lambda limit_s: handle.list_topics(timeout=limit_s))
     missing = [t for t in topics if t not in metadata.topics]
     if missing:
         raise Unreadable("no such topic: " + ", ".join(missing))
@@ -54,19 +72,15 @@ def describe(bootstrap, topics):
 
 def leaders(bootstrap, topic):
     """{partition: broker id of its leader, -1 without one}."""
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    metadata = patiently(lambda limit_s: admin.list_topics(topic, timeout=limit_s))
+    handle = admin(bootstrap)
+    metadata = patiently(lambda limit_s: handle.list_topics(topic, timeout=limit_s))
     return {number: partition.leader for number, partition in metadata.topics[topic].partitions.items()}
 
 
 def is_in_sync(bootstrap):
     """Whether all replicas of all partitions are in sync, as far as a broker tells."""
-    from confluent_kafka.admin import AdminClient
-
     try:
-        topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=CALL_S).topics.values()
+        topics = admin(bootstrap).list_topics(timeout=CALL_S).topics.values()
     except ck.KafkaException:
         return False
     return all(len(p.isrs) == len(p.replicas) for topic in topics for p in topic.partitions.values())
