@@ -17,8 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 SKIP = 77
 CLONE_NEWNET = 0x40000000
 BOOT_S, STOP_S = 60, 60
-# A server, and the libraries of Debian that the product links.
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "libnss-systemd", "procps", "curl", "ca-certificates", "librdkafka1", "librocksdb7.8",
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))) / "weir"
+# A server with what operators have on it, the libraries of Debian that the product links, and what the backports need beyond those.
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "libnss-systemd", "procps", "curl", "ca-certificates", "jq", "kcat", "libcjson1", "librdkafka1", "librocksdb7.8",
             "libmicrohttpd12", "libesmtp6", "libjansson4", "libinih1", "libpcre2-8-0", "libssl3", "libcurl4", "libidn2-0",
             "libsystemd0")
 
@@ -51,10 +52,9 @@ def need_tools(**packages):
 def fresh_tree():
     """The tree that machines are copied from: made once, kept outside of the sources."""
     key = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))) / "weir"
-    tree = cache / ("machine-" + key)
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "machine.lock", "w") as lock:
+    tree = CACHE / ("machine-" + key)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "machine.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
             unfinished = tree.with_suffix(".unfinished")

@@ -23,11 +23,11 @@ store.peer.secret = @credential:peer.secret
 [collection orders]
 key = orderID
 partitions = 6
+indexes = customerID
 
 [service store]
 plugin = store
 topics = orders
-state.dir = /var/lib/weir/store
 store.path = /var/lib/weir/store/db
 store.free.min = 64MiB
 store.peer.secret = @credential:peer.secret
@@ -35,7 +35,6 @@ store.peer.secret = @credential:peer.secret
 [service notifier]
 plugin = notifier
 topics = orders.changes
-state.dir = /var/lib/weir/notifier
 notifier.smtp = {smtp}
 notifier.from = orders@example.com
 notifier.to = team@example.com
