@@ -91,7 +91,7 @@ class Machine:
         need_root()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-machine.", dir="/var/tmp"))
         self.tree = self.folder / "tree"
-        self.name = self.folder.name.replace(".", "-").lower().replace("_", "-")
+        self.name = self.folder.name.replace(".", "-").replace("_", "0")  # a host's name ends with neither
         self.outer = self.pid = None
 
     def __enter__(self):
