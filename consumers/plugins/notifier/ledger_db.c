@@ -1,8 +1,8 @@
 #include "consumers/plugins/notifier/ledger_db.h"
 
 #include "common/folder.h"
+#include "common/rocks.h"
 
-#include <rocksdb/c.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,6 @@ enum {
     CACHE_BYTES = 8 * MIB,
     BLOOM_BITS = 10,
     OPEN_FILES = 128,
-    RAW_ERROR_BYTES = 200,
 };
 
 struct weir_ledger_db {
@@ -23,34 +22,16 @@ struct weir_ledger_db {
     rocksdb_writeoptions_t *writes;
 };
 
-/* Sentences of RocksDB 7.8 and what people should do. The first that is found counts. */
-static const struct {
-    const char *mark;
-    int code;
-    const char *advice;
-} failures[] = {
-    {"No space left", WEIR_E_DISK, "the disk is full; make room"},
-    {"Corruption", WEIR_E_CORRUPT,
-        "stop the service, remove the folder and start it: it is built again from the topics of deliveries"},
-    {"lock ", WEIR_E_CONFIG, "another process has this folder open; each notifier needs its own ledger.path"},
-    {"IO error", WEIR_E_DISK, "the disk or the permissions of the folder are at fault"},
+static const struct weir_rocks_advice advice = {
+    .full = "the disk is full; make room",
+    .corrupt =
+        "stop the service, remove the folder and start it: it is built again from the topics of deliveries",
+    .locked = "another process has this folder open; each notifier needs its own ledger.path",
 };
 
 static int fail(char *rocks_error, struct weir_error *err)
 {
-    int code = WEIR_E_INTERNAL;
-    const char *advice = "RocksDB gave no known reason";
-
-    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        if (strstr(rocks_error, failures[i].mark) == NULL)
-            continue;
-        code = failures[i].code;
-        advice = failures[i].advice;
-        break;
-    }
-    weir_error_set(err, code, "the ledger: %s (%.*s)", advice, RAW_ERROR_BYTES, rocks_error);
-    rocksdb_free(rocks_error);
-    return code;
+    return weir_rocks_fail(rocks_error, &advice, "the ledger", err);
 }
 
 static void set_table_options(rocksdb_options_t *options)
@@ -75,10 +56,7 @@ static rocksdb_options_t *make_options(const char *log_path)
     rocksdb_options_set_max_write_buffer_number(options, BUFFERS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES);
     rocksdb_options_set_compression(options, rocksdb_lz4_compression);
-    rocksdb_options_set_db_log_dir(options, log_path);
-    rocksdb_options_set_info_log_level(options, 3 /* error */);
-    rocksdb_options_set_max_log_file_size(options, MIB);
-    rocksdb_options_set_keep_log_file_num(options, 2);
+    weir_rocks_set_log(options, log_path);
     set_table_options(options);
     return options;
 }
