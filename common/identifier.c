@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +87,20 @@ static bool digest_part(EVP_MD_CTX *digest, struct weir_bytes part)
            (part.len == 0 || EVP_DigestUpdate(digest, part.data, part.len) == 1);
 }
 
+/* Fetched once: EVP_sha1() is looked up again for each digest. */
+static EVP_MD *sha1;
+
+static void fetch_sha1(void)
+{
+    sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
+
 static bool digest_parts(EVP_MD_CTX *digest, const struct weir_bytes *parts, size_t count, unsigned char *out)
 {
-    bool fine = EVP_DigestInit_ex(digest, EVP_sha1(), NULL) == 1 &&
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch_sha1);
+    bool fine = sha1 != NULL && EVP_DigestInit_ex2(digest, sha1, NULL) == 1 &&
                 EVP_DigestUpdate(digest, namespace, sizeof(namespace)) == 1;
 
     for (size_t i = 0; i < count && fine; i++)

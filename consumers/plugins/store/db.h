@@ -46,9 +46,7 @@ int weir_db_checkpoint(struct weir_db *db, const char *path, struct weir_error *
  * column family or the sum of all; false without one. Threads: any. */
 bool weir_db_property(struct weir_db *db, const char *name, bool summed, uint64_t *ret_number);
 
-/* Counts from now on what this thread's reads meet: blocks found in the cache, and read from the disk. take
- * answers what came since the last time. */
-void weir_db_count_blocks(void);
+/* What weir_db_overlay_get met since the last time: blocks found in the cache, and read from the disk. */
 void weir_db_take_blocks(uint64_t *ret_hits, uint64_t *ret_reads);
 
 /* Removes what RocksDB keeps at path; a folder that does not exist is fine. */
@@ -110,8 +108,8 @@ int weir_db_hours_get(
     struct weir_db *db, struct weir_bytes key, struct weir_buffer *out, struct weir_error *err);
 /* Visits what begins with prefix on disk, the youngest hour first, within one against the order of the keys.
  * Threads: any. */
-int weir_db_hours_each(
-    struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context, struct weir_error *err);
+int weir_db_hours_each(struct weir_db *db, struct weir_bytes prefix, weir_db_visitor *visit, void *context,
+    struct weir_error *err);
 /* Drops what is older than WEIR_DB_HOURS_KEPT at `now`, an hour. */
 int weir_db_hours_drop(struct weir_db *db, int64_t now, struct weir_error *err);
 /* The oldest hour that is not before `from`; false when there is none. */

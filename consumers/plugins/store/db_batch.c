@@ -66,7 +66,10 @@ int weir_db_overlay_get(
     *ret_value = (struct weir_db_value){0};
     if (weir_overlay_find(&db->overlay, key, &ret_value->bytes))
         return 0;
+    /* Counted for weir_db_take_blocks. */
+    rocksdb_set_perf_level(rocksdb_enable_count);
     int r = get_pinned(db, key, &slice, &ret_value->bytes, err);
+    rocksdb_set_perf_level(rocksdb_disable);
     ret_value->pinned = slice;
     return r;
 }

@@ -22,11 +22,6 @@ bool weir_db_property(struct weir_db *db, const char *name, bool summed, uint64_
     return known;
 }
 
-void weir_db_count_blocks(void)
-{
-    rocksdb_set_perf_level(rocksdb_enable_count);
-}
-
 void weir_db_take_blocks(uint64_t *ret_hits, uint64_t *ret_reads)
 {
     rocksdb_perfcontext_t *context = rocksdb_perfcontext_create();

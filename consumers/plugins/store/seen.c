@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WORDS = 8, BLOCK_BYTES = WORDS * 4, CACHE_LINE = 64 };
+enum { WORDS = 8, BLOCK_BYTES = WORDS * 4, PAIR_BYTES = 2 * BLOCK_BYTES, CACHE_LINE = 64 };
 
 /* One bit in each word of a block ("split block" filter; Putze, Sanders, Singler 2007). */
 static uint32_t word_bit(uint64_t hash, unsigned word)
@@ -15,30 +15,31 @@ static uint32_t word_bit(uint64_t hash, unsigned word)
     return 1u << ((uint32_t)hash * salts[word] >> 27);
 }
 
+static _Atomic uint32_t *block_at(const struct weir_seen *seen, unsigned generation, size_t pair)
+{
+    return &seen->blocks[(2 * pair + generation) * WORDS];
+}
+
 static _Atomic uint32_t *find_block(const struct weir_seen *seen, unsigned generation, uint64_t hash)
 {
-    uint32_t block = (uint32_t)((hash >> 32) * seen->block_count >> 32);
-    return &seen->generations[generation][(size_t)block * WORDS];
+    return block_at(seen, generation, (size_t)((hash >> 32) * seen->pair_count >> 32));
 }
 
 bool weir_seen_init(struct weir_seen *seen, size_t bytes)
 {
-    size_t blocks = bytes / 2 / BLOCK_BYTES & ~(size_t)1;
+    size_t pairs = bytes / PAIR_BYTES;
 
-    *seen = (struct weir_seen){.block_count = blocks < 2 ? 2 : (uint32_t)blocks};
-    for (int i = 0; i < 2; i++) {
-        seen->generations[i] = aligned_alloc(CACHE_LINE, (size_t)seen->block_count * BLOCK_BYTES);
-        if (seen->generations[i] != NULL)
-            memset((void *)seen->generations[i], 0, (size_t)seen->block_count * BLOCK_BYTES);
-    }
-    return seen->generations[0] != NULL && seen->generations[1] != NULL &&
-           getentropy(&seen->seed, sizeof(seen->seed)) == 0;
+    *seen = (struct weir_seen){.pair_count = pairs < 2 ? 2 : (uint32_t)pairs};
+    seen->blocks = aligned_alloc(CACHE_LINE, (size_t)seen->pair_count * PAIR_BYTES);
+    if (seen->blocks == NULL)
+        return false;
+    memset((void *)seen->blocks, 0, (size_t)seen->pair_count * PAIR_BYTES);
+    return getentropy(&seen->seed, sizeof(seen->seed)) == 0;
 }
 
 void weir_seen_done(struct weir_seen *seen)
 {
-    free((void *)seen->generations[0]);
-    free((void *)seen->generations[1]);
+    free((void *)seen->blocks);
     *seen = (struct weir_seen){0};
 }
 
@@ -71,7 +72,8 @@ void weir_seen_turn(struct weir_seen *seen)
 {
     unsigned older = 1 - atomic_load(&seen->newer);
 
-    for (size_t i = 0; i < (size_t)seen->block_count * WORDS; i++)
-        atomic_store_explicit(&seen->generations[older][i], 0, memory_order_relaxed);
+    for (size_t pair = 0; pair < seen->pair_count; pair++)
+        for (unsigned i = 0; i < WORDS; i++)
+            atomic_store_explicit(&block_at(seen, older, pair)[i], 0, memory_order_relaxed);
     atomic_store(&seen->newer, older);
 }

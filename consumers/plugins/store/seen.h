@@ -1,5 +1,5 @@
 /* Which keys were surely not added within the last day: a Bloom filter of fixed size, so that a key nobody
- * has seen, the usual one, costs two cache lines and no look at the disk. Of two generations the older is
+ * has seen, the usual one, costs one cache line and no look at the disk. Of two generations the older is
  * emptied and takes over when the newer is a day old; a key is so kept for one to two days. With ten bits for
  * each key of two days one key in a hundred is taken for seen; more keys make more mistakes, never a wrong
  * "no".
@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 struct weir_seen {
-    _Atomic uint32_t *generations[2];
-    _Atomic unsigned newer; /* index of the newer one */
+    _Atomic uint32_t *blocks; /* in pairs, one of each generation, side by side */
+    _Atomic unsigned newer;   /* index of the newer generation */
     uint64_t seed;
-    uint32_t block_count; /* of each */
+    uint32_t pair_count;
 };
 
 /* bytes: of both generations together; at least 128 are taken. False when memory is out. */

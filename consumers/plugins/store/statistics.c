@@ -32,7 +32,6 @@ void weir_statistics_open(struct weir_store *store)
         host->counter("block_cache_hits_total", "", "Blocks that commands found in the block cache");
     statistics->blocks_read =
         host->counter("blocks_read_total", "", "Blocks that commands had to read from the disk");
-    weir_db_count_blocks();
 }
 
 void weir_statistics_update(struct weir_store *store)
