@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_MAX = 1000, FOLLOW_MS = 5, READ_TO_STEP_MS = 20 };
+enum { RUN_MAX = 8192, FOLLOW_MS = 5, READ_TO_STEP_MS = 20 };
 
 /* Records of one partition of one table, handed to the plugin together. */
 struct run {
@@ -351,7 +351,7 @@ bool weir_reader_is_behind(const struct weir_reader *reader)
 
 void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
 {
-    bool behind = weir_reader_is_behind(&runtime->reads);
+    bool behind = weir_reader_is_behind(&runtime->reads), dry = false;
     int64_t until_ms = weir_clock_ms() + (behind ? slice_ms : FOLLOW_MS);
     while (runtime->reads.count > 0) {
         int64_t left_ms = until_ms - weir_clock_ms();
@@ -359,11 +359,13 @@ void weir_reader_step(struct weir_runtime *runtime, int slice_ms)
             rd_kafka_consumer_poll(runtime->reader, behind && left_ms > 0 ? (int)left_ms : 0);
         if (message != NULL)
             take(runtime, message);
-        if (message == NULL || left_ms <= 0)
+        dry = message == NULL;
+        if (dry || left_ms <= 0)
             break;
         weir_service_alive();
     }
-    run_apply(runtime);
+    if (dry || !behind) /* else the run goes on in the next slice: long ones cost less */
+        run_apply(runtime);
 }
 
 static bool is_read_to(const struct weir_reader *reader, const rd_kafka_topic_partition_t *mark)

@@ -42,7 +42,8 @@ static void outcome_has_its_form(void **state)
 static void what_was_written_is_read(void **state)
 {
     static const char *const documents[] = {"{}", " {\"a\" : [1, 2, {\"b\":\"}],{\\\"\"}]}\n",
-        "{\"after\":{\"op\":\"d\"}}", "{\"\\\\\":\"\\\\\\\"\"}"};
+        "{\"after\":{\"op\":\"d\"}}", "{\"\\\\\":\"\\\\\\\"\"}",
+        "{\"a\":\"\\\\\\\\\\\\\\\"}\",\"b\":\"\\\\\\\\\"}"};
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
     struct weir_change read;
 

@@ -80,28 +80,53 @@ struct member {
     struct weir_bytes text; /* all between the colon and the comma or brace behind it */
 };
 
-/* The first byte at or behind `at` that is none of a string's; a string's end is found by its quotes. */
-static size_t skip_string(struct weir_bytes value, size_t at)
+/* Whether the quote at `at` is none, because an odd number of backslashes stands before it; a string begins
+ * behind `begin`. */
+static bool is_escaped(struct weir_bytes value, size_t begin, size_t at)
 {
-    for (at++; at < value.len && value.data[at] != '"'; at++)
-        if (value.data[at] == '\\')
-            at++;
-    return at + 1;
+    size_t slashes = 0;
+
+    while (at - slashes - 1 > begin && value.data[at - slashes - 1] == '\\')
+        slashes++;
+    return slashes % 2 == 1;
 }
 
-/* Where the member text that begins at `at` ends: the comma or closing brace of its own level; value.len if
+/* The first byte behind the string whose opening quote is at `begin`; beyond value.len if it does not end. */
+static size_t skip_string(struct weir_bytes value, size_t begin)
+{
+    for (size_t at = begin + 1; at < value.len; at++) {
+        const char *quote = memchr(value.data + at, '"', value.len - at);
+        if (quote == NULL)
+            break;
+        at = (size_t)(quote - value.data);
+        if (!is_escaped(value, begin, at))
+            return at + 1;
+    }
+    return value.len + 1;
+}
+
+/* What the bytes of a member's text mean to find its end; most of them nothing. */
+enum { BYTE_PLAIN, BYTE_QUOTE, BYTE_OPENS, BYTE_CLOSES, BYTE_PARTS };
+static const unsigned char byte_kinds[256] = {
+    ['"'] = BYTE_QUOTE,
+    ['{'] = BYTE_OPENS,
+    ['['] = BYTE_OPENS,
+    ['}'] = BYTE_CLOSES,
+    [']'] = BYTE_CLOSES,
+    [','] = BYTE_PARTS,
+};
+
+/* Where the member text that begins at `at` ends: the comma or closing bracket of its own level; value.len if
  * none. */
 static size_t find_member_end(struct weir_bytes value, size_t at)
 {
     for (size_t depth = 0; at < value.len;) {
-        char byte = value.data[at];
-        if (depth == 0 && (byte == ',' || byte == '}'))
+        unsigned char kind = byte_kinds[(unsigned char)value.data[at]];
+        if (depth == 0 && kind >= BYTE_CLOSES)
             return at;
-        if (byte == '{' || byte == '[')
-            depth++;
-        else if (byte == '}' || byte == ']')
-            depth--;
-        at = byte == '"' ? skip_string(value, at) : at + 1;
+        depth += kind == BYTE_OPENS;
+        depth -= kind == BYTE_CLOSES;
+        at = kind == BYTE_QUOTE ? skip_string(value, at) : at + 1;
     }
     return value.len;
 }

@@ -77,8 +77,8 @@ static int keep_change(struct weir_store *store, const struct weir_source *sourc
     return weir_requests_restore(store, source, record->partition, request, &ending, err);
 }
 
-/* With indexes the document as it was before is looked for too, also among what this batch has changed;
- * without them nothing is read. after NULL: it is gone. */
+/* The entries of the document as it was before are looked for, also among what this run has changed. after
+ * NULL: it is gone. */
 static int change_indexed(struct weir_store *store, const struct weir_source *source,
     const struct weir_record *record, struct weir_bytes stored_key, const struct weir_document *after,
     struct weir_error *err)
@@ -96,31 +96,33 @@ static int change_indexed(struct weir_store *store, const struct weir_source *so
     return r < 0 ? weir_error_set(err, r, "out of memory") : 0;
 }
 
-/* change NULL: the document is gone. */
+/* By the overlay, which writes in the order of the keys: RocksDB then finds each one's place from that of the
+ * one before. change NULL: the document is gone. */
 static int put_document(struct weir_store *store, const struct weir_source *source,
     const struct weir_record *record, const struct weir_change *change, struct weir_bytes request,
     struct weir_error *err)
 {
     char key[WEIR_STORE_KEY_BYTES];
-    bool indexed = weir_indexes_are_kept(source), remains = change != NULL && change->op != 'd';
+    bool remains = change != NULL && change->op != 'd';
     struct weir_document after = {.request = request};
     struct weir_bytes stored_key =
         weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
 
     if (remains)
         after = (struct weir_document){change->version, change->ts_ms, request, change->after};
-    int r = indexed ? change_indexed(store, source, record, stored_key, remains ? &after : NULL, err) : 0;
+    int r = weir_indexes_are_kept(source)
+                ? change_indexed(store, source, record, stored_key, remains ? &after : NULL, err)
+                : 0;
     if (r < 0)
         return r;
     if (!remains) {
-        (indexed ? weir_db_overlay_delete : weir_db_batch_delete)(store->db, stored_key);
+        weir_db_overlay_delete(store->db, stored_key);
         return 0;
     }
     weir_document_write(&after, &store->stored);
     if (store->stored.failed)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    (indexed ? weir_db_overlay_put : weir_db_batch_put)(
-        store->db, stored_key, weir_buffer_bytes(&store->stored));
+    weir_db_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
     return 0;
 }
 
