@@ -112,10 +112,10 @@ def free_ports(count):
     return ports
 
 
-def wrk(url, connections, seconds):
-    """One closed-loop run of wrk; its figures as a dict (post.lua prints them)."""
+def wrk(url, connections, seconds, script="post.lua", arguments=()):
+    """One closed-loop run of wrk; its figures as a dict (figures.lua prints them)."""
     run = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--timeout", "10s", "-s",
-                          HERE / "post.lua", url], capture_output=True, text=True)
+                          HERE / script, url, "--", *map(str, arguments)], capture_output=True, text=True)
     found = re.search(r"^WRK (\{.*\})$", run.stdout, re.M)
     if not found:
         raise SystemExit("wrk said: %s%s" % (run.stdout[-500:], run.stderr[-500:]))
