@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Thousands of random commands, good, odd and broken, put on the topic itself: store and judge must agree on each.
 
-random_commands.py [--seed N] [--commands N] [--keys N] [--crash [--wipe]]: the seed is printed, so that a disagreement can be had again.
+random_commands.py [--seed N] [--commands N] [--keys N] [--crash [--wipe]] [--kills N [--wipe]]: the seed is printed, so that a
+disagreement can be had again.
 --crash: the store dies in its first transaction, in a later one, then between commit and apply, before it comes to
-the end; --wipe: and loses its disk each time.
+the end; --wipe: and loses its disk each time. --kills: in so many rounds, while commands arrive, the store is killed once where it
+happens to be and once at a random crash point; with --wipe it is one of two, and every other time loses its disk in between.
 """
 import argparse
 import json
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -16,11 +19,13 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 import confluent_kafka as ck
-from harness import Failed, Stage, main, say
+from harness import Failed, Stage, main, say, wait_for
 from history import partition_of
 from watch import Watch
 
-SECTIONS = {"service store": ["batch.max = 100"], "kafka.consumer": ["session.timeout.ms = 6000"]}
+SECTIONS = {"service store": ["batch.max = 100", "instance.static = true"], "kafka.consumer": ["session.timeout.ms = 6000"]}
+POINTS = [f"{at}-{what}" for what in ("produce", "offsets", "commit", "apply", "handle") for at in ("before", "after")] + ["mid-produce"]
+ROUND_S, SLICE = 90, 10
 PARTITIONS, KEYS, COMMANDS = 6, 40, 4000
 NUMBERS = ("0", "-0", "1", "19.99", "1.0", "1e2", "1E+2", "-12.50", "9223372036854775807", "0.1000", "123456789.123456789")
 STRINGS = ('""', '"a"', '"\\u00e9"', '"é\U0001f600"', '"\\ud83d\\ude00"', '"\\"\\\\\\/\\n"', '"line\\u2028"', '"' + "x" * 300 + '"')
@@ -163,28 +168,78 @@ class Feed:
             raise Failed(f"could not put the commands: {self.failed[0]}")
 
 
-def run(seed, count, keys, crash, wipe):
+def die(store, point):
+    code = store.wait_ended(60)
+    if code != -signal.SIGKILL:
+        raise Failed(f"{store.name} ended with {code} instead of {point}\n{store.tail()}")
+
+
+def crash_early(weir, wipe):
+    """Before it comes to the end of what is there; the store that goes on."""
+    for point in ("before-commit:1", "before-commit:3", "before-apply:5"):
+        die(weir.start("store", WEIR_CRASH_AT=point), point)
+        if wipe:
+            weir.wipe_store()
+    return weir.start("store").wait_ready()
+
+
+def feed_until_dead(feed, store, point):
+    """It may own no partition for a while, and meet the point only with commands that come later."""
+
+
+    def has_died():
+        feed.put(SLICE)
+        return not store.running
+
+    wait_for(f"{store.name} at {point}", ROUND_S, has_died)
+    die(store, point)
+
+
+def kill_round(feed, store, luck, wipe):
+    """Twice: where it happens to be, which is as late as its start took, and at a crash point."""
+    store.kill()
+    if wipe:
+        shutil.rmtree(store.folder / store.name / "db", ignore_errors=True)
+    point = f"{luck.choice(POINTS)}:{luck.randrange(1, 9)}"
+    feed_until_dead(feed, store.start(WEIR_CRASH_AT=point), point)
+    store.start()
+
+
+def kill_often(weir, feed, count, kills, luck, wipe):
+    """Commands keep coming while it dies; the store that owns all in the end."""
+    stores = [weir.instance(name) for name in (("one", "two") if wipe else ("one",))]
+    for store in stores:
+        store.start().wait_ready()
+    for number in range(kills):
+        feed.put(max(0, (count - feed.count) // (kills - number) - SLICE))
+        kill_round(feed, luck.choice(stores), luck, wipe and number % 2 == 0)
+    feed.put(max(0, count - feed.count))
+    say(f"{kills} rounds of kills, {feed.count} commands")
+    for store in stores[1:]:
+        store.stop()
+    return stores[0].wait_ready(120)
+
+
+def run(seed, count, keys, options):
     say(f"seed {seed}")
     with Stage() as stage:
-        kafka = stage.kafka()
-        weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash else None)
-        Feed(kafka, seed, keys).put(count)
+        kafka, crash, kills = stage.kafka(), options.crash, options.kills
+        weir = stage.weir(kafka, partitions=PARTITIONS, sections=SECTIONS if crash or kills else None)
+        feed = Feed(kafka, seed, keys)
         weir.start("gateway").wait_ready()
-        for point in ("before-commit:1", "before-commit:3", "before-apply:5") if crash else ():
-            code = weir.start("store", WEIR_CRASH_AT=point).wait_ended(60)
-            if code != -signal.SIGKILL:
-                raise Failed(f"the store ended with {code} instead of {point}")
-            if wipe:
-                weir.wipe_store()
-        store = weir.start("store").wait_ready()
+        if kills:
+            store = kill_often(weir, feed, count, kills, random.Random(seed), options.wipe)
+        else:
+            feed.put(count)
+            store = crash_early(weir, options.wipe) if crash else weir.start("store").wait_ready()
         with Watch(kafka) as watch:
             watch.wait_settled(60 + count // 500, [store])
-        code, counts = weir.judge(store=True)
+        code, counts = weir.judge(store=store)
         say(f"judge: exit {code}, {counts}")
         if code != 0:
             raise Failed(f"store and judge disagree (seed {seed})")
         kinds = ("changes", "dead_letters", "outcome_rejected", "outcome_unchanged", "letter_wrong-partition", "tombstones", "repeats")
-        if counts["commands"] != count or not all(counts.get(kind) for kind in kinds):
+        if counts["commands"] != feed.count or not all(counts.get(kind) for kind in kinds):
             raise Failed(f"the commands were not the mixture they were to be: {counts}")
         weir.stop()
 
@@ -195,10 +250,11 @@ def arguments():
     parser.add_argument("--commands", type=int, default=COMMANDS)
     parser.add_argument("--keys", type=int, default=KEYS)
     parser.add_argument("--crash", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--wipe", action="store_true")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = arguments()
-    main(lambda: run(options.seed, options.commands, options.keys, options.crash, options.wipe))
+    main(lambda: run(options.seed, options.commands, options.keys, options))

@@ -103,7 +103,7 @@ class Program:
 
     def __init__(self, name, argv, folder, environment=(), readyz=None):
         self.name, self.argv, self.folder, self.readyz = name, [str(a) for a in argv], folder, readyz
-        self.environment, self.process, self.starts = dict(environment), None, 0
+        self.environment, self.process, self.starts, self.reads = dict(environment), None, 0, None
         self.log = Path(folder) / f"{name}.log"
 
     def start(self, **environment):
@@ -362,6 +362,7 @@ class Weir:
             self.programs[full] = Program(
                 full, argv, self.folder, {**surroundings(), **environment}, f"http://127.0.0.1:{ports[0]}"
             )
+            self.programs[full].reads = own["STORE_ADVERTISE"]
         return self.programs[full]
 
     def start(self, name, binary=None, **environment):
@@ -382,9 +383,11 @@ class Weir:
         return self._judge([*topics, "--retries-only", "--attempts", attempts])
 
     def judge(self, log=None, store=False, settle=60):
-        """Runs the judge, with each document read through the gateway, and from the store too if asked; (exit code, counts)."""
+        """Runs the judge, with each document read through the gateway, and if asked from the store, or the instance given, too;
+        (exit code, counts)."""
         argv = ["--kafka", self.kafka.bootstrap, "--settle", settle, "--gateway", self.url]
-        argv += ["--store", f"http://{self.address['store']}"] if store else []
+        reads = getattr(store, "reads", None) or f"http://{self.address['store']}"
+        argv += ["--store", reads] if store else []
         argv += ["--log", log] if log else []
         return self._judge(argv)
 
