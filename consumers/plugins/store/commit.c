@@ -120,7 +120,7 @@ static int write_batch(struct weir_store *store, size_t outputs, struct weir_err
     for (size_t i = 0; i < store->source_count; i++)
         for (int32_t p = 0; p < store->sources[i].partition_count; p++)
             overlay_partition(store, &store->sources[i], p);
-    return weir_db_overlay_write(store->db, weir_requests_hour(store), err);
+    return weir_db_overlay_write(store->db, err);
 }
 
 int weir_store_committed(

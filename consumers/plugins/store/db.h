@@ -78,9 +78,9 @@ int weir_db_overlay_get(
 void weir_db_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
 void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key);
 void weir_db_overlay_clear(struct weir_db *db);
-/* All of it or nothing, to disk, with what was put by weir_db_hour_overlay_put as of that hour; the overlays
- * are empty afterwards either way. */
-int weir_db_overlay_write(struct weir_db *db, int64_t hour, struct weir_error *err);
+/* All of it or nothing, to disk, with what was put by weir_db_hour_overlay_put; the overlays are empty
+ * afterwards either way. */
+int weir_db_overlay_write(struct weir_db *db, struct weir_error *err);
 
 /* Writes that nobody reads before they are applied; cheaper than the overlay. */
 void weir_db_batch_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
@@ -91,17 +91,17 @@ int weir_db_batch_write(struct weir_db *db, struct weir_error *err); /* empty af
 /* What is kept for some hours only. The entries of an hour (of the wall clock, counted from 1970) lie in a
  * column family of their own, which is dropped whole: nothing is ever deleted one by one. */
 enum { WEIR_DB_HOURS_KEPT = 25 };
-size_t weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value);
+/* Into the next weir_db_overlay_write. key: at most WEIR_HISTORY_KEY_BYTES. Answers its number. */
+size_t weir_db_hour_overlay_put(
+    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value);
 /* Writes over some bytes of what weir_db_hour_overlay_put has put as that number. */
 void weir_db_hour_overlay_patch(struct weir_db *db, size_t put, size_t at, struct weir_bytes bytes);
-/* Whether the batch at hand has put key. *ret_value is good until the next put. */
-bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value);
+/* Whether the batch at hand has put key for that hour. *ret_value is good until the next put. */
+bool weir_db_hour_overlay_find(
+    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes *ret_value);
 /* Makes the hour where there is none. RocksDB as Debian builds it ends the process when the disk is full just
  * then, so it is not left to the write. */
 int weir_db_hour_make(struct weir_db *db, int64_t hour, struct weir_error *err);
-/* Into the next weir_db_batch_write. */
-int weir_db_hour_batch_put(
-    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value, struct weir_error *err);
 /* Replaces the content of out with the youngest value of key on disk. WEIR_E_NOT_FOUND without a text.
  * Threads: any. */
 int weir_db_hours_get(

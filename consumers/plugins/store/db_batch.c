@@ -1,5 +1,11 @@
 #include "consumers/plugins/store/db.h"
 #include "consumers/plugins/store/db_handle.h"
+#include "consumers/plugins/store/keys.h"
+
+#include <endian.h>
+
+/* Of an entry in the overlay of the hours: its hour, then the key, so that they are written hour by hour. */
+enum { HOUR_BYTES = 8, HOUR_KEY_BYTES = HOUR_BYTES + WEIR_HISTORY_KEY_BYTES };
 
 int weir_db_fail_closed(const struct weir_db *db, struct weir_error *err)
 {
@@ -84,9 +90,21 @@ void weir_db_overlay_delete(struct weir_db *db, struct weir_bytes key)
     weir_overlay_put(&db->overlay, key, WEIR_BYTES_NULL);
 }
 
-size_t weir_db_hour_overlay_put(struct weir_db *db, struct weir_bytes key, struct weir_bytes value)
+static struct weir_bytes write_hour_key(int64_t hour, struct weir_bytes key, char out[static HOUR_KEY_BYTES])
 {
-    return weir_overlay_put(&db->hour_overlay, key, value);
+    uint64_t word = htobe64((uint64_t)hour);
+    size_t len = key.len < WEIR_HISTORY_KEY_BYTES ? key.len : WEIR_HISTORY_KEY_BYTES;
+
+    memcpy(out, &word, HOUR_BYTES);
+    memcpy(out + HOUR_BYTES, key.data, len);
+    return weir_bytes(out, HOUR_BYTES + len);
+}
+
+size_t weir_db_hour_overlay_put(
+    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value)
+{
+    char full[HOUR_KEY_BYTES];
+    return weir_overlay_put(&db->hour_overlay, write_hour_key(hour, key, full), value);
 }
 
 void weir_db_hour_overlay_patch(struct weir_db *db, size_t put, size_t at, struct weir_bytes bytes)
@@ -94,9 +112,11 @@ void weir_db_hour_overlay_patch(struct weir_db *db, size_t put, size_t at, struc
     weir_overlay_patch(&db->hour_overlay, put, at, bytes);
 }
 
-bool weir_db_hour_overlay_find(struct weir_db *db, struct weir_bytes key, struct weir_bytes *ret_value)
+bool weir_db_hour_overlay_find(
+    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes *ret_value)
 {
-    return weir_overlay_find(&db->hour_overlay, key, ret_value);
+    char full[HOUR_KEY_BYTES];
+    return weir_overlay_find(&db->hour_overlay, write_hour_key(hour, key, full), ret_value);
 }
 
 void weir_db_overlay_clear(struct weir_db *db)
@@ -116,28 +136,45 @@ static void batch_overlay_entry(struct weir_db *db, size_t index)
         weir_db_batch_delete(db, key);
 }
 
-static int batch_overlays(struct weir_db *db, int64_t hour, struct weir_error *err)
+static void batch_overlay(struct weir_db *db)
 {
-    rocksdb_column_family_handle_t *column = NULL;
-
-    if (db->overlay.failed || db->hour_overlay.failed)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    int r = db->hour_overlay.count > 0 ? weir_db_hours_column(db, hour, &column, err) : 0;
     const uint32_t *order = weir_overlay_sort(&db->overlay);
-    for (size_t i = 0; r == 0 && i < db->overlay.count; i++)
+
+    for (size_t i = 0; i < db->overlay.count; i++)
         batch_overlay_entry(db, order[i]);
-    order = weir_overlay_sort(&db->hour_overlay);
+}
+
+static int batch_hour_overlay(struct weir_db *db, struct weir_error *err)
+{
+    const uint32_t *order = weir_overlay_sort(&db->hour_overlay);
+    rocksdb_column_family_handle_t *column = NULL;
+    uint64_t before = 0, word;
+    int r = 0;
+
     for (size_t i = 0; r == 0 && i < db->hour_overlay.count; i++) {
         struct weir_bytes key = weir_overlay_key(&db->hour_overlay, order[i]),
                           value = weir_overlay_value(&db->hour_overlay, order[i]);
-        rocksdb_writebatch_put_cf(db->batch, column, key.data, key.len, value.data, value.len);
+        memcpy(&word, key.data, HOUR_BYTES);
+        if (column == NULL || word != before)
+            r = weir_db_hours_column(db, (int64_t)be64toh(before = word), &column, err);
+        if (r == 0)
+            rocksdb_writebatch_put_cf(
+                db->batch, column, key.data + HOUR_BYTES, key.len - HOUR_BYTES, value.data, value.len);
     }
     return r;
 }
 
-int weir_db_overlay_write(struct weir_db *db, int64_t hour, struct weir_error *err)
+static int batch_overlays(struct weir_db *db, struct weir_error *err)
 {
-    int r = batch_overlays(db, hour, err);
+    if (db->overlay.failed || db->hour_overlay.failed)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    batch_overlay(db);
+    return batch_hour_overlay(db, err);
+}
+
+int weir_db_overlay_write(struct weir_db *db, struct weir_error *err)
+{
+    int r = batch_overlays(db, err);
 
     weir_db_overlay_clear(db);
     return r < 0 ? r : weir_db_batch_write(db, err);

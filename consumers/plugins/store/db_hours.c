@@ -109,17 +109,6 @@ int weir_db_hour_make(struct weir_db *db, int64_t hour, struct weir_error *err)
     return weir_db_hours_column(db, hour, &column, err);
 }
 
-int weir_db_hour_batch_put(
-    struct weir_db *db, int64_t hour, struct weir_bytes key, struct weir_bytes value, struct weir_error *err)
-{
-    rocksdb_column_family_handle_t *column = NULL;
-
-    int r = weir_db_hours_column(db, hour, &column, err);
-    if (r == 0)
-        rocksdb_writebatch_put_cf(db->batch, column, key.data, key.len, value.data, value.len);
-    return r;
-}
-
 static int get_from(struct weir_db *db, rocksdb_column_family_handle_t *column, struct weir_bytes key,
     struct weir_buffer *out, struct weir_error *err)
 {

@@ -24,12 +24,6 @@ static struct weir_bytes write_key(const struct weir_source *source, int32_t par
     return weir_key_write(WEIR_KEY_REQUEST, source->number, partition, request, out);
 }
 
-static int write_ending(struct weir_store *store, const struct weir_ending *ending)
-{
-    weir_ending_write(ending, &store->stored);
-    return store->stored.failed ? WEIR_E_INTERNAL : 0;
-}
-
 /* What has to learn where its event stands, once that is known. */
 struct change_note {
     uint32_t cause; /* index of the record */
@@ -64,10 +58,29 @@ void weir_requests_place_changes(struct weir_store *store, const struct weir_out
     }
 }
 
+/* Into the overlay, and where there may be a document of the key its history's entry. ret_put: which one in
+ * the overlay the ending is. */
+static int put_ending(struct weir_store *store, const struct weir_source *source, int32_t partition,
+    int64_t hour, struct weir_bytes request, const struct weir_ending *ending, size_t *ret_put)
+{
+    char key[WEIR_STORE_KEY_BYTES], history[WEIR_HISTORY_KEY_BYTES];
+
+    weir_ending_write(ending, &store->stored);
+    if (store->stored.failed)
+        return WEIR_E_INTERNAL;
+    struct weir_bytes stored_key = write_key(source, partition, request, key);
+    *ret_put = weir_db_hour_overlay_put(store->db, hour, stored_key, weir_buffer_bytes(&store->stored));
+    weir_seen_add(&store->seen, stored_key);
+    if (weir_key_check(ending->key, NULL) == 0)
+        weir_db_hour_overlay_put(store->db, hour,
+            weir_history_key(source->number, partition, ending->key, ending->offset, history), request);
+    return 0;
+}
+
 int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effect)
 {
     struct weir_store *store = turn->store;
-    char key[WEIR_STORE_KEY_BYTES], history[WEIR_HISTORY_KEY_BYTES];
+    size_t put = 0;
     const struct weir_ending ending = {
         .kind = effect->kind,
         .redrive_count = (uint32_t)turn->command.redrive_count,
@@ -85,20 +98,11 @@ int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effe
 
     if (turn->command.request.len > WEIR_REQUEST_BYTES)
         return 0;
-    int r = write_ending(store, &ending);
-    if (r < 0)
-        return r;
-    struct weir_bytes stored_key =
-        write_key(turn->source, turn->record->partition, turn->command.request, key);
-    size_t put = weir_db_hour_overlay_put(store->db, stored_key, weir_buffer_bytes(&store->stored));
-    weir_seen_add(&store->seen, stored_key);
-    note_change(turn, effect, put);
-    if (effect->kind == WEIR_EFFECT_REFUSED && weir_key_check(ending.key, NULL) < 0)
-        return 0; /* of no document */
-    struct weir_bytes history_key =
-        weir_history_key(turn->source->number, turn->record->partition, ending.key, turn->offset, history);
-    weir_db_hour_overlay_put(store->db, history_key, turn->command.request);
-    return 0;
+    int r = put_ending(store, turn->source, turn->record->partition, hour_of(store->batch_ms),
+        turn->command.request, &ending, &put);
+    if (r == 0)
+        note_change(turn, effect, put);
+    return r;
 }
 
 bool weir_turn_find_letter(struct weir_turn *turn, struct weir_ending *ret_ending)
@@ -107,7 +111,7 @@ bool weir_turn_find_letter(struct weir_turn *turn, struct weir_ending *ret_endin
     struct weir_bytes found;
 
     return turn->command.request.len <= WEIR_REQUEST_BYTES &&
-           weir_db_hour_overlay_find(turn->store->db,
+           weir_db_hour_overlay_find(turn->store->db, hour_of(turn->store->batch_ms),
                write_key(turn->source, turn->record->partition, turn->command.request, key), &found) &&
            weir_ending_read(found, ret_ending, NULL) == 0 && ret_ending->kind == WEIR_EFFECT_REFUSED &&
            ret_ending->redrive_count == turn->command.redrive_count &&
@@ -140,7 +144,7 @@ int weir_requests_find_in_batch(struct weir_turn *turn, struct weir_buffer *stor
 #endif
     struct weir_bytes stored_key =
         write_key(turn->source, turn->record->partition, turn->command.request, key);
-    if (weir_db_hour_overlay_find(turn->store->db, stored_key, &found)) {
+    if (weir_db_hour_overlay_find(turn->store->db, hour_of(turn->store->batch_ms), stored_key, &found)) {
         weir_buffer_clear(stored);
         weir_buffer_append_bytes(stored, found);
         return stored->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory")
@@ -154,22 +158,14 @@ int weir_requests_restore(struct weir_store *store, const struct weir_source *so
     struct weir_bytes request, const struct weir_ending *ending, struct weir_error *err)
 {
     int64_t now_hour = hour_of(store->host->now_ms()), hour = hour_of(ending->ts_ms);
-    char key[WEIR_STORE_KEY_BYTES], history[WEIR_HISTORY_KEY_BYTES];
+    size_t put;
 
     if (hour + WEIR_DB_HOURS_KEPT <= now_hour || request.len == 0 || request.len > WEIR_REQUEST_BYTES)
         return 0;
-    if (write_ending(store, ending) < 0)
-        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    struct weir_bytes stored_key = write_key(source, partition, request, key);
-    weir_seen_add(&store->seen, stored_key);
     /* A clock ahead of ours must not make an hour that is never dropped. */
     hour = hour < now_hour ? hour : now_hour;
-    int r = weir_db_hour_batch_put(store->db, hour, stored_key, weir_buffer_bytes(&store->stored), err);
-    if (r < 0 || weir_key_check(ending->key, NULL) < 0)
-        return r;
-    struct weir_bytes history_key =
-        weir_history_key(source->number, partition, ending->key, ending->offset, history);
-    return weir_db_hour_batch_put(store->db, hour, history_key, request, err);
+    int r = put_ending(store, source, partition, hour, request, ending, &put);
+    return r < 0 ? weir_error_set(err, r, "out of memory") : 0;
 }
 
 /* ---- the filter after a start ---- */
@@ -233,9 +229,4 @@ void weir_requests_tick(struct weir_store *store)
 int weir_requests_begin_batch(struct weir_store *store, struct weir_error *err)
 {
     return weir_db_hour_make(store->db, hour_of(store->batch_ms), err);
-}
-
-int64_t weir_requests_hour(const struct weir_store *store)
-{
-    return hour_of(store->batch_ms);
 }

@@ -18,8 +18,6 @@ bool weir_requests_open(struct weir_store *store);
 void weir_requests_tick(struct weir_store *store);
 /* Makes room for what the batch at hand will keep, as long as the disk is known to have some. */
 int weir_requests_begin_batch(struct weir_store *store, struct weir_error *err);
-/* The hour that the batch at hand belongs to. */
-int64_t weir_requests_hour(const struct weir_store *store);
 
 /* What is on disk. stored: the caller's, what *ret_ending points into. 0, WEIR_E_NOT_FOUND without a text, or
  * an error. */

@@ -156,7 +156,7 @@ static int write_with_checkpoint(struct weir_store *store, const struct weir_sou
 
     weir_checkpoint_put(store, source, partition, (enum weir_store_table)table, checkpoint);
     weir_reached_put(store, source, partition, atomic_load(&own->reached));
-    int r = weir_db_overlay_write(store->db, 0, err);
+    int r = weir_db_overlay_write(store->db, err);
     if (r == 0)
         atomic_store(&own->checkpoints[table], checkpoint.offset);
     return r;
