@@ -17,7 +17,7 @@ def cpu_of(pids):
     return sum(measure.cpu_seconds(pid) for pid in pids)
 
 
-def drain(name, group, kafka, kafka_pid, count, pids, done_before=0, **more):
+def drain(name, group, kafka, kafka_pid, count, pids, done_before=0, bench="store", **more):
     """Watches a group to the end of a backlog of `count` behind what was done before; `more` is told beside its figures, functions are
     asked then."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False,
@@ -33,7 +33,7 @@ def drain(name, group, kafka, kafka_pid, count, pids, done_before=0, **more):
     now, cpu = time.monotonic(), cpu_of(pids)
     begin, before, cpu_before = first or (now - 1e-9, 0, 0.0)
     consumer.close()
-    measure.report(bench="store", name=name, messages=count, messages_per_s=round((count - before) / (now - begin)),
+    measure.report(bench=bench, name=name, messages=count, messages_per_s=round((count - before) / (now - begin)),
                    cpu_us_per_message=round((cpu - cpu_before) / max(1, count - before) * 1e6, 1),
                    cpu_us_per_message_with_start=round(cpu / count * 1e6, 1),
                    broker_cpu_us_per_message=round((measure.cpu_seconds(kafka_pid) - broker) / count * 1e6, 1),
