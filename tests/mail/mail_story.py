@@ -38,7 +38,7 @@ class Story(stack.Stack):
 
     def __init__(self, address, ca, more=""):
         super().__init__(ROOT, os.path.join(os.path.dirname(os.environ["NOTIFIER_PLUGIN"]), ".."), False)
-        self.smtp, self.ca, self.more, self.reads = address, ca, more, any_address()
+        self.smtp, self.ca, self.more = address, ca, more
         with open(os.path.join(self.folder, "password"), "w") as stream:
             stream.write(PASSWORD)
         self.template("Order {{key}}\n")
@@ -67,8 +67,7 @@ class Story(stack.Stack):
     def write_config(self, kafka):
         super().write_config(kafka)
         with open(self.config) as stream:
-            text = stream.read().replace("notifier.to = team@example.com\n", "notifier.listen = %s\n" % self.reads)
-        text = text.replace("[gateway]\n", "[gateway]\nnotifier.url = http://%s\n" % self.reads)
+            text = stream.read().replace("notifier.to = team@example.com\n", "")
         if self.ca:
             text += STRICT.format(ca=self.ca, user=USER, folder=self.folder)
         text += self.more.format(folder=self.folder)
