@@ -81,10 +81,11 @@ test_skips_are_named_in_the_last_line() {
 }
 
 test_full_form_is_asked_for() {
-  small_project a.one:unit:0 'a.long:unit;full:1' 'c.long:bench;full:0'
+  small_project a.one:unit:0 'a.long:unit;full:1' 'c.long:bench;full:0' 'd.long:browser;full:0'
   exits 0 run "$P/tests/run"
   exits 1 run WEIR_FULL=1 "$P/tests/run"
   exits 0 run "$P/tests/run" bench
+  exits 0 run "$P/tests/run" browser
 }
 
 test_other_presets_are_built_elsewhere() {
