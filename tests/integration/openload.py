@@ -37,7 +37,14 @@ class OpenLoad:
             raise Failed(f"the load ended with {self.process.returncode}")
 
     def set_rate(self, rate):
-        self.process.stdin.write(f"rate {rate}\n")
+        self._tell(f"rate {rate}")
+
+    def retry(self):
+        """From now on what is refused (503) is sent again."""
+        self._tell("retry")
+
+    def _tell(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def wait_accepted(self, more, seconds):

@@ -5,10 +5,10 @@
  * Open loop: what is due is sent as soon as a connection is free, whatever became of the requests before; a
  * second's worth of what no connection was free for is kept, more is counted as missed. Of ten orders eight
  * make a document, one changes one of few documents that all connections share, one replaces, merges or
- * deletes what was made before. Standard input: "rate N" lines; its end ends the load once the answers are
- * in. Standard output: every 100 ms the time in ms and how many were sent, accepted (2xx), refused (503),
- * unknown (504), answered otherwise, not answered, missed so far. The log: one JSON object a line, as
- * tests/judge/answers.py describes it. */
+ * deletes what was made before. Standard input: "rate N" lines, "retry" to send again what was refused
+ * (503); its end ends the load once the answers are in. Standard output: every 100 ms the time in ms and how
+ * many were sent, accepted (2xx), refused (503), unknown (504), answered otherwise, not answered, missed so
+ * far. The log: one JSON object a line, as tests/judge/answers.py describes it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static struct {
 } follow_ups[FOLLOW_UPS];
 static uint64_t follow_first, follow_last;
 static double rate = RATE, due;
-static bool ending;
+static bool ending, retrying;
 static FILE *record;
 static int poller;
 
@@ -121,13 +121,25 @@ static void next_order(struct order *order)
     name_order(order);
 }
 
+static void ask_later(enum operation operation, uint64_t number)
+{
+    if (follow_last - follow_first == FOLLOW_UPS)
+        return;
+    follow_ups[follow_last % FOLLOW_UPS].operation = operation;
+    follow_ups[follow_last++ % FOLLOW_UPS].number = number;
+}
+
 static void follow_up(const struct order *order)
 {
     static const enum operation turn[] = {REPLACE, DELETE, MERGE, DELETE};
-    if (order->operation != CREATE || order->number % 10 != 0 || follow_last - follow_first == FOLLOW_UPS)
-        return;
-    follow_ups[follow_last % FOLLOW_UPS].operation = turn[order->number / 10 % 4];
-    follow_ups[follow_last++ % FOLLOW_UPS].number = order->number;
+    if (order->operation == CREATE && order->number % 10 == 0)
+        ask_later(turn[order->number / 10 % 4], order->number);
+}
+
+/* With `retry` nothing is left behind that was refused. */
+static bool may_ask(void)
+{
+    return !ending || (retrying && follow_first < follow_last);
 }
 
 static int write_body(const struct order *order, char *to, size_t size)
@@ -234,6 +246,8 @@ static void take_answer(struct connection *connection, const char *body, int sta
     write_down(&connection->order, status, position, request);
     if (status / 100 == 2)
         follow_up(&connection->order);
+    else if (status == 503 && retrying)
+        ask_later(connection->order.operation, connection->order.number);
     connection->state = FREE;
     connection->in_end = 0;
     cut_out(head, "\nconnection: ", "\r\n", word);
@@ -349,11 +363,11 @@ static void spend(int64_t now)
     static size_t turn;
     for (size_t i = 0; i < connection_count; i++, turn = (turn + 1) % connection_count) {
         struct connection *connection = &connections[turn];
-        if (connection->state == AWAY && now >= connection->due_ms && !ending)
+        if (connection->state == AWAY && now >= connection->due_ms && may_ask())
             open_one(connection, now);
         else if (connection->state != AWAY && connection->state != FREE && now >= connection->due_ms)
             disconnect(connection);
-        else if (connection->state == FREE && due >= 1 && !ending) {
+        else if (connection->state == FREE && due >= 1 && may_ask()) {
             due -= 1;
             ask(connection, now);
         }
@@ -399,6 +413,7 @@ static void obey(void)
     for (char *end; (end = strchr(line, '\n')) != NULL;) {
         if (strncmp(line, "rate ", 5) == 0)
             rate = strtod(line + 5, NULL);
+        retrying = retrying || strncmp(line, "retry", 5) == 0;
         due = 0;
         length -= (size_t)(end + 1 - line);
         memmove(line, end + 1, length + 1);
@@ -409,7 +424,7 @@ static void run(void)
 {
     struct epoll_event events[CONNECTIONS];
     int64_t last = now_ms();
-    while (!ending || in_flight() > 0) {
+    while (may_ask() || in_flight() > 0) {
         int count = epoll_wait(poller, events, CONNECTIONS, TURN_MS);
         for (int i = 0; i < count; i++)
             serve(&events[i]);

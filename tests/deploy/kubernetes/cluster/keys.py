@@ -10,9 +10,10 @@ USERS = {  # file → subject; Kubernetes reads the user from CN, its groups fro
     "dns": "/O=system:masters/CN=dns",
     "kubelet": "/O=system:nodes/CN=system:node:node",
     "front": "/CN=front",
+    "metrics": "/CN=metrics",
     "mail": "/CN=mail",
 }
-NAMES = "IP:127.0.0.1,IP:%s,IP:10.96.0.1,DNS:localhost,DNS:kubernetes.default.svc"
+NAMES = "IP:127.0.0.1,IP:%s,IP:10.96.0.1,DNS:localhost,DNS:kubernetes.default.svc,DNS:metrics.kube-system.svc"
 
 
 def openssl(folder, *arguments):
