@@ -18,4 +18,9 @@ int weir_file_read(const char *path, size_t limit_bytes, struct weir_buffer *out
  * *ret_value. Errors as above. */
 int weir_file_read_value(const char *path, char **ret_value, struct weir_error *err);
 
+/* Puts `content` in the place of the file `path` at once: whoever reads it finds the old content or the new one, also after
+ * a crash. Mode and owner stay those of the file, a link to it stays a link; a new file gets mode 0640 and its folder's
+ * group. WEIR_E_CONFIG: it can't be written, WEIR_E_DISK: the disk is full. */
+int weir_file_replace(const char *path, struct weir_bytes content, struct weir_error *err);
+
 #endif

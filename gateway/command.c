@@ -234,12 +234,18 @@ static void end_written(struct weir_request *request, int32_t partition, int64_t
     request->position = (struct weir_request_position){partition, offset};
 }
 
-enum weir_step weir_command_run(struct weir_request *request)
+enum weir_step weir_command_check(struct weir_request *request)
 {
     if (weir_form_unwrap(request) == WEIR_STEP_ANSWER ||
         weir_subscription_prepare(request) == WEIR_STEP_ANSWER ||
-        check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER ||
-        identify(request) == WEIR_STEP_ANSWER)
+        check_conditions(request) == WEIR_STEP_ANSWER || check_body(request) == WEIR_STEP_ANSWER)
+        return WEIR_STEP_ANSWER;
+    return identify(request);
+}
+
+enum weir_step weir_command_run(struct weir_request *request)
+{
+    if (weir_command_check(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;
     struct weir_produce_record record = {
         .collection = request->collection,

@@ -6,7 +6,11 @@
 #include "gateway/produce.h"
 #include "gateway/route.h"
 
-/* Checks body and key, suspends the request and hands the record to the producer. */
+/* Checks conditions, body and key, and makes request->key and id what the record will have.
+ * WEIR_STEP_SUSPENDED: goes on. */
+enum weir_step weir_command_check(struct weir_request *request);
+
+/* Checks the request, suspends it and hands the record to the producer. */
 enum weir_step weir_command_run(struct weir_request *request);
 
 /* Takes a key over into request->key, or refuses it at the member that holds it; data NULL: it is no string.

@@ -1,27 +1,16 @@
-/* Who may do what: access keys and names of client certificates from a file, one a line:
- *
- *     # name   SHA-256 of the key (64 hexadecimal digits)   scopes
- *     portal   9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08   orders:create,orders:read
- *     ops      60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752   *:*
- *     # name   a name in the client's certificate   scopes
- *     shop     dns=shop.example.org                 orders:create
- *
- * The name in a certificate is cn= (common name), dns=, uri= or email= (alternative names); of several lines
- * that fit one certificate the first counts. A scope is a collection's name and what may be done there:
- * create, replace, merge, adjust, delete, read; either may be *. Dead letters are no collection, and * does
- * not stand for them: their scopes are dlq:read, dlq:redrive and dlq:*. The file never holds a key itself;
- * `openssl rand -hex 32` makes one, `printf %s KEY | sha256sum` its digest. */
+/* Who may do what: the access keys and names of client certificates of keys.file (common/key_file), and who
+ * is asked about. Of several lines that fit one certificate the first counts. `openssl rand -hex 32` makes a
+ * key, `printf %s KEY | sha256sum` its digest; `weirctl key add` does both. */
 #ifndef WEIR_GATEWAY_KEYS_H
 #define WEIR_GATEWAY_KEYS_H
 
 #include "common/bytes.h"
 #include "common/error.h"
+#include "common/key_file.h"
 
 #include <stdbool.h>
 
 struct weir_keys;
-
-enum { WEIR_KEYS_NAME_BYTES = 64 };
 
 /* Reads the file. certificates: whether clients may show any; else a line with one is refused.
  * WEIR_E_CONFIG, WEIR_E_NOT_FOUND: the text names file and line. */

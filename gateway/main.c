@@ -23,6 +23,7 @@
 #include "gateway/read.h"
 #include "gateway/server.h"
 #include "gateway/store_tls.h"
+#include "gateway/try.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ enum { WATCH_MS = 100, LAST_MS = 5000, EXIT_USAGE = 64 };
 
 struct arguments {
     const char *config;
+    const char *sample, *body; /* --try, --body */
     bool check_only;
     bool done; /* --help or --version was answered */
 };
@@ -40,12 +42,17 @@ static void print_help(void)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer options = {0};
     weir_option_help(&weir_gateway_options, &options);
-    printf("usage: weir-gateway [--config FILE] [--check-config]\n"
-           "Takes documents by HTTP, puts them on Kafka, and answers once Kafka has them.\n\n"
-           "  --config FILE    the configuration (default: $WEIR_CONFIG, then /etc/weir/weir.conf)\n"
-           "  --check-config   read the configuration, say what is wrong, and end\n"
-           "  --help, --version\n\n"
-           "Keys of [gateway]:\n%s",
+    printf(
+        "usage: weir-gateway [--config FILE] [--check-config | --try REQUEST [--body FILE]]\n"
+        "Takes documents by HTTP, puts them on Kafka, and answers once Kafka has them.\n\n"
+        "  --config FILE    the configuration (default: $WEIR_CONFIG, then /etc/weir/weir.conf)\n"
+        "  --check-config   read the configuration, say what is wrong, and end\n"
+        "  --try REQUEST    say what would be done with 'METHOD PATH', e.g. 'POST /v1/orders', as one JSON\n"
+        "                   object, and end: status, route, key, partition, problem; nothing is written\n"
+        "                   (65: it would be refused)\n"
+        "  --body FILE      with --try: the request's body; - is standard input\n"
+        "  --help, --version\n\n"
+        "Keys of [gateway]:\n%s",
         options.failed ? "" : options.data);
 }
 
@@ -55,6 +62,8 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check-config", no_argument, NULL, 'k'},
+        {"try", required_argument, NULL, 't'},
+        {"body", required_argument, NULL, 'b'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {0},
@@ -65,6 +74,10 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
             return EXIT_USAGE;
         if (option == 'c')
             arguments->config = optarg;
+        if (option == 't')
+            arguments->sample = optarg;
+        if (option == 'b')
+            arguments->body = optarg;
         arguments->check_only |= option == 'k';
         arguments->done |= option == 'h' || option == 'v';
         if (option == 'h')
@@ -326,7 +339,7 @@ static int check(struct weir_gateway *gateway, const char *path, struct weir_err
     return rc == 0 ? weir_openapi_open(gateway, &gateway->openapi, err) : rc;
 }
 
-static int start(const struct arguments *arguments, struct weir_error *err)
+static int start(const struct arguments *arguments, int *ret_status, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
     static struct weir_gateway gateway; /* end_late() may look at it to the last */
@@ -338,6 +351,8 @@ static int start(const struct arguments *arguments, struct weir_error *err)
     rc = check(&gateway, arguments->config, err);
     if (rc == 0 && arguments->check_only)
         printf("%s: the gateway's configuration is good\n", arguments->config);
+    else if (rc == 0 && arguments->sample != NULL)
+        rc = weir_try_request(&gateway, arguments->sample, arguments->body, ret_status, err);
     else if (rc == 0 && (rc = weir_service_signals_init()) == 0)
         rc = serve(&gateway, err);
     weir_openapi_close(gateway.openapi);
@@ -356,8 +371,8 @@ int main(int argc, char **argv)
     if (status != 0 || arguments.done)
         return status;
     weir_json_init();
-    int rc = start(&arguments, &err);
+    int rc = start(&arguments, &status, &err);
     if (rc < 0)
         weir_log(WEIR_LOG_ERROR, "gateway.failed", "reason=%s", err.text);
-    weir_drain_exit(rc < 0 ? weir_code_exit_status(rc) : EXIT_SUCCESS);
+    weir_drain_exit(rc < 0 ? weir_code_exit_status(rc) : status);
 }

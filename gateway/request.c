@@ -325,8 +325,7 @@ static enum weir_step check_accept(struct weir_request *request)
         request, MHD_HTTP_NOT_ACCEPTABLE, "documents are told as %s only; Accept names other types", json);
 }
 
-/* Finds the route. */
-static enum weir_step find_route(struct weir_request *request)
+enum weir_step weir_request_find_route(struct weir_request *request)
 {
     struct weir_error err;
     if (weir_cors_is_preflight(request))
@@ -377,7 +376,7 @@ static enum MHD_Result head_came(struct weir_request *request, const char *metho
     if (!pass_gate(request, version))
         return answer(request);
     weir_connection_expect_body(request->peer, request->head.body_bytes != 0);
-    request->refused = find_route(request) == WEIR_STEP_ANSWER;
+    request->refused = weir_request_find_route(request) == WEIR_STEP_ANSWER;
     if (request->refused && request->head.expect.data != NULL) {
         request->outcome.close = true;
         return answer(request);

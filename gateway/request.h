@@ -149,6 +149,10 @@ void weir_request_unref(struct weir_request *request);
 enum MHD_Result weir_request_step(struct weir_request *request, const char *method, const char *version,
     const char *data, size_t *data_len);
 
+/* Finds route and collection of a request whose head is read, and refuses it if they or the caller's rights
+ * say so. WEIR_STEP_SUSPENDED: goes on with its body. */
+enum weir_step weir_request_find_route(struct weir_request *request);
+
 /* Refuses who has no key, 401, or whose key does not grant `verb` (NULL: any) on the collection of that name,
  * 403, which need not exist; `collection` NULL: any key will do. WEIR_STEP_SUSPENDED: goes on. */
 enum weir_step weir_request_check_access(
