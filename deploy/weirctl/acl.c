@@ -1,8 +1,7 @@
 #include "deploy/weirctl/acl.h"
 
-#include "common/config.h"
+#include "deploy/weirctl/gateway.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,26 +90,6 @@ static bool is_planned(const struct maker *maker, const char *name)
     return false;
 }
 
-/* What [gateway] switches on that needs more. */
-struct switches {
-    bool feed, dlq;
-};
-
-static const struct weir_option switch_rows[] = {
-    {.key = "feed", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct switches, feed)},
-    {.key = "dlq", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct switches, dlq)},
-};
-
-static const struct weir_option_table switch_table = {
-    "gateway", switch_rows, sizeof(switch_rows) / sizeof(switch_rows[0]), sizeof(struct switches)};
-
-/* The gateway itself judges its other keys. */
-static int pass_over(void *context, const char *key, const char *value, struct weir_error *err)
-{
-    (void)context, (void)key, (void)value, (void)err;
-    return 0;
-}
-
 /* Letters are taken back by transactions of the letters' topic. */
 static int plan_letters(
     struct maker *maker, const struct weir_service *service, const char *source, bool gateway)
@@ -146,10 +125,9 @@ static int plan_gateway_letters(struct maker *maker)
  * their own, which no offset is kept for, and librdkafka looks for its coordinator. */
 static int plan_gateway_readers(struct maker *maker)
 {
-    struct switches switches = {0};
-    int code = weir_config_bind(
-        maker->deployment->config, "gateway", NULL, &switch_table, pass_over, NULL, &switches, maker->err);
+    WEIR_CLEANUP(gateway_settings) struct gateway_settings switches = {0};
 
+    int code = gateway_settings_read(maker->deployment, &switches, maker->err);
     if (code < 0 || (!switches.feed && !switches.dlq))
         return code;
     code = allow(maker, "gateway", ACL_GROUP, "weir-gateway", true, ACL_READ);

@@ -1,6 +1,7 @@
 #include "deploy/weirctl/weirctl.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,9 +28,13 @@ enum {
     DEFAULT_TIMEOUT_MS = 30000,
     COMMON_FLAGS = sizeof(common_flags) / sizeof(common_flags[0]),
     ROW_FLAG = 256, /* any flag of a table */
-    TABLES_MAX = 4,
-    FLAGS_MAX = 64,
+    TABLES_MAX = 16,
+    FLAGS_MAX = 128,
+    NAME_BYTES = 64,
 };
+
+const char *const weirctl_common_flags[] = {
+    "--config", "--timeout", "--json", "--check-config", "--help", "--version", NULL};
 
 /* Every flag that some command takes: which command it is, is known only when all have been read. */
 struct reading {
@@ -115,18 +120,33 @@ static int read_flags(
     return 0;
 }
 
-/* *ret_words: how many of the words name it. */
-static const struct command *find_command(
-    const struct command *commands, size_t count, char **words, int word_count, int *ret_words)
+const char *command_name(const struct command *command)
 {
-    *ret_words = 0;
-    for (size_t i = 0; i < count && word_count > 0; i++) {
-        bool alone = commands[i].alone && strcmp(commands[i].verb, words[0]) == 0;
-        bool whole = word_count > 1 && strcmp(commands[i].group, words[0]) == 0 &&
-                     strcmp(commands[i].verb, words[1]) == 0;
-        *ret_words = alone ? 1 : 2;
-        if (alone || whole)
-            return &commands[i];
+    static _Thread_local char name[NAME_BYTES];
+
+    snprintf(
+        name, sizeof(name), "%s%s%s", command->group, command->verb[0] != '\0' ? " " : "", command->verb);
+    return name;
+}
+
+/* How many of the words name it; 0: none. */
+static int words_of(const struct command *command, char **words, int count)
+{
+    bool group = count > 0 && strcmp(command->group, words[0]) == 0;
+
+    if (group && command->verb[0] == '\0')
+        return 1;
+    if (group && count > 1 && strcmp(command->verb, words[1]) == 0)
+        return 2;
+    return command->alone && count > 0 && strcmp(command->verb, words[0]) == 0 ? 1 : 0;
+}
+
+static const struct command *find_command(char **words, int count, int *ret_words)
+{
+    for (size_t i = 0; i < weirctl_command_count; i++) {
+        *ret_words = words_of(&weirctl_commands[i], words, count);
+        if (*ret_words > 0)
+            return &weirctl_commands[i];
     }
     return NULL;
 }
@@ -139,6 +159,12 @@ static bool holds_word(const char *words, const char *word)
         if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
             return true;
     return false;
+}
+
+bool command_takes(const struct command *command, size_t i)
+{
+    const char *word = command->verb[0] != '\0' ? command->verb : command->group;
+    return holds_word(command->flags->verbs[i], word);
 }
 
 /* A LIST row holds what was given each time: no comma separates. */
@@ -164,7 +190,7 @@ static const struct weir_option *find_row(const struct command *command, const c
 
     for (size_t i = 0; table != NULL && i < table->count; i++)
         if (strcmp(table->rows[i].key + strlen("--"), name) == 0)
-            return holds_word(table->verbs[i], command->verb) ? &table->rows[i] : NULL;
+            return command_takes(command, i) ? &table->rows[i] : NULL;
     return NULL;
 }
 
@@ -173,8 +199,7 @@ static int set_row(struct arguments *arguments, const char *name, const char *va
     const struct weir_option *row = find_row(arguments->command, name);
 
     if (row == NULL)
-        return weir_error_set(err, WEIR_E_USAGE, "%s %s takes no --%s", arguments->command->group,
-            arguments->command->verb, name);
+        return weir_error_set(err, WEIR_E_USAGE, "%s takes no --%s", command_name(arguments->command), name);
     if (row->type == WEIR_OPTION_LIST)
         return append(arguments->settings, row, value);
     return weir_option_set(row, arguments->settings, value, err) < 0 ? WEIR_E_USAGE : 0;
@@ -203,8 +228,7 @@ static int fill_settings(const struct reading *reading, struct arguments *argume
     return code;
 }
 
-int arguments_read(int argc, char **argv, const struct command *commands, size_t count,
-    struct arguments *ret_arguments, struct weir_error *err)
+int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struct weir_error *err)
 {
     struct reading reading = {.flag_count = COMMON_FLAGS};
     int words = 0;
@@ -212,13 +236,13 @@ int arguments_read(int argc, char **argv, const struct command *commands, size_t
     *ret_arguments =
         (struct arguments){.config_path = weir_deployment_default_path(), .timeout_ms = DEFAULT_TIMEOUT_MS};
     memcpy(reading.flags, common_flags, sizeof(common_flags));
-    for (size_t i = 0; i < count; i++)
-        if (!is_known(&reading, commands[i].flags))
-            add_table(&reading, commands[i].flags);
+    for (size_t i = 0; i < weirctl_command_count; i++)
+        if (!is_known(&reading, weirctl_commands[i].flags))
+            add_table(&reading, weirctl_commands[i].flags);
     int code = read_flags(&reading, argc, argv, ret_arguments, err);
     if (code < 0)
         return code;
-    ret_arguments->command = find_command(commands, count, argv + optind, argc - optind, &words);
+    ret_arguments->command = find_command(argv + optind, argc - optind, &words);
     if (ret_arguments->command == NULL)
         return argc == optind ? 0 : weir_error_set(err, WEIR_E_USAGE, "no such command: %s", argv[optind]);
     ret_arguments->operands = argv + optind + words;

@@ -1,17 +1,17 @@
 #include "deploy/weirctl/dlq.h"
 #include "deploy/weirctl/text.h"
+#include "deploy/weirctl/who.h"
 
 #include "common/json.h"
 #include "common/kafka_redrive.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { HOST_BYTES = 256, BY_BYTES = 512, EXIT_INTERRUPTED = 130 };
+enum { EXIT_INTERRUPTED = 130 };
 
 struct redrive {
     struct dlq *dlq;
@@ -21,7 +21,7 @@ struct redrive {
     struct weir_redrive_counts total;
     struct weir_buffer lines; /* JSON: what became of each letter that is named */
     int64_t seen;
-    char by[BY_BYTES];
+    char by[WHO_BYTES];
 };
 
 static volatile sig_atomic_t interrupted;
@@ -45,18 +45,6 @@ static bool stopping(void *context)
 {
     (void)context;
     return interrupted != 0;
-}
-
-static void write_who(char by[static BY_BYTES])
-{
-    char host[HOST_BYTES] = "";
-    const struct passwd *user = getpwuid(getuid());
-
-    gethostname(host, sizeof(host) - 1);
-    if (user != NULL)
-        snprintf(by, BY_BYTES, "%.200s@%s", user->pw_name, host);
-    else
-        snprintf(by, BY_BYTES, "%u@%s", (unsigned)getuid(), host);
 }
 
 /* What is JSON is taken for it, all else for a string. */
@@ -229,7 +217,7 @@ int dlq_redrive_run(struct weirctl *ctl, struct weir_error *err)
     struct redrive redrive = {.dlq = &dlq, .json = ctl->arguments->json};
     size_t set_count = 0;
 
-    write_who(redrive.by);
+    who_write(redrive.by);
     int code = dlq_open(ctl, &dlq, err);
     if (code == 0)
         code = read_sets(&redrive, &set_count, err);

@@ -6,9 +6,8 @@
 #include "common/log.h"
 
 #include <stdio.h>
-#include <string.h>
 
-static const struct command commands[] = {
+const struct command weirctl_commands[] = {
     {"topics", "plan", topics_plan_run, "", "print the topics that the configuration needs; asks no broker",
         NULL},
     {"topics", "apply", topics_apply_run, "", "create what is missing, then say what differs (65)", NULL},
@@ -39,9 +38,23 @@ static const struct command commands[] = {
         &store_flags},
     {"new", "plugin", new_plugin_run, "NAME", "write a microservice to begin with into the new folder NAME",
         .unconfigured = true},
+    {"key", "add", key_add_run, "NAME", "make an access key for the gateway: it is printed once", &key_flags},
+    {"key", "list", key_list_run, "", "tell who has a key and what it may do", &key_flags},
+    {"key", "revoke", key_revoke_run, "NAME", "take an access key away", &key_flags},
+    {"send", "", send_run, "[METHOD] PATH",
+        "send a request to the gateway: status, latency, answer (3, 4, 5)", &send_flags},
+    {"journey", "", journey_run, "COLLECTION KEY", "draw what became of a document's commands and mails",
+        &send_flags},
+    {"config", "check", config_check_run, "", "have every program check the configuration (78)", NULL},
+    {"config", "explain", config_explain_run, "[METHOD] PATH",
+        "tell what is done with a request and who is mailed (65: refused)", &explain_flags},
+    {"completion", "", completion_run, "bash|zsh", "print what makes a shell complete this command line",
+        .unconfigured = true},
 };
 
-enum { DESTROY_MS = 3000, COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+const size_t weirctl_command_count = sizeof(weirctl_commands) / sizeof(weirctl_commands[0]);
+
+enum { DESTROY_MS = 3000 };
 
 static void print_common_flags(FILE *to)
 {
@@ -61,10 +74,11 @@ static void print_common_flags(FILE *to)
 
 static void print_help(FILE *to)
 {
-    fputs("usage: weirctl [FLAG …] GROUP VERB [OPERAND …]\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-7s %-11s %-10s  %s\n", commands[i].group, commands[i].verb, commands[i].operands,
-            commands[i].help);
+    fputs("usage: weirctl [FLAG …] GROUP [VERB] [OPERAND …]\n\n", to);
+    for (size_t i = 0; i < weirctl_command_count; i++) {
+        const struct command *command = &weirctl_commands[i];
+        fprintf(to, "  %-18s %-14s  %s\n", command_name(command), command->operands, command->help);
+    }
     fputs("\nweirctl GROUP VERB --help tells a command's own flags.\n", to);
     print_common_flags(to);
 }
@@ -73,10 +87,10 @@ static void print_command_help(const struct command *command)
 {
     const struct flag_table *flags = command->flags;
 
-    printf("usage: weirctl %s %s [FLAG …] %s\n\n%s\n\n", command->group, command->verb, command->operands,
-        command->help);
+    printf(
+        "usage: weirctl %s [FLAG …] %s\n\n%s\n\n", command_name(command), command->operands, command->help);
     for (size_t i = 0; flags != NULL && i < flags->count; i++)
-        if (strstr(flags->verbs[i], command->verb) != NULL)
+        if (command_takes(command, i))
             printf("  %-16s %s%s%s%s\n", flags->rows[i].key, flags->rows[i].help,
                 flags->rows[i].fallback != NULL ? " (default " : "",
                 flags->rows[i].fallback != NULL ? flags->rows[i].fallback : "",
@@ -140,7 +154,7 @@ int main(int argc, char **argv)
     struct arguments arguments;
     struct weir_error err = {0};
 
-    int code = arguments_read(argc, argv, commands, COMMANDS, &arguments, &err);
+    int code = arguments_read(argc, argv, &arguments, &err);
     code = report(code < 0 ? code : run(&arguments, &err), &err);
     arguments_done(&arguments);
     weir_drain_exit(code);

@@ -1,7 +1,7 @@
 #include "common/json.h"
+#include "deploy/weirctl/http_client.h"
 #include "deploy/weirctl/store.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,22 +13,6 @@ static size_t take_bytes(char *data, size_t size, size_t count, void *context)
 
     weir_buffer_append(answer, data, size * count);
     return answer->len > ANSWER_BYTES_MAX ? 0 : size * count;
-}
-
-/* Where this host reaches the reads of its own store. */
-static void write_url(const struct store *store, CURL *easy, struct weir_buffer *url)
-{
-    const char *listen = store->settings.listen, *port = strrchr(listen, ':');
-    const char *scheme = weir_service_scheme(store->service);
-
-    if (strncmp(listen, "unix:", strlen("unix:")) == 0) {
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, listen + strlen("unix:"));
-        weir_buffer_append_str(url, "http://localhost/snapshot");
-    } else if (port != NULL &&
-               (strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0 || port == listen))
-        weir_buffer_printf(url, "%s://127.0.0.1%s/snapshot", scheme, port);
-    else
-        weir_buffer_printf(url, "%s://%s/snapshot", scheme, listen);
 }
 
 /* The service's certificate is at hand: just that one is believed, whatever name the address has in it, and
@@ -49,8 +33,11 @@ static CURLcode post(struct store *store, CURL *easy, struct weir_buffer *answer
 {
     WEIR_CLEANUP(buffer) struct weir_buffer url = {0}, peer = {0};
     struct curl_slist *headers = NULL;
+    bool tls = strcmp(weir_service_scheme(store->service), "https") == 0 &&
+               strncmp(store->settings.listen, "unix:", strlen("unix:")) != 0;
 
-    write_url(store, easy, &url);
+    http_client_listener(easy, store->settings.listen, tls, &url);
+    weir_buffer_append_str(&url, "/snapshot");
     use_certificate(store->service, easy);
     if (store->settings.peer_secret != NULL) {
         weir_buffer_printf(&peer, "Weir-Peer: %s", store->settings.peer_secret);

@@ -25,7 +25,7 @@ struct weirctl;
 typedef int weirctl_command_fn(struct weirctl *ctl, struct weir_error *err);
 
 struct command {
-    const char *group, *verb;
+    const char *group, *verb; /* verb "": the group is the whole name */
     weirctl_command_fn *run;
     const char *operands; /* "" for none */
     const char *help;
@@ -33,6 +33,14 @@ struct command {
     bool alone;                     /* may be named by its verb alone */
     bool unconfigured;              /* reads no configuration: it is run with arguments only */
 };
+
+extern const struct command weirctl_commands[];
+extern const size_t weirctl_command_count;
+
+/* "dlq list", "send"; the thread's, until the next call. */
+const char *command_name(const struct command *command);
+/* Whether the command takes the i-th flag of its table. */
+bool command_takes(const struct command *command, size_t i);
 
 /* What the command line asked for, before anything is opened. */
 struct arguments {
@@ -50,15 +58,17 @@ struct arguments {
 
 /* Reads argv; flags may stand anywhere. WEIR_E_USAGE says what is wrong. The caller ends it with
  * arguments_done() in any case. */
-int arguments_read(int argc, char **argv, const struct command *commands, size_t count,
-    struct arguments *ret_arguments, struct weir_error *err);
+int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struct weir_error *err);
 void arguments_done(struct arguments *arguments);
+
+/* Keys of the flags that every command takes, "--config" first; ended by NULL. */
+extern const char *const weirctl_common_flags[];
 
 struct weirctl {
     const struct arguments *arguments;
-    struct weir_deployment *deployment;
-    rd_kafka_t *kafka;   /* NULL until weirctl_connect() */
-    int64_t deadline_ms; /* weir_clock_ms() at which --timeout is over */
+    struct weir_deployment *deployment; /* NULL for a bare command */
+    rd_kafka_t *kafka;                  /* NULL until weirctl_connect() */
+    int64_t deadline_ms;                /* weir_clock_ms() at which --timeout is over */
 };
 
 /* Opens the admin handle and waits for a broker until the deadline. WEIR_E_UNAVAILABLE when none answers;
@@ -88,8 +98,16 @@ weirctl_command_fn store_republish_run;
 weirctl_command_fn store_reset_run;
 
 weirctl_command_fn new_plugin_run;
+weirctl_command_fn key_add_run;
+weirctl_command_fn key_list_run;
+weirctl_command_fn key_revoke_run;
+weirctl_command_fn send_run;
+weirctl_command_fn journey_run;
+weirctl_command_fn config_check_run;
+weirctl_command_fn config_explain_run;
+weirctl_command_fn completion_run;
 
 extern const struct flag_table store_flags;
-extern const struct flag_table acl_flags, dlq_flags, group_flags;
+extern const struct flag_table acl_flags, dlq_flags, group_flags, key_flags, send_flags, explain_flags;
 
 #endif
