@@ -3,7 +3,9 @@
 #include "common/config.h"
 #include "consumers/plugins/notifier/message.h"
 #include "consumers/plugins/notifier/plan.h"
+#include "deploy/weirctl/purge.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +28,40 @@ bool mails_is_notifier(const struct weir_service *service)
 {
     const char *slash = strrchr(service->plugin, '/'), *name = slash != NULL ? slash + 1 : service->plugin;
     return strcmp(name, "notifier") == 0 || strcmp(name, "notifier.so") == 0;
+}
+
+int mails_settings_read(const struct weir_deployment *deployment, const struct weir_service *service,
+    struct weir_notifier_settings *ret_settings, struct weir_error *err)
+{
+    char section[300];
+
+    *ret_settings = (struct weir_notifier_settings){0};
+    snprintf(section, sizeof(section), "service %s", service->name);
+    return weir_config_bind(
+        deployment->config, section, "notifier.", &options, NULL, NULL, ret_settings, err);
+}
+
+void mails_settings_done(struct weir_notifier_settings *settings)
+{
+    weir_option_free(&options, settings);
+}
+
+int ledger_path_of(const struct weir_deployment *deployment, const struct weir_service *service, char *out,
+    size_t size, struct weir_error *err)
+{
+    struct weir_notifier_settings settings;
+    char path[PATH_MAX];
+
+    out[0] = '\0';
+    if (!mails_is_notifier(service))
+        return 0;
+    int code = mails_settings_read(deployment, service, &settings, err);
+    if (code == 0)
+        code = weir_notifier_ledger_path(&settings, deployment, service->name, path, err);
+    if (code == 0)
+        snprintf(out, size, "%s", path);
+    mails_settings_done(&settings);
+    return code;
 }
 
 static int take_recipient(void *context, const char *recipient, struct weir_error *err)
@@ -115,13 +151,10 @@ int mails_write(const struct weir_deployment *deployment, const struct weir_serv
     struct weir_bytes event, struct weir_buffer *out, struct weir_error *err)
 {
     const struct weir_host host = {.service = service->name, .deployment = deployment};
-    struct weir_notifier_settings settings = {0};
+    struct weir_notifier_settings settings;
     struct weir_plan plan = {0};
-    char section[300];
 
-    snprintf(section, sizeof(section), "service %s", service->name);
-    int code =
-        weir_config_bind(deployment->config, section, "notifier.", &options, NULL, NULL, &settings, err);
+    int code = mails_settings_read(deployment, service, &settings, err);
     if (code == 0)
         code = weir_notifier_settings_check(&settings, deployment, service->name, err);
     if (code == 0)
@@ -129,6 +162,6 @@ int mails_write(const struct weir_deployment *deployment, const struct weir_serv
     if (code == 0)
         code = write_rules(&plan, event, out, err);
     weir_plan_done(&plan);
-    weir_option_free(&options, &settings);
+    mails_settings_done(&settings);
     return code;
 }

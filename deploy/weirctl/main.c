@@ -48,6 +48,10 @@ const struct command weirctl_commands[] = {
     {"config", "check", config_check_run, "", "have every program check the configuration (78)", NULL},
     {"config", "explain", config_explain_run, "[METHOD] PATH",
         "tell what is done with a request and who is mailed (65: refused)", &explain_flags},
+    {"doctor", "", doctor_run, "", "look over Kafka, rights, clocks, disks, mail servers, certificates (1)",
+        &doctor_flags},
+    {"purge", "", purge_run, "[CLUSTER]",
+        "remove all of this deployment: topics, groups, rights, units, folders", &purge_flags},
     {"completion", "", completion_run, "bash|zsh", "print what makes a shell complete this command line",
         .unconfigured = true},
 };

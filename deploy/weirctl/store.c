@@ -1,7 +1,10 @@
 #include "deploy/weirctl/store.h"
 
 #include "common/config.h"
+#include "deploy/weirctl/purge.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ALL "backup restore verify republish reset"
@@ -44,11 +47,40 @@ static const struct weir_option_table options = {.section = "service *",
     .count = WEIR_STORE_OPTION_COUNT,
     .settings_size = sizeof(struct weir_store_settings)};
 
-/* By name, or by a path to the plugin. */
-static bool is_store(const struct weir_service *service)
+bool store_is_one(const struct weir_service *service)
 {
     const char *slash = strrchr(service->plugin, '/'), *name = slash != NULL ? slash + 1 : service->plugin;
     return strcmp(name, "store") == 0 || strcmp(name, "store.so") == 0;
+}
+
+int store_settings_read(const struct weir_deployment *deployment, const struct weir_service *service,
+    struct weir_store_settings *ret_settings, struct weir_error *err)
+{
+    char section[300];
+
+    *ret_settings = (struct weir_store_settings){0};
+    snprintf(section, sizeof(section), "service %s", service->name);
+    return weir_config_bind(deployment->config, section, "store.", &options, NULL, NULL, ret_settings, err);
+}
+
+void store_settings_done(struct weir_store_settings *settings)
+{
+    weir_option_free(&options, settings);
+}
+
+int store_path_of(const struct weir_deployment *deployment, const struct weir_service *service, char *out,
+    size_t size, struct weir_error *err)
+{
+    struct weir_store_settings settings;
+
+    out[0] = '\0';
+    if (!store_is_one(service))
+        return 0;
+    int code = store_settings_read(deployment, service, &settings, err);
+    if (code == 0)
+        snprintf(out, size, "%s", settings.path);
+    store_settings_done(&settings);
+    return code;
 }
 
 static int find_service(struct store *store, struct weir_error *err)
@@ -58,7 +90,7 @@ static int find_service(struct store *store, struct weir_error *err)
 
     for (size_t i = 0; i < deployment->service_count; i++) {
         const struct weir_service *service = &deployment->services[i];
-        if (!is_store(service) || (wanted != NULL && strcmp(service->name, wanted) != 0))
+        if (!store_is_one(service) || (wanted != NULL && strcmp(service->name, wanted) != 0))
             continue;
         if (store->service != NULL)
             return weir_error_set(err, WEIR_E_USAGE,
@@ -72,15 +104,6 @@ static int find_service(struct store *store, struct weir_error *err)
         wanted != NULL ? wanted : "NAME");
 }
 
-static int read_settings(struct store *store, struct weir_error *err)
-{
-    char section[300];
-
-    snprintf(section, sizeof(section), "service %s", store->service->name);
-    return weir_config_bind(
-        store->ctl->deployment->config, section, "store.", &options, NULL, NULL, &store->settings, err);
-}
-
 int store_open(struct weirctl *ctl, struct store *ret_store, struct weir_error *err)
 {
     struct store *store = ret_store;
@@ -92,14 +115,45 @@ int store_open(struct weirctl *ctl, struct store *ret_store, struct weir_error *
             "the dev broker forgets everything when it ends, and its store with it: nothing to %s",
             ctl->arguments->command->verb);
     int code = find_service(store, err);
-    return code < 0 ? code : read_settings(store, err);
+    return code < 0 ? code : store_settings_read(ctl->deployment, store->service, &store->settings, err);
 }
 
 void store_close(struct store *store)
 {
     progress_end(&store->progress);
     weir_kafka_scan_close(store->scan);
-    weir_option_free(&options, &store->settings);
+    weir_buffer_done(&store->told);
+    store_settings_done(&store->settings);
+}
+
+int store_run(struct weirctl *ctl, store_work *work, struct weir_error *err)
+{
+    struct store store;
+
+    int code = store_open(ctl, &store, err);
+    if (code == 0)
+        code = work(&store, err);
+    if (code >= 0 && store.told.len > 0)
+        printf("{\"done\":%s,\"told\":[%s]}\n", code == 0 ? "true" : "false", store.told.data);
+    store_close(&store);
+    return code;
+}
+
+void store_tell(struct store *store, const char *format, ...)
+{
+    char line[WEIR_ERROR_TEXT_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    progress_end(&store->progress);
+    if (!store->ctl->arguments->json) {
+        puts(line);
+        return;
+    }
+    weir_buffer_append_str(&store->told, store->told.len > 0 ? "," : "");
+    weir_buffer_append_json_string(&store->told, weir_bytes_str(line));
 }
 
 static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)

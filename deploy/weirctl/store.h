@@ -23,12 +23,27 @@ struct store {
     struct weir_store_settings settings; /* of the plugin, in the service's section */
     struct weir_kafka_scan *scan;        /* after store_connect() */
     struct progress progress;
+    struct weir_buffer told; /* with --json: lines of store_tell(), as JSON strings */
 };
+
+/* Whether the service's plugin is the store, and its settings of that plugin; asks nobody. The caller ends
+ * them with store_settings_done() in any case. */
+bool store_is_one(const struct weir_service *service);
+int store_settings_read(const struct weir_deployment *deployment, const struct weir_service *service,
+    struct weir_store_settings *ret_settings, struct weir_error *err);
+void store_settings_done(struct weir_store_settings *settings);
 
 /* Finds the service and reads its settings; asks nobody. The caller ends it with store_close() in any case.
  */
 int store_open(struct weirctl *ctl, struct store *ret_store, struct weir_error *err);
 void store_close(struct store *store);
+/* What all commands about a store do: opens it, has the work done, closes it. */
+typedef int store_work(struct store *store, struct weir_error *err);
+int store_run(struct weirctl *ctl, store_work *work, struct weir_error *err);
+
+/* Tells a line of what was, or would be, done; with --json all of them at the end, and whether it was done.
+ */
+void store_tell(struct store *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Connects to the brokers. */
 int store_connect(struct store *store, struct weir_error *err);
@@ -72,8 +87,8 @@ int store_files_copy(struct store *store, const char *from, const char *to, cons
     struct store_copy *ret_copy, struct weir_error *err);
 /* Removes a folder and the files in it; fine when there is none. */
 int store_files_remove(const char *path, struct weir_error *err);
-/* Names of the backups in `path` (20261125T213000Z), the oldest first, each ended by NUL, one after the other.
- * Answers how many, or an error. */
+/* Names of the backups in `path` (20261125T213000Z), the oldest first, each ended by NUL, one after the
+ * other. Answers how many, or an error. */
 int store_files_list(const char *path, struct weir_buffer *ret_names, struct weir_error *err);
 
 /* The newest of the backups in `path`, or `path` itself when it holds none. */

@@ -163,8 +163,8 @@ static int republish_part(
         code = flush(republish, err);
     progress_end(&republish->store->progress);
     if (code == 0)
-        printf("%s/%" PRId32 ": %" PRIu64 " documents, %" PRIu64 " changes %s\n", part->changes_topic,
-            part->partition, report.documents, republish->written - before,
+        store_tell(republish->store, "%s/%" PRId32 ": %" PRIu64 " documents, %" PRIu64 " changes %s",
+            part->changes_topic, part->partition, report.documents, republish->written - before,
             republish->dry ? "to be written" : "written");
     return code;
 }
@@ -257,16 +257,17 @@ static int write_all(struct republish *republish, struct weir_error *err)
     if (code < 0)
         return code;
     if (republish->dry) {
-        puts("nothing was written: say --yes to write it, with all instances of the service stopped");
+        store_tell(republish->store,
+            "nothing was written: say --yes to write it, with all instances of the service stopped");
         return EX_USAGE;
     }
     code = settle(republish, parts, count, err);
     if (code == 0)
-        puts("the change log is what the documents are: start the service");
+        store_tell(republish->store, "the change log is what the documents are: start the service");
     return code;
 }
 
-static int run(struct republish *republish, struct weir_error *err)
+static int republish_all(struct republish *republish, struct weir_error *err)
 {
     struct store *store = republish->store;
 
@@ -280,18 +281,18 @@ static int run(struct republish *republish, struct weir_error *err)
     return code < 0 ? code : write_all(republish, err);
 }
 
-int store_republish_run(struct weirctl *ctl, struct weir_error *err)
+static int run(struct store *store, struct weir_error *err)
 {
-    struct store store;
-    struct republish republish = {.store = &store};
+    struct republish republish = {.store = store, .dry = !store->flags->yes};
 
-    int code = store_open(ctl, &store, err);
-    republish.dry = code == 0 && !store.flags->yes;
-    if (code == 0)
-        code = run(&republish, err);
+    int code = republish_all(&republish, err);
     weir_kafka_destroy(republish.producer, DESTROY_MS);
     weir_folder_close(republish.folder);
     weir_buffer_done(&republish.event);
-    store_close(&store);
     return code;
+}
+
+int store_republish_run(struct weirctl *ctl, struct weir_error *err)
+{
+    return store_run(ctl, run, err);
 }

@@ -4,27 +4,28 @@
 #include <inttypes.h>
 #include <sysexits.h>
 
-static void tell(struct weir_folder *folder, const char *path)
+static void tell(struct store *store, struct weir_folder *folder)
 {
     size_t count = 0;
     const struct weir_folder_part *parts = weir_folder_parts(folder, &count);
 
-    printf("%s: about %" PRIu64 " entries\n", path, weir_folder_estimate(folder));
+    store_tell(store, "%s: about %" PRIu64 " entries", store->settings.path, weir_folder_estimate(folder));
     for (size_t i = 0; i < count; i++)
-        printf("  %s/%" PRId32 " up to offset %" PRId64 "\n", parts[i].changes_topic, parts[i].partition,
-            parts[i].checkpoint);
+        store_tell(store, "  %s/%" PRId32 " up to offset %" PRId64, parts[i].changes_topic,
+            parts[i].partition, parts[i].checkpoint);
 }
 
 /* What can't be opened because it is damaged can be removed all the same. */
-static int look(const char *path, struct weir_error *err)
+static int look(struct store *store, struct weir_error *err)
 {
+    const char *path = store->settings.path;
     WEIR_CLEANUP(folder) struct weir_folder *folder = NULL;
 
     int code = weir_folder_open(path, true, &folder, err);
     if (code == 0)
-        tell(folder, path);
+        tell(store, folder);
     else if (code == WEIR_E_CORRUPT)
-        printf("%s is damaged: %s\n", path, err->text);
+        store_tell(store, "%s is damaged: %s", path, err->text);
     return code == WEIR_E_CORRUPT ? 0 : code;
 }
 
@@ -32,27 +33,22 @@ static int run(struct store *store, struct weir_error *err)
 {
     const char *path = store->settings.path;
 
-    int code = look(path, err);
+    int code = look(store, err);
     if (code < 0)
         return code;
     if (!store->flags->yes) {
-        puts("nothing was removed: say --yes to remove all of it; it is then built from what the change "
-             "topics hold");
+        store_tell(store,
+            "nothing was removed: say --yes to remove all of it; it is then built from what the change "
+            "topics hold");
         return EX_USAGE;
     }
     code = weir_folder_remove(path, err);
     if (code == 0)
-        puts("removed");
+        store_tell(store, "removed");
     return code;
 }
 
 int store_reset_run(struct weirctl *ctl, struct weir_error *err)
 {
-    struct store store;
-
-    int code = store_open(ctl, &store, err);
-    if (code == 0)
-        code = run(&store, err);
-    store_close(&store);
-    return code;
+    return store_run(ctl, run, err);
 }

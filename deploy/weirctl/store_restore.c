@@ -62,7 +62,7 @@ static int put_in_place(struct restoring *restoring, struct weir_error *err)
     return code;
 }
 
-static int run(struct restoring *restoring, struct weir_error *err)
+static int restore(struct restoring *restoring, struct weir_error *err)
 {
     struct store *store = restoring->store;
     const char *path = store->settings.path;
@@ -78,27 +78,28 @@ static int run(struct restoring *restoring, struct weir_error *err)
     if (code == 0)
         code = look_at_target(restoring, err);
     if (code == 0 && restoring->holds_documents && !store->flags->yes) {
-        printf("%s holds documents, which %s would replace: say --yes to do it\n", path, restoring->from);
+        store_tell(
+            store, "%s holds documents, which %s would replace: say --yes to do it", path, restoring->from);
         return EX_USAGE;
     }
     if (code == 0)
         code = put_in_place(restoring, err);
     progress_end(&store->progress);
     if (code == 0)
-        printf("%s is what %s was, %" PRId64
-               " bytes: start the service, it catches up from its change topics\n",
+        store_tell(store,
+            "%s is what %s was, %" PRId64 " bytes: start the service, it catches up from its change topics",
             path, restoring->from, restoring->copy.bytes);
     return code;
 }
 
+static int run(struct store *store, struct weir_error *err)
+{
+    struct restoring restoring = {.store = store};
+
+    return restore(&restoring, err);
+}
+
 int store_restore_run(struct weirctl *ctl, struct weir_error *err)
 {
-    struct store store;
-    struct restoring restoring = {.store = &store};
-
-    int code = store_open(ctl, &store, err);
-    if (code == 0)
-        code = run(&restoring, err);
-    store_close(&store);
-    return code;
+    return store_run(ctl, run, err);
 }

@@ -118,11 +118,5 @@ static int run(struct store *store, struct weir_error *err)
 
 int store_verify_run(struct weirctl *ctl, struct weir_error *err)
 {
-    struct store store;
-
-    int code = store_open(ctl, &store, err);
-    if (code == 0)
-        code = run(&store, err);
-    store_close(&store);
-    return code;
+    return store_run(ctl, run, err);
 }

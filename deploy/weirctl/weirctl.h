@@ -105,9 +105,12 @@ weirctl_command_fn send_run;
 weirctl_command_fn journey_run;
 weirctl_command_fn config_check_run;
 weirctl_command_fn config_explain_run;
+weirctl_command_fn doctor_run;
+weirctl_command_fn purge_run;
 weirctl_command_fn completion_run;
 
 extern const struct flag_table store_flags;
-extern const struct flag_table acl_flags, dlq_flags, group_flags, key_flags, send_flags, explain_flags;
+extern const struct flag_table acl_flags, dlq_flags, group_flags, key_flags, send_flags, explain_flags,
+    doctor_flags, purge_flags;
 
 #endif

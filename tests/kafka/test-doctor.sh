@@ -1,0 +1,184 @@
+#!/bin/bash
+# weirctl doctor and purge on a secure Kafka: each fault that is planted is found, and nothing is left behind.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../integration/lib/check.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/../integration/lib/kafka.sh"
+
+write_conf() { # PRINCIPAL: its certificate, and what all have
+  {
+    printf '[kafka]\nbootstrap.servers = %s\nreplication.factor = 1\nmin.insync.replicas = 1\n' "$KAFKA_MTLS"
+    sed -n 's/^\(security\|ssl\)\([^=]*\)=/\1\2 = /p' "$KAFKA_CLIENTS/$1-mtls.conf"
+    cat <<CONF
+[gateway]
+listen = 127.0.0.1:0
+[collection orders]
+key = orderID
+partitions = 2
+[service store]
+plugin = store
+topics = orders
+state.dir = $WORK/store
+store.path = $WORK/store/db
+store.listen = 127.0.0.1:0
+store.free.min = ${FREE:-64MiB}
+[service notifier]
+plugin = notifier
+topics = orders.changes
+state.dir = $WORK/notifier
+notifier.smtp = ${SMTP:-$(cat "$WORK/smtp")}
+notifier.from = orders@example.com
+notifier.to = team@example.com
+CONF
+  } >"$WORK/$1.conf"
+  chmod 600 "$WORK/$1.conf"
+}
+
+kafka-acls.sh() { kafka_tool acls "$@"; }
+admin() { kafka_tool "$1" --bootstrap-server "$KAFKA_MTLS" --command-config "$KAFKA_CLIENTS/admin-mtls.properties" "${@:2}"; }
+allow() { # PRINCIPAL OPTION...
+  admin acls --add --allow-principal "User:$1" "${@:2}" >/dev/null
+}
+
+stage() {
+  work_dir
+  kafka_up --secure
+  mkdir "$WORK/store" "$WORK/notifier"
+  /usr/bin/python3 -B "$WEIR_SOURCE/deploy/mail-sink" --listen 127.0.0.1:0 --maildir "$WORK/mail" --address-file "$WORK/smtp" >/dev/null 2>&1 &
+  at_exit "kill $! 2>/dev/null"
+  eventually 10 test -s "$WORK/smtp"
+  local name
+  for name in weirctl gateway store notifier admin; do write_conf "$name"; done
+  weirctl acl plan --command-config "$KAFKA_CLIENTS/admin-mtls.properties" >"$WORK/plan"
+  . "$WORK/plan" >"$WORK/acls.log" 2>&1 || fail "$(tail -n 5 "$WORK/acls.log")"
+  exits 0 weirctl topics apply
+}
+
+weirctl() { "$WEIR_BUILD/bin/weirctl" --config "$WORK/weirctl.conf" "$@"; }
+doctor() {
+  weirctl doctor --environment "$WORK" --credentials "$WORK" --principal "gateway=$WORK/gateway.conf" \
+    --principal "store=$WORK/store.conf" --principal "notifier=$WORK/notifier.conf" "$@"
+}
+ills() { jq -r '[.findings[] | select(.level == "ill") | "\(.area): \(.what)"] | join("\n")' <<<"$output"; }
+ends_of() { kafka_tool offsets --bootstrap-server "$KAFKA_MTLS" --command-config "$KAFKA_CLIENTS/admin-mtls.properties" 2>/dev/null | grep '^orders' | sort; }
+
+check_well() {
+  local before
+  before=$(ends_of)
+  exits 0 doctor --json
+  equals "ills" "" "$(ills)"
+  equals "who may do what it needs and nothing else" "gateway notifier store weirctl" \
+    "$(jq -r '[.findings[] | select(.area == "rights" and .level == "well") | .what | split(" ")[0]] | sort | join(" ")' <<<"$output")"
+  equals "unclear answers" "" "$(jq -r '.findings[] | select(.what | contains("no clear answer")) | .what' <<<"$output")"
+  contains "disks" "MiB are free" "$output"
+  contains "relays" "mail server $(<"$WORK/smtp") answers" "$output"
+  equals "what stands in the topics" "$before" "$(ends_of)"
+  exits 0 doctor
+  contains "text" "well  topics" "$output"
+}
+
+check_planted_faults() {
+  allow store --operation Write --topic orders
+  allow gateway --operation Read --topic orders
+  allow notifier --operation Read --group store
+  allow notifier --operation Write --transactional-id store. --resource-pattern-type prefixed
+  admin acls --remove --force --allow-principal User:notifier --operation Read --topic orders.changes >/dev/null
+  admin acls --remove --force --allow-principal User:store --operation Write --transactional-id store. --resource-pattern-type prefixed >/dev/null
+  admin configs --alter --entity-type topics --entity-name orders --add-config retention.ms=1000,unclean.leader.election.enable=true >/dev/null
+  admin topics --delete --topic orders.store.outcomes >/dev/null
+  printf 'o-1:{}' | kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K: -H "ce_time=$(date -u -d '+1 hour' +%Y-%m-%dT%H:%M:%S.000Z)"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=gateway -keyout "$WORK/gateway.key" -out "$WORK/gateway.pem" 2>/dev/null
+  FREE=900000GiB SMTP="127.0.0.1:1, $(<"$WORK/smtp")" write_conf weirctl
+  sed -i "s|^\[gateway\]|&\ntls.certificate = $WORK/gateway.pem\ntls.key = $WORK/gateway.key|" "$WORK/weirctl.conf"
+  exits 1 doctor --json
+  local found
+  found=$(ills)
+  contains "retention" "topics: orders: retention.ms is 1000, should be 604800000" "$found"
+  contains "elections" "topics: orders: unclean.leader.election.enable is on" "$found"
+  contains "a missing topic" "topics: orders.store.outcomes: topic is missing" "$found"
+  contains "needed" "rights: notifier may not read orders.changes" "$found"
+  contains "needed" "rights: store may not begin transactions of store." "$found"
+  contains "excess" "rights: store has no need to write orders" "$found"
+  contains "excess" "rights: gateway has no need to read orders" "$found"
+  contains "excess" "rights: notifier has no need to be in group store" "$found"
+  contains "excess" "rights: notifier has no need to begin transactions of store." "$found"
+  [[ $found =~ clocks:\ orders:\ the\ clock\ of\ a\ gateway\ is\ 3[56][0-9]{5}\ ms\ ahead ]] || fail "clocks: $found"
+  contains "disk" "disks: store: " "$found"
+  contains "relay" "relays: notifier: mail server 127.0.0.1:1: Connection refused" "$found"
+  contains "certificate" "certificates: the gateway's certificate expires in 2 days" "$found"
+  equals "an ill without a fix" "" "$(jq -r '.findings[] | select(.level == "ill" and .fix == null) | .what' <<<"$output")"
+  contains "the fix of a right" "weirctl acl plan" "$(jq -r '.findings[] | select(.what == "notifier may not read orders.changes") | .fix' <<<"$output")"
+
+  write_conf weirctl
+  sed -i 's/^ssl.certificate.location.*/ssl.certificate.location = \/nowhere/' "$WORK/store.conf"
+  exits 1 doctor --json
+  contains "a principal that can't connect" "rights: store can't connect: " "$(ills)"
+}
+
+check_super_user_and_units() {
+  exits 1 weirctl doctor --environment "$WORK" --credentials "$WORK" --principal "gateway=$WORK/admin.conf" --json
+  contains "all of it" "rights: gateway has no need to change everybody's rights" "$(ills)"
+  contains "units of this machine" "store connects by nothing of its own that could be found here" "$output"
+  {
+    printf 'WEIR_KAFKA_SSL_CERTIFICATE_LOCATION=%s\n' "$KAFKA_CERTS/store.pem"
+    printf 'WEIR_KAFKA_SSL_KEY_LOCATION="%s"\n' "$KAFKA_CERTS/store.key"
+  } >"$WORK/weir-consumer-store"
+  exits 1 weirctl doctor --environment "$WORK" --credentials "$WORK" --principal "gateway=$WORK/admin.conf" --json
+  contains "by the unit's variables" "store may do what it needs, and nothing else" "$output"
+}
+
+start_services() {
+  local name
+  for name in store notifier; do
+    "$WEIR_BUILD/bin/weir-consumer" --service "$name" --config "$WORK/$name.conf" >"$WORK/$name.log" 2>&1 &
+    eval "$name=$!"
+    at_exit "kill $! 2>/dev/null; wait $! 2>/dev/null"
+  done
+}
+has_offsets() { [[ -n $(admin groups --describe --group store 2>/dev/null | grep '^store .* orders ') ]]; }
+things() { { admin topics --list; admin groups --list; admin acls --list | sed -n 's/^Current ACLs for resource//p'; ls "$WORK/store" "$WORK/notifier"; } 2>/dev/null | grep -v '^__'; }
+as_admin() { "$WEIR_BUILD/bin/weirctl" --config "$WORK/admin.conf" "$@"; }
+
+check_refusals() {
+  printf 'o-1:{"orderID":"o-1"}' | kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K: -X topic.partitioner=murmur2_random
+  start_services
+  eventually 60 has_offsets
+  eventually 30 test -e "$WORK/notifier/ledger/CURRENT"
+  exits 78 weirctl purge --dry-run # weirctl's own principal may not see all of it
+  exits 0 as_admin purge --dry-run --json
+  equals "kinds" "8 2" "$(jq -r '"\(.topics | length) \(.groups | length)"' <<<"$output")"
+  cluster=$(jq -r .cluster <<<"$output")
+  exits 69 as_admin purge --yes "$cluster"
+  contains "who is in the way" "stop them on every machine" "$output"
+  kill "$store" "$notifier"
+  wait "$store" "$notifier" || :
+  exits 64 as_admin purge
+  contains "nobody to ask" "weirctl purge --yes $cluster" "$output"
+  exits 64 as_admin purge --yes
+  exits 64 as_admin purge --yes another
+}
+
+check_purge() {
+  admin topics --create --topic theirs --partitions 1 >/dev/null
+  allow theirs --operation Read --topic theirs --group theirs
+  exits 0 as_admin purge --yes "$cluster" --timeout 60s
+  contains "told" "removed topic orders.changes" "$output"
+  contains "told" "removed folder $WORK/store/db" "$output"
+  eventually 30 gone
+  contains "others'" "theirs" "$(admin topics --list)"
+  contains "others' rights" "name=theirs" "$(admin acls --list)"
+  exits 0 as_admin purge --yes "$cluster"
+  equals "a second time" "there is nothing of this deployment" "$output"
+}
+
+gone() { [[ $(things | grep -v theirs) == "" ]]; }
+
+# One stage for all: an administrator's tool takes a second for each right.
+test_doctor_finds_what_is_ill_and_purge_leaves_nothing() {
+  stage
+  check_well
+  check_super_user_and_units
+  check_refusals
+  check_planted_faults
+  check_purge
+}
+
+run_case "$@"
