@@ -137,7 +137,15 @@ static int plan_gateway_readers(struct maker *maker)
     return code == 0 && switches.dlq ? plan_gateway_letters(maker) : code;
 }
 
-/* Commands are written, and the group that owns the documents is asked who its members are. */
+/* The service's group is asked who its members are; there may be none. */
+static int allow_members(struct maker *maker, const char *name)
+{
+    const struct weir_service *service = name != NULL ? weir_deployment_service(maker->deployment, name) : NULL;
+
+    return service != NULL ? allow(maker, "gateway", ACL_GROUP, service->group, false, ACL_DESCRIBE) : 0;
+}
+
+/* Commands are written, and it is found out who has the documents and who knows of their mails. */
 static int plan_gateway(struct maker *maker)
 {
     int code = 0;
@@ -145,11 +153,10 @@ static int plan_gateway(struct maker *maker)
     for (size_t i = 0; i < maker->deployment->collection_count && code == 0; i++) {
         const struct weir_collection *collection = &maker->deployment->collections[i];
         code = allow_topic(maker, "gateway", collection->command_topic, ACL_WRITE);
-        if (code < 0 || collection->store_service == NULL)
-            continue;
-        const struct weir_service *store =
-            weir_deployment_service(maker->deployment, collection->store_service);
-        code = allow(maker, "gateway", ACL_GROUP, store->group, false, ACL_DESCRIBE);
+        if (code == 0)
+            code = allow_members(maker, collection->store_service);
+        if (code == 0)
+            code = allow_members(maker, collection->mail_service);
     }
     return code == 0 ? plan_gateway_readers(maker) : code;
 }

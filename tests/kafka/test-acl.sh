@@ -28,6 +28,7 @@ state.dir = $WORK/notifier
 notifier.smtp = $(cat "$WORK/smtp" 2>/dev/null || echo 127.0.0.1:25)
 notifier.from = orders@example.com
 notifier.to = team@example.com
+notifier.listen = $MAILS
 EOF
   } >"$WORK/$1.conf"
   chmod 600 "$WORK/$1.conf"
@@ -51,8 +52,8 @@ stage() {
   work_dir
   kafka_up --secure
   local ports
-  read -ra ports < <("$KAFKA_TOOLS/free-ports" 2)
-  GATEWAY=127.0.0.1:${ports[0]} READS=127.0.0.1:${ports[1]}
+  read -ra ports < <("$KAFKA_TOOLS/free-ports" 3)
+  GATEWAY=127.0.0.1:${ports[0]} READS=127.0.0.1:${ports[1]} MAILS=127.0.0.1:${ports[2]}
   mkdir "$WORK/store" "$WORK/notifier"
   /usr/bin/python3 -B "$WEIR_SOURCE/deploy/mail-sink" --listen 127.0.0.1:0 --maildir "$WORK/mail" --address-file "$WORK/smtp" >/dev/null 2>&1 &
   at_exit "kill $! 2>/dev/null"
@@ -67,6 +68,8 @@ accepted() { [[ $(curl -s -o /dev/null -w '%{http_code}' "http://$GATEWAY/v1/ord
 letters() { "$WEIR_BUILD/bin/weirctl" --config "$WORK/weirctl.conf" dlq list --service store 2>&1; }
 has_letter() { [[ $(letters | tee "$WORK/letters") == *o-2*invalid* ]]; }
 has_mail() { [[ -n $(ls "$WORK/mail/new" 2>/dev/null) ]]; }
+
+tells_mails() { [[ $(curl -s "http://$GATEWAY/v1/orders/o-1:journey") == *'"status":"sent"'* ]]; }
 
 may_not_read() { # PRINCIPAL TOPIC
   output=$(kcat -F "$KAFKA_CLIENTS/$1-mtls.conf" -C -t "$2" -p 0 -o beginning -e -q 2>&1) && fail "$1 reads $2"
@@ -87,6 +90,7 @@ test_every_program_works_and_may_do_nothing_else() {
   eventually 60 accepted '{"orderID":"o-1","total":19.99}'
   eventually 60 answers "http://$GATEWAY/v1/orders/o-1"
   eventually 60 has_mail
+  eventually 60 tells_mails
   kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K'|' -X topic.partitioner=murmur2_random <<<'o-2|{"orderID":'
   eventually 60 has_letter
   exits 0 "$WEIR_BUILD/bin/weirctl" --config "$WORK/weirctl.conf" dlq redrive --service store --key o-2 '--set=={"orderID":"o-2"}'
@@ -107,6 +111,8 @@ told() { # STATUS PATH [BODY]: what the gateway answers, of that status
   output=$(curl -s -w '\n%{http_code}' "http://$GATEWAY$2" ${body:+-H 'content-type: application/json' -d "$body"})
   [[ ${output##*$'\n'} == "$1" ]]
 }
+tells_change() { told 200 "/v1/orders:changes?since=earliest" && [[ $output == *'"key":"o-1"'* ]]; }
+streams_change() { [[ $(curl -sN -m 2 -H 'Accept: text/event-stream' "http://$GATEWAY/v1/orders:changes?since=earliest") == *'"key":"o-1"'* ]]; }
 has_told_letter() { told 200 /v1/dlq && [[ $output == *'"open":1,'* ]]; }
 
 test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
@@ -117,7 +123,8 @@ test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
   start gateway "$WEIR_BUILD/bin/weir-gateway"
   start store "$WEIR_BUILD/bin/weir-consumer" --service store
   eventually 60 accepted '{"orderID":"o-1","total":19.99}'
-  eventually 60 answers "http://$GATEWAY/v1/orders:changes?since=earliest"
+  eventually 60 tells_change
+  eventually 60 streams_change
   kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K'|' -X topic.partitioner=murmur2_random <<<'o-2|{"orderID":'
   eventually 60 has_told_letter
   told 200 /v1/dlq/store/letters:redrive '{"set":[{"pointer":"","value":{"orderID":"o-2"}}]}' || fail "the redrive: $output"

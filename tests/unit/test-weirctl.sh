@@ -74,7 +74,7 @@ test_acl_plan_gives_each_program_what_it_needs() {
   equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
 }
 
-test_acl_plan_lets_plugins_give_commands() {
+test_acl_plan_follows_the_plugins() {
   work_dir
   write_conf 127.0.0.1:1 false 3
   cat >>"$WORK/weir.conf" <<CONF
@@ -86,8 +86,13 @@ topics = products
 [service stock]
 plugin = inventory
 topics = orders.changes, orders.store.outcomes, products.changes, products.goods.outcomes
+[service mails]
+plugin = notifier
+topics = orders.changes
 CONF
   exits 0 weirctl acl plan --json
+  equals "whose members the gateway may ask for" "goods mails store" \
+    "$(jq -r '.[] | select(.program == "gateway" and .resource == "group") | .name' <<<"$output" | sort | xargs)"
   local topic
   for topic in orders products; do
     equals "what inventory may do with $topic" '["Write","Describe","DescribeConfigs"]' \
