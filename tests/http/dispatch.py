@@ -171,6 +171,7 @@ def case_pages():
             equal(start, {"orderID": seen[-1]}, "LastEvaluatedKey")
         equal((seen, counts), ([f"k-{i:03}" for i in range(7)], [3, 3, 1]), "items, page by page")
         equal(told(stage, "list", {"Limit": 5000}, table="orders")["Count"], 7, "a limit beyond a page's")
+        equal(told(stage, "list", {"Limit": 3.0}, table="orders")["Count"], 3, "3.0 is an integer")
 
 
 def case_scopes():

@@ -63,6 +63,7 @@ def check_filters(stage):
         ("disposition=expired", ["o-2"]),
         (f"reason=no%20number&source=orders/{murmur2_partition('o-1')}/1-1&open=true&limit=1000&error_type=schema&key=o-1", ["o-1"]),
         ("older_than=1h&collection=orders", []),
+        ("collection=nosuch&cursor=orders.store.dlq~0~0", []),
     ):
         equal(keys_in(get(stage, f"{LETTERS}?{query}")), wanted, query)
 
@@ -121,7 +122,7 @@ def check_a_group_goes_back_once(stage):
     check("as often as is allowed" in left[0]["why"], "and why")
     equal(len({origin for origin, _, _ in returned(stage)}), 3, "different ones")
     equal(len(returned(stage)), 3, "records")
-    told = redrive(stage, redrives=5, set=[{"pointer": "/no/such/place", "value": 1}])
+    told = redrive(stage, redrives=5.0, set=[{"pointer": "/no/such/place", "value": 1}])
     equal((told["unpatchable"], told["already"]), (1, 3), "a change that can't be made")
 
 
@@ -155,7 +156,7 @@ def check_hostile(stage):
         check_problem(stage.call("GET", path), status, *parts)
     for body, status, pointer in (
         ("", 400, ""), ("[]", 400, ""), ("{", 400, ""), ('{"rate":1,"rate":2}', 400, "/rate"), ('{"rate":0}', 422, "/rate"), ('{"rate":"9"}', 422, "/rate"),
-        ('{"rate":1e999}', 400, "/rate"), ('{"redrives":null}', 422, "/redrives"), ('{"if_unchanged":"never"}', 422, "/if_unchanged"),
+        ('{"rate":1e999}', 400, "/rate"), ('{"redrives":null}', 422, "/redrives"), ('{"rate":1.5}', 422, "/rate"), ('{"if_unchanged":"never"}', 422, "/if_unchanged"),
         ('{"dry_run":1}', 422, "/dry_run"), ('{"nosuch":1}', 422, "/nosuch"), ('{"limit":1}', 422, "/limit"), ('{"filter":[]}', 422, "/filter"),
         ('{"filter":{"nosuch":""}}', 422, "/filter"), ('{"filter":{"key":1}}', 422, "/filter"), ('{"filter":{"open":true}}', 422, "/filter"),
         ('{"filter":{"older_than":"soon"}}', 422, "/filter"), ('{"filter":{"key":"\\u0007"}}', 422, "/filter"), ('{"set":{}}', 422, "/set"),

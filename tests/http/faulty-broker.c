@@ -51,6 +51,12 @@ static void give_no_id(rd_kafka_mock_cluster_t *cluster)
     push_errors(cluster, INIT_PRODUCER_ID, MANY, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
 }
 
+/* Each answer comes 20 ms after its request. */
+static void be_slow(rd_kafka_mock_cluster_t *cluster)
+{
+    rd_kafka_mock_broker_set_rtt(cluster, 1, 20);
+}
+
 static const struct fault {
     const char *name;
     void (*begin)(rd_kafka_mock_cluster_t *cluster);
@@ -59,6 +65,7 @@ static const struct fault {
     {"lost-coordinator", lose_coordinator, 2},
     {"repeated-produce", repeat_produce, 1},
     {"no-producer-id", give_no_id, 1},
+    {"slow", be_slow, 1},
 };
 
 static const struct fault *find_fault(const char *name)

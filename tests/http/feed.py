@@ -2,9 +2,10 @@
 import contextlib
 import json
 import signal
+import subprocess
 import time
 
-from stage import Client, Failed, Program, Stage, check, check_problem, equal, find_program, free_ports, request, wait_for
+from stage import Client, KafkaStage, Program, Stage, check, check_problem, equal, find_program, free_ports, request, wait_for
 
 CHANGES = "/v1/orders:changes"
 SSE = ("Accept", "text/event-stream")
@@ -197,3 +198,52 @@ def case_outlives_an_outage():
         stage.broker.signal(signal.SIGCONT)
         put(stage, "o-1", total=1)
         equal(stream.change()["key"], "o-1", "what came after the outage")
+
+
+def write_changes(stage, first, last):
+    """Events as a store writes them, on partition 0: version n at offset n - 1."""
+    event = '{"op":"u","collection":"orders","key":"o-1","version":%d,"request":"r","ts_ms":1,"after":{}}'
+    text = "\n".join(event % number for number in range(first, last + 1))
+    subprocess.run(["kcat", "-b", stage.bootstrap, "-P", "-t", "orders.changes", "-p", "0", "-k", "o-1"], input=text.encode(), check=True, timeout=60)
+
+
+def cut_log(stage, offset):
+    """What is before it is no longer in partition 0, as after an operator's or a retention's work."""
+    part = {"topic": "orders.changes", "partition": 0, "offset": offset}
+    (stage.folder / "cut.json").write_text(json.dumps({"version": 1, "partitions": [part]}))
+    stage.kafka.tool("configs", "--alter", "--topic", "orders.changes", "--add-config", "cleanup.policy=[compact,delete]")
+    stage.kafka.tool("delete-records", "--offset-json-file", stage.folder / "cut.json")
+
+
+def check_gone(stream):
+    fields = stream.event()
+    while fields["event"] == "change":
+        fields = stream.event()
+    told = json.loads(fields["data"])
+    check((fields["event"], told["status"]) == ("end", 410) and "since=latest" in told["detail"], f"the end: {fields}")
+
+
+def case_kafka_place_that_is_gone():
+    """The log no longer has what a token names: 410, also of the gateway's own place; whoever is at the end goes on."""
+    with KafkaStage(gateway=["feed = on", "feed.heartbeat = 1s", "timeout = 5s"]).start() as stage:
+        write_changes(stage, 1, 3)
+        wait_for("three changes", 30, lambda: len(poll(stage, "?since=earliest")[0]) == 3)
+        place = poll(stage, "?since=earliest&limit=1")[1]
+        live = Stream(stage)
+        live.block()
+        cut_log(stage, 3)
+        check_problem(stage.call("GET", f"{CHANGES}?since={place}"), 410, "older", "since=latest")
+        check_gone(Stream(stage, last=place))
+        write_changes(stage, 4, 4)
+        equal(live.change()["version"], 4, "who was at the end")
+        equal([change["version"] for change in poll(stage, "?since=earliest")[0]], [4], "from the beginning that is left")
+        stage.gateway.signal(signal.SIGSTOP)
+        write_changes(stage, 5, 5)  # which answers the fetch that waits
+        write_changes(stage, 6, 7)
+        cut_log(stage, 7)
+        stage.gateway.signal(signal.SIGCONT)
+        check_gone(live)
+        fresh = Stream(stage, timeout_s=60)
+        fresh.block()
+        write_changes(stage, 8, 8)
+        equal(fresh.change()["version"], 8, "who has begun anew")

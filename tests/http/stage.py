@@ -135,6 +135,15 @@ def murmur2_partition(key, count=PARTITIONS):
     return (h & 0x7FFFFFFF) % count
 
 
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *where):
+        """A gateway that gives up asking, or ends, is no error of this server's."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*where)
+
+
 class Store:
     """Plays the store's read listener: documents by (collection, key), or a status for all."""
 
@@ -142,6 +151,7 @@ class Store:
         self.documents, self.status, self.seen, self.delay_s = {}, None, [], 0
         self.lists = None  # what answers /lists/…: from the path to the body, None for 503
         self.outcomes = []  # what it says of requests, one after the other: a dict, or a status
+        self.told_always = 503  # and when there are none of them left
         store = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -151,7 +161,7 @@ class Store:
                 store.seen.append((self.path, dict(self.headers)))
                 time.sleep(store.delay_s)
                 if self.path.startswith("/requests/"):
-                    return self.answer_request(store.outcomes.pop(0))
+                    return self.answer_request(store.outcomes.pop(0) if store.outcomes else store.told_always)
                 if self.path.startswith("/lists/"):
                     body = store.lists(self.path)
                     self.send_response(200 if body else 503)
@@ -183,8 +193,7 @@ class Store:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -400,6 +409,12 @@ class Kafka:
     def broker(self, verb):
         """kill, stop, cont or start."""
         subprocess.run([self.tools / "broker", verb, self.folder, "1"], check=True, stdout=subprocess.DEVNULL)
+
+    def tool(self, name, *arguments):
+        """One of Kafka's own tools (tests/kafka/tool)."""
+        argv = [self.tools / "tool", name, "--bootstrap-server", self.bootstrap, *arguments]
+        done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        check(done.returncode == 0, f"{argv} ended with {done.returncode}: {done.stdout}")
 
     def member(self, url):
         """A member of the store's consumer group that advertises a URL, as stores do."""

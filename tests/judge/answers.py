@@ -1,7 +1,8 @@
 """What a client was told, against what lies in the command topic.
 
 One JSON object a line: {"op": create|replace|merge|delete, "key": text or null, "sha256": of the body sent or null,
-"status": number or null when no answer came, "position": Weir-Position or null, "request": request id or null}.
+"status": number or null when no answer came, "position": Weir-Position or null, "request": request id or null};
+further members are passed over.
 A request is known again in the topic by its signature (op, key, body), which needs no word of Weir's own; the
 client makes bodies distinct.
 """

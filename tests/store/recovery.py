@@ -124,6 +124,31 @@ def test_a_backup_takes_what_is_new_and_is_caught_up():
             raise Failed(f"kept: {list(scene.backups.iterdir())}")
 
 
+def certify(folder):
+    """A certificate of the store's that is good for both sides, and the CA that has signed it."""
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    (folder / "ext").write_text("extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=DNS:store-1.example.org\n")
+    for argv in (["req", "-x509", *kind, "-keyout", "ca.key", "-subj", "/CN=ca", "-days", "2", "-out", "ca.pem"],
+                 ["req", *kind, "-keyout", "store.key", "-subj", "/CN=store-1.example.org", "-out", "store.csr"],
+                 ["x509", "-req", "-in", "store.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "ext", "-days", "2", "-out", "store.pem"]):
+        subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True)
+    return [f"tls.certificate = {folder}/store.pem", f"tls.key = {folder}/store.key", f"tls.client.ca = {folder}/ca.pem"]
+
+
+def test_a_backup_of_a_store_that_asks_for_certificates():
+    with Stage() as stage:
+        scene = Scene(stage, *certify(stage.folder))
+        scene.put(0, 60, "first")
+        scene.start()
+        backup = scene.backup()
+        if scene.verify() != scene.alive() or scene.verify(0, "--from", backup["path"]) != scene.alive():
+            raise Failed("not all documents were compared")
+        (stage.folder / "store.pem").write_bytes((stage.folder / "ca.pem").read_bytes())
+        told = scene.ctl(69, "backup", "--to", scene.backups)
+        if "asking the store" not in told:
+            raise Failed(told)
+
+
 def renew(scene):
     """Deletes what the store has written and makes the topics again, empty."""
     admin = AdminClient({"bootstrap.servers": scene.kafka.bootstrap})

@@ -303,6 +303,7 @@ static void writes_problems(void **state)
                                          "Found\",\"status\":404,\"detail\":\"no \\\"order\\\"\"}\n");
     weir_buffer_done(&reply.body);
     assert_string_equal(weir_http_reason(999), "");
+    assert_string_equal(weir_http_reason(410), "Gone");
 }
 
 static void headers_beyond_the_limit_are_dropped(void **state)

@@ -8,7 +8,8 @@
  * deletes what was made before. Standard input: "rate N" lines, "retry" to send again what was refused
  * (503); its end ends the load once the answers are in. Standard output: every 100 ms the time in ms and how
  * many were sent, accepted (2xx), refused (503), unknown (504), answered otherwise, not answered, missed so
- * far. The log: one JSON object a line, as tests/judge/answers.py describes it. */
+ * far. The log: one JSON object a line, as tests/judge/answers.py describes it, with the µs that the answer
+ * took. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +59,7 @@ struct connection {
     enum state state;
     int socket;
     int64_t due_ms; /* AWAY: connect again; else: given up */
+    int64_t asked_us;
     struct order order;
     char out[OUT_BYTES], in[IN_BYTES];
     size_t out_at, out_end, in_end;
@@ -85,6 +87,13 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void fail(const char *what)
@@ -194,8 +203,10 @@ static void write_text(const char *name, const char *text)
 }
 
 /* A status of 0: the connection ended without an answer. */
-static void write_down(const struct order *order, int status, const char *position, const char *request)
+static void write_down(
+    const struct connection *connection, int status, const char *position, const char *request)
 {
+    const struct order *order = &connection->order;
     fprintf(record, "{\"op\":\"%s\",\"key\":\"%s\",\"status\":", words[order->operation], order->key);
     if (status == 0)
         fputs("null", record);
@@ -204,7 +215,7 @@ static void write_down(const struct order *order, int status, const char *positi
     write_text("sha256", order->sha256);
     write_text("position", position);
     write_text("request", request);
-    fputs("}\n", record);
+    fprintf(record, ",\"us\":%" PRId64 "}\n", now_us() - connection->asked_us);
     counts[status == 0         ? SILENT
            : status / 100 == 2 ? ACCEPTED
            : status == 503     ? REFUSED
@@ -227,7 +238,7 @@ static void cut_out(const char *text, const char *before, const char *ends, char
 static void disconnect(struct connection *connection)
 {
     if (connection->state == ASKED)
-        write_down(&connection->order, 0, "", "");
+        write_down(connection, 0, "", "");
     close(connection->socket);
     connection->state = AWAY;
     connection->due_ms = now_ms() + BACKOFF_MS;
@@ -243,7 +254,7 @@ static void take_answer(struct connection *connection, const char *body, int sta
         cut_out(body, "\"request_id\":\"", "\"", request);
     if (request[0] == '\0')
         cut_out(head, "\nx-request-id: ", "\r\n", request);
-    write_down(&connection->order, status, position, request);
+    write_down(connection, status, position, request);
     if (status / 100 == 2)
         follow_up(&connection->order);
     else if (status == 503 && retrying)
@@ -315,6 +326,7 @@ static void ask(struct connection *connection, int64_t now)
     write_request(connection);
     connection->state = ASKED;
     connection->due_ms = now + PATIENCE_MS;
+    connection->asked_us = now_us();
     counts[SENT]++;
     send_rest(connection);
 }
