@@ -126,40 +126,63 @@ static size_t find(const char *const *topics, size_t count, const char *name)
     return i;
 }
 
-static void listen_to(struct probe *probe, rd_kafka_t *reader, const char *const *topics, size_t count,
-    enum probe_answer *ret_answers)
+static void listen_to(struct probe *probe, rd_kafka_queue_t *queue, const char *const *topics, size_t count,
+    enum probe_answer *answers)
 {
     int64_t deadline_ms = weir_clock_ms() + probe->timeout_ms;
-    size_t open = count;
+    size_t open = 0;
 
+    for (size_t i = 0; i < count; i++)
+        open += answers[i] == PROBE_UNKNOWN;
     while (open > 0 && weir_clock_ms() < deadline_ms) {
-        WEIR_CLEANUP(kafka_message) rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 100);
+        WEIR_CLEANUP(kafka_message) rd_kafka_message_t *message = rd_kafka_consume_queue(queue, 100);
         if (message == NULL || message->rkt == NULL)
-            continue; /* the group of a reader is nobody's: what is said of it does not matter */
-        size_t i = find(topics, count, rd_kafka_topic_name(message->rkt));
-        if (i == count || ret_answers[i] != PROBE_UNKNOWN)
             continue;
-        ret_answers[i] = judge(probe, message->err, topics[i]);
-        open -= ret_answers[i] != PROBE_UNKNOWN;
+        size_t i = find(topics, count, rd_kafka_topic_name(message->rkt));
+        if (i == count || answers[i] != PROBE_UNKNOWN)
+            continue;
+        answers[i] = judge(probe, message->err, topics[i]);
+        open -= answers[i] != PROBE_UNKNOWN;
     }
 }
 
+/* A topic that may not even be seen is not read: no fetch is tried, so nothing would be told of it. */
+static enum probe_answer look(struct probe *probe, rd_kafka_t *reader, rd_kafka_topic_t *topic)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    enum probe_answer answer = PROBE_UNKNOWN;
+
+    if (rd_kafka_metadata(reader, 0, topic, &metadata, probe->timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return PROBE_UNKNOWN;
+    if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        answer = PROBE_REFUSED;
+    rd_kafka_metadata_destroy(metadata);
+    return answer;
+}
+
+/* Without a group: whether this principal may be in one is another question. */
 void probe_read(struct probe *probe, const char *const *topics, size_t count, enum probe_answer *ret_answers)
 {
-    WEIR_CLEANUP(kafka_list)
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    WEIR_CLEANUP(free) rd_kafka_topic_t **handles = calloc(count + 1, sizeof(rd_kafka_topic_t *));
     rd_kafka_t *reader = NULL;
 
     memset(ret_answers, 0, count * sizeof(*ret_answers));
-    if (make(probe->deployment, WEIR_KAFKA_COMMITTED_READER, RD_KAFKA_CONSUMER, NULL, &reader, &probe->why) <
-        0)
+    if (handles == NULL || make(probe->deployment, WEIR_KAFKA_COMMITTED_READER, RD_KAFKA_CONSUMER, NULL,
+                               &reader, &probe->why) < 0)
         return;
-    rd_kafka_poll_set_consumer(reader);
-    for (size_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(list, topics[i], 0)->offset = RD_KAFKA_OFFSET_END;
-    if (rd_kafka_assign(reader, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        listen_to(probe, reader, topics, count, ret_answers);
-    rd_kafka_assign(reader, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(reader);
+    for (size_t i = 0; i < count; i++) {
+        handles[i] = rd_kafka_topic_new(reader, topics[i], NULL);
+        ret_answers[i] = look(probe, reader, handles[i]);
+        if (ret_answers[i] == PROBE_UNKNOWN)
+            rd_kafka_consume_start_queue(handles[i], 0, RD_KAFKA_OFFSET_END, queue);
+    }
+    listen_to(probe, queue, topics, count, ret_answers);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_consume_stop(handles[i], 0);
+        rd_kafka_topic_destroy(handles[i]);
+    }
+    rd_kafka_queue_destroy(queue);
     weir_kafka_destroy(reader, DESTROY_MS);
 }
 
