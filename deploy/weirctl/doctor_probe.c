@@ -209,7 +209,7 @@ static bool answered(
 {
     question->event = rd_kafka_queue_poll(question->queue, probe->timeout_ms + 1000);
     *ret_err = question->event != NULL ? rd_kafka_event_error(question->event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-    if (*ret_err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (weir_kafka_code(*ret_err) == WEIR_E_UNAVAILABLE || weir_kafka_code(*ret_err) == WEIR_E_TIMEOUT)
         weir_kafka_error_set(&probe->why, *ret_err, what);
     return *ret_err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -308,7 +308,10 @@ void probe_delete(
                     ret_answers[at] = judge(probe, told->elems[i].err, topics[at]);
             }
         } else {
-            set_all(ret_answers, count, judge(probe, failed, "DeleteRecords"));
+            /* Partitions of topics that may not be seen have no leader to ask. */
+            bool away =
+                weir_kafka_code(failed) == WEIR_E_UNAVAILABLE || weir_kafka_code(failed) == WEIR_E_TIMEOUT;
+            set_all(ret_answers, count, away ? PROBE_UNKNOWN : PROBE_REFUSED);
         }
     }
     rd_kafka_DeleteRecords_destroy(wanted);
@@ -371,8 +374,8 @@ enum probe_answer probe_group_describe(struct probe *probe, const char *group)
         rd_kafka_resp_err_t said = why != NULL ? rd_kafka_error_code(why) : RD_KAFKA_RESP_ERR_NO_ERROR;
         /* A group that nobody was in yet is not there (Kafka 4). */
         answer = said == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? PROBE_ALLOWED : judge(probe, said, group);
-    } else if (failed == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-        answer = PROBE_REFUSED;
+    } else {
+        answer = failed == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? PROBE_ALLOWED : judge(probe, failed, group);
     }
     question_done(&question);
     return answer;
