@@ -1,5 +1,8 @@
 #include "common/json.h"
 
+#include "common/json_arena.h"
+#include "common/json_plain.h"
+
 #include <string.h>
 
 enum { POINTER_BYTES = 200 };
@@ -7,6 +10,7 @@ enum { POINTER_BYTES = 200 };
 void weir_json_init(void)
 {
     json_object_seed(0);
+    json_set_alloc_funcs(weir_json_arena_take, weir_json_arena_give);
 }
 
 /* Where the reader of a text stands: one level for each open object or array. */
@@ -175,9 +179,11 @@ static int parse(struct weir_bytes text, size_t depth_max, json_t **ret_value, s
 
     if (text.data == NULL || text.len == 0)
         return weir_error_set(err, WEIR_E_INVALID, "invalid JSON: empty");
-    if (check_text(text, depth_max, err) < 0)
+    json_t *value = weir_json_build_plain(text);
+    if (value == NULL && check_text(text, depth_max, err) < 0)
         return WEIR_E_INVALID;
-    json_t *value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (value == NULL)
+        value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL)
         return refuse_by(text, &error, err);
     *ret_value = value;

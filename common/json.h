@@ -18,7 +18,7 @@
 
 enum { WEIR_JSON_DEPTH_MAX = 32 };
 
-/* Once, before threads: seeds jansson's hash. */
+/* Once, before threads and any value: seeds jansson's hash and gives it the memory of common/json_arena. */
 void weir_json_init(void);
 
 /* Parses text. *ret_value is the caller's. WEIR_E_INVALID says what, at which byte and pointer. Threads: any. */

@@ -3,11 +3,14 @@
 #include "common/json.h"
 
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     MEMBERS_MAX = 64,        /* of one object; more are jansson's */
     INTEGER_DIGITS_MAX = 18, /* always within 64 bits */
     NUMBER_BYTES_MAX = 32,   /* with at most two digits of exponent always within double range */
+    EXACT_DIGITS_MAX = 15,   /* of an integer that a double always holds */
 };
 
 /* Reading goes forward only; `end` is one behind the last byte. */
@@ -16,7 +19,8 @@ struct look {
     size_t depth;
 };
 
-static bool look_value(struct look *look);
+/* Here and below: the value is built unless `ret_built` is NULL. */
+static bool look_value(struct look *look, json_t **ret_built);
 
 static void skip_space(struct look *look)
 {
@@ -106,6 +110,45 @@ static bool look_number(struct look *look)
     return look_exponent(look) && look->at - from <= NUMBER_BYTES_MAX;
 }
 
+/* A real without exponent and with few digits is a quotient of two numbers that are exact, and so, by IEEE
+ * 754, the nearest double itself. */
+static json_t *build_short(int64_t integer, bool negative, size_t decimals)
+{
+    static const double tens[EXACT_DIGITS_MAX + 1] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    double real = (double)integer / tens[decimals];
+    return json_real(negative ? -real : real);
+}
+
+static json_t *build_long(struct weir_bytes text)
+{
+    char copy[NUMBER_BYTES_MAX + 1];
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return json_real(strtod(copy, NULL));
+}
+
+/* text: what look_number() has let pass. */
+static json_t *build_number(struct weir_bytes text)
+{
+    bool negative = text.data[0] == '-';
+    int64_t integer = 0;
+    size_t digits = 0, point = text.len;
+    for (size_t i = negative; i < text.len; i++) {
+        if (text.data[i] == '.') {
+            point = i;
+            continue;
+        }
+        if (text.data[i] < '0' || text.data[i] > '9' || ++digits > INTEGER_DIGITS_MAX)
+            return build_long(text);
+        integer = integer * 10 + (text.data[i] - '0');
+    }
+    if (point == text.len)
+        return json_integer(negative ? -integer : integer);
+    return digits <= EXACT_DIGITS_MAX ? build_short(integer, negative, text.len - point - 1)
+                                      : build_long(text);
+}
+
 static bool look_word(struct look *look, const char *word, size_t len)
 {
     if ((size_t)(look->end - look->at) < len || memcmp(look->at, word, len) != 0)
@@ -138,7 +181,8 @@ static bool add_name(struct names *names, struct weir_bytes name)
 }
 
 /* One member; *ret_value is its text. A name with a backslash could equal one without, so it is jansson's. */
-static bool look_member(struct look *look, struct names *names, struct weir_bytes *ret_value)
+static bool look_member(
+    struct look *look, struct names *names, struct weir_bytes *ret_value, json_t **ret_built)
 {
     struct weir_bytes name;
     bool escaped;
@@ -152,17 +196,20 @@ static bool look_member(struct look *look, struct names *names, struct weir_byte
         return false;
     skip_space(look);
     const char *from = look->at;
-    if (!look_value(look))
+    if (!look_value(look, ret_built))
         return false;
     *ret_value = weir_bytes(from, (size_t)(look->at - from));
     return true;
 }
 
-/* at: behind the opening brace. *ret_wanted: the value of the member `wanted`. */
-static bool look_object(struct look *look, struct weir_bytes wanted, struct weir_bytes *ret_wanted)
+/* at: behind the opening brace. *ret_wanted: the value of the member `wanted`. Members go into `object`, if
+ * there is one. */
+static bool look_object(
+    struct look *look, struct weir_bytes wanted, struct weir_bytes *ret_wanted, json_t *object)
 {
     struct names names;
     struct weir_bytes value;
+    json_t *built = NULL;
 
     names.count = 0;
     names.marks = 0;
@@ -170,63 +217,111 @@ static bool look_object(struct look *look, struct weir_bytes wanted, struct weir
     if (take(look, '}'))
         return true;
     do {
-        if (!look_member(look, &names, &value))
+        if (!look_member(look, &names, &value, object != NULL ? &built : NULL))
             return false;
-        if (wanted.len > 0 && weir_bytes_equal(names.list[names.count - 1], wanted))
+        struct weir_bytes name = names.list[names.count - 1];
+        if (object != NULL && json_object_setn_new_nocheck(object, name.data, name.len, built) < 0)
+            return false;
+        if (wanted.len > 0 && weir_bytes_equal(name, wanted))
             *ret_wanted = value;
         skip_space(look);
     } while (take(look, ','));
     return take(look, '}');
 }
 
-static bool look_array(struct look *look)
+static bool look_array(struct look *look, json_t *array)
 {
+    json_t *built = NULL;
+
     skip_space(look);
     if (take(look, ']'))
         return true;
     do {
         skip_space(look);
-        if (!look_value(look))
+        if (!look_value(look, array != NULL ? &built : NULL))
+            return false;
+        if (array != NULL && json_array_append_new(array, built) < 0)
             return false;
         skip_space(look);
     } while (take(look, ','));
     return take(look, ']');
 }
 
-static bool look_container(struct look *look)
+static bool look_container(struct look *look, json_t **ret_built)
 {
     struct weir_bytes unused;
+    bool is_object = *look->at++ == '{';
+    WEIR_CLEANUP(json) json_t *built = NULL;
 
     if (look->depth == WEIR_JSON_DEPTH_MAX)
         return false;
+    if (ret_built != NULL && (built = is_object ? json_object() : json_array()) == NULL)
+        return false;
     look->depth++;
-    bool object = *look->at++ == '{';
-    bool plain = object ? look_object(look, WEIR_BYTES_NULL, &unused) : look_array(look);
+    bool plain = is_object ? look_object(look, WEIR_BYTES_NULL, &unused, built) : look_array(look, built);
     look->depth--;
+    if (plain && ret_built != NULL)
+        *ret_built = weir_steal(built);
     return plain;
 }
 
-static bool look_value(struct look *look)
+/* A string with a backslash has to be decoded, which is jansson's. */
+static bool look_text(struct look *look, json_t **ret_built)
 {
-    struct weir_bytes unused;
+    struct weir_bytes inner;
     bool escaped;
 
+    if (!look_string(look, &inner, &escaped))
+        return false;
+    if (ret_built == NULL)
+        return true;
+    return !escaped && (*ret_built = json_stringn_nocheck(inner.data, inner.len)) != NULL;
+}
+
+static bool look_constant(struct look *look, json_t **ret_built)
+{
+    static const struct {
+        const char *word;
+        size_t len;
+        json_t *(*build)(void);
+    } constants[] = {{"true", 4, json_true}, {"false", 5, json_false}, {"null", 4, json_null}};
+
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+        if (!look_word(look, constants[i].word, constants[i].len))
+            continue;
+        if (ret_built != NULL)
+            *ret_built = constants[i].build();
+        return true;
+    }
+    return false;
+}
+
+static bool look_numeral(struct look *look, json_t **ret_built)
+{
+    const char *from = look->at;
+    if (!look_number(look))
+        return false;
+    if (ret_built == NULL)
+        return true;
+    return (*ret_built = build_number(weir_bytes(from, (size_t)(look->at - from)))) != NULL;
+}
+
+static bool look_value(struct look *look, json_t **ret_built)
+{
     if (look->at >= look->end)
         return false;
     switch (*look->at) {
     case '"':
-        return look_string(look, &unused, &escaped);
+        return look_text(look, ret_built);
     case '{':
     case '[':
-        return look_container(look);
+        return look_container(look, ret_built);
     case 't':
-        return look_word(look, "true", 4);
     case 'f':
-        return look_word(look, "false", 5);
     case 'n':
-        return look_word(look, "null", 4);
+        return look_constant(look, ret_built);
     default:
-        return look_number(look);
+        return look_numeral(look, ret_built);
     }
 }
 
@@ -244,8 +339,25 @@ bool weir_json_is_plain_object(struct weir_bytes text, const char *name, struct 
     if (text.data == NULL)
         return false;
     skip_space(&look);
-    if (!take(&look, '{') || !look_object(&look, weir_bytes_str(name), ret_member))
+    if (!take(&look, '{') || !look_object(&look, weir_bytes_str(name), ret_member, NULL))
         return false;
     skip_space(&look);
     return look.at == look.end && is_plain_member(*ret_member);
+}
+
+json_t *weir_json_build_plain(struct weir_bytes text)
+{
+    struct look look = {text.data, text.data + text.len, 0};
+    json_t *built = NULL;
+
+    if (text.data == NULL)
+        return NULL;
+    skip_space(&look);
+    if (!look_value(&look, &built))
+        return NULL;
+    skip_space(&look);
+    if (look.at == look.end)
+        return built;
+    json_decref(built);
+    return NULL;
 }

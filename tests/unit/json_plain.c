@@ -1,4 +1,5 @@
-/* The quick look and jansson, judged against each other: what the first accepts the second must accept. */
+/* The quick look and jansson, judged against each other: what the first accepts the second must accept, and
+ * what the first builds has to be the second's value. */
 #include "common/json_plain.h"
 #include "common/json.h"
 #include "support/test.h"
@@ -66,6 +67,9 @@ static void depth_is_bounded_alike(void **state)
         assert_int_equal(look(text, &member), fits);
         assert_int_equal(weir_json_parse_object(weir_bytes_str(text), &value, NULL) == 0, fits);
         json_decref(value);
+        value = weir_json_build_plain(weir_bytes_str(text));
+        assert_int_equal(value != NULL, fits);
+        json_decref(value);
         value = NULL;
     }
 }
@@ -99,6 +103,59 @@ static void bend(char *text, size_t *len, size_t size, unsigned *seed)
     }
 }
 
+static json_t *load(const char *text, size_t len)
+{
+    return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+}
+
+/* The two texts tell reals apart to the last bit, and the order of members. */
+static void check_built(const char *text, size_t len)
+{
+    WEIR_CLEANUP(json) json_t *built = weir_json_build_plain(weir_bytes(text, len));
+    WEIR_CLEANUP(json) json_t *loaded = built != NULL ? load(text, len) : NULL;
+    if (built == NULL)
+        return;
+    if (loaded == NULL)
+        fail_msg("built, but refused: %.*s", (int)len, text);
+    char *one = json_dumps(built, JSON_ENCODE_ANY), *other = json_dumps(loaded, JSON_ENCODE_ANY);
+    if (one == NULL || other == NULL || strcmp(one, other) != 0)
+        fail_msg("built %s for %.*s", one, (int)len, text);
+    free(one);
+    free(other);
+}
+
+static void values_are_those_of_jansson(void **state)
+{
+    static const char *const texts[] = {"0", "-0", "17", "-123456789012345678", "1.5", "-0.0", "19.99",
+        "0.1234567890123456", "123456789012345.6", "999999999999.999", "0.000000000000001", "1e22", "-2.5E-7",
+        "1.7976931348623157e99", "true", "false", "null", "\"\"", "\"\xc3\xa4\"", "[]", "{}",
+        " [1 , [2.50] ] ", "{\"a\":{\"b\":[true,false,null]},\"total\":25.03,\"n\":3}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        WEIR_CLEANUP(json) json_t *built = weir_json_build_plain(weir_bytes_str(texts[i]));
+        if (built == NULL)
+            fail_msg("not built: %s", texts[i]);
+        check_built(texts[i], strlen(texts[i]));
+    }
+    assert_null(weir_json_build_plain(weir_bytes_str("\"a\\nb\"")));
+    assert_null(weir_json_build_plain(weir_bytes_str("[1] x")));
+}
+
+static void random_numbers_are_those_of_jansson(void **state)
+{
+    unsigned seed = 3;
+    char text[64];
+
+    (void)state;
+    for (int round = 0; round < 200000; round++) {
+        unsigned whole = next_random(&seed) << (next_random(&seed) % 16), part = next_random(&seed);
+        int len = snprintf(text, sizeof(text), "%s%u%u.%0*u", round % 2 ? "-" : "", 1 + whole, part % 1000,
+            (int)(1 + next_random(&seed) % 9), part);
+        check_built(text, (size_t)len);
+    }
+}
+
 /* Never plain where jansson refuses, and the member is the one that jansson finds. */
 static void judge(const char *text, size_t len, size_t *plain_count)
 {
@@ -110,10 +167,12 @@ static void judge(const char *text, size_t len, size_t *plain_count)
     memcpy(exact, text, len);
     if (weir_json_is_plain_object(weir_bytes(exact, len), "id", &member)) {
         (*plain_count)++;
-        if (weir_json_parse_object(weir_bytes(exact, len), &value, NULL) < 0)
+        value = load(exact, len);
+        if (value == NULL)
             fail_msg("plain, but refused: %.*s", (int)len, text);
         assert_true(weir_bytes_equal(member, weir_json_member(weir_bytes(exact, len), "id")));
     }
+    check_built(exact, len);
     free(exact);
 }
 
@@ -143,6 +202,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ordinary_documents_are_plain),
     cmocka_unit_test(the_unusual_is_left_to_jansson),
     cmocka_unit_test(depth_is_bounded_alike),
+    cmocka_unit_test(values_are_those_of_jansson),
+    cmocka_unit_test(random_numbers_are_those_of_jansson),
     cmocka_unit_test(bent_documents_are_judged_alike),
 };
 WEIR_TEST_MAIN(tests)
