@@ -19,6 +19,23 @@ char *weir_bytes_dup(struct weir_bytes bytes)
     return copy;
 }
 
+size_t weir_number_write(int64_t number, char out[static WEIR_NUMBER_BYTES])
+{
+    char digits[WEIR_NUMBER_BYTES];
+    size_t count = 0, len = 0;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        digits[count++] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        out[len++] = '-';
+    while (count > 0)
+        out[len++] = digits[--count];
+    return len;
+}
+
 /* First bytes of UTF-8 and what may follow them at once (RFC 3629, section 4); further ones are 80..BF. */
 static const struct utf8_form {
     unsigned char first_least, first_most, second_least, second_most;
@@ -111,6 +128,12 @@ void weir_buffer_append_bytes(struct weir_buffer *buffer, struct weir_bytes byte
 void weir_buffer_append_str(struct weir_buffer *buffer, const char *text)
 {
     weir_buffer_append(buffer, text, strlen(text));
+}
+
+void weir_buffer_append_number(struct weir_buffer *buffer, int64_t number)
+{
+    char text[WEIR_NUMBER_BYTES];
+    weir_buffer_append(buffer, text, weir_number_write(number, text));
 }
 
 void weir_buffer_printf(struct weir_buffer *buffer, const char *format, ...)

@@ -10,6 +10,12 @@
 
 #include <weir/bytes.h>
 
+#include <stdint.h>
+
+/* Writes number in decimal digits, without a NUL; answers how many bytes that are. */
+enum { WEIR_NUMBER_BYTES = 20 };
+size_t weir_number_write(int64_t number, char out[static WEIR_NUMBER_BYTES]);
+
 /* A copy that ends in NUL, owned by the caller (free); NULL when memory is out. */
 char *weir_bytes_dup(struct weir_bytes bytes);
 
@@ -31,6 +37,8 @@ struct weir_buffer {
 void weir_buffer_append(struct weir_buffer *buffer, const void *data, size_t len);
 void weir_buffer_append_bytes(struct weir_buffer *buffer, struct weir_bytes bytes);
 void weir_buffer_append_str(struct weir_buffer *buffer, const char *text);
+/* As decimal digits; for what every request writes, printf takes too long. */
+void weir_buffer_append_number(struct weir_buffer *buffer, int64_t number);
 void weir_buffer_printf(struct weir_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends text as a JSON string with its quotes: UTF-8 as it is, the rest escaped as RFC 8259 asks. */
 void weir_buffer_append_json_string(struct weir_buffer *buffer, struct weir_bytes text);

@@ -187,7 +187,14 @@ int weir_command_read(const char *collection, const struct weir_header *headers,
 void weir_position_write(
     const char *topic, int32_t partition, int64_t offset, char out[static WEIR_POSITION_BYTES])
 {
-    snprintf(out, WEIR_POSITION_BYTES, "%s/%" PRId32 "/%" PRId64, topic, partition, offset);
+    size_t len = strnlen(topic, WEIR_POSITION_BYTES - 2 * (WEIR_NUMBER_BYTES + 2));
+
+    memcpy(out, topic, len);
+    out[len++] = '/';
+    len += weir_number_write(partition, out + len);
+    out[len++] = '/';
+    len += weir_number_write(offset, out + len);
+    out[len] = '\0';
 }
 
 /* The part behind the last '/', which is cut off *text; data NULL when there is none. */

@@ -4,7 +4,6 @@
 #include "common/log.h"
 #include "common/metrics.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,8 +21,8 @@ enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 struct weir_access {
     bool log;
     enum weir_log_format format;
-    pthread_mutex_t lock; /* lines */
-    struct weir_buffer lines;
+    pthread_mutex_t lock;            /* lines, spare */
+    struct weir_buffer lines, spare; /* the memory of what was written last */
     _Atomic(struct weir_metric *) counters[WEIR_ROUTES_MAX + 1]
                                           [STATUSES]; /* the first route: none was found */
     _Atomic(struct weir_metric *) durations[WEIR_ROUTES_MAX + 1];
@@ -54,10 +53,16 @@ void weir_access_flush(struct weir_access *access)
 {
     pthread_mutex_lock(&access->lock);
     struct weir_buffer lines = access->lines;
-    access->lines = (struct weir_buffer){0};
+    access->lines = access->spare;
+    access->spare = (struct weir_buffer){0};
     pthread_mutex_unlock(&access->lock);
     write_all(weir_buffer_bytes(&lines));
-    weir_buffer_done(&lines);
+    weir_buffer_clear(&lines);
+    pthread_mutex_lock(&access->lock);
+    struct weir_buffer surplus = access->spare;
+    access->spare = lines;
+    pthread_mutex_unlock(&access->lock);
+    weir_buffer_done(&surplus);
 }
 
 void weir_access_free(struct weir_access *access)
@@ -65,6 +70,8 @@ void weir_access_free(struct weir_access *access)
     if (access == NULL)
         return;
     weir_access_flush(access);
+    weir_buffer_done(&access->lines);
+    weir_buffer_done(&access->spare);
     pthread_mutex_destroy(&access->lock);
     free(access);
 }
@@ -79,9 +86,20 @@ struct note {
 /* The forms of common/log's own lines. */
 static void append_pairs(struct weir_buffer *lines, const struct note *note)
 {
-    weir_buffer_printf(lines,
-        "method=%s route=%s status=%u bytes=%zu duration_us=%" PRId64 " principal=%s request=%s",
-        note->method, note->route, note->status, note->bytes, note->duration_us, note->principal, note->id);
+    weir_buffer_append_str(lines, "method=");
+    weir_buffer_append_str(lines, note->method);
+    weir_buffer_append_str(lines, " route=");
+    weir_buffer_append_str(lines, note->route);
+    weir_buffer_append_str(lines, " status=");
+    weir_buffer_append_number(lines, note->status);
+    weir_buffer_append_str(lines, " bytes=");
+    weir_buffer_append_number(lines, (int64_t)note->bytes);
+    weir_buffer_append_str(lines, " duration_us=");
+    weir_buffer_append_number(lines, note->duration_us);
+    weir_buffer_append_str(lines, " principal=");
+    weir_buffer_append_str(lines, note->principal);
+    weir_buffer_append_str(lines, " request=");
+    weir_buffer_append_str(lines, note->id);
 }
 
 static void append_text(struct weir_buffer *lines, const struct note *note)

@@ -15,6 +15,7 @@ enum { KEY_BYTES_MAX = 512 };
 struct weir_keys {
     char *path;
     bool certificates;
+    EVP_MD *sha256;        /* fetched once: each fetch searches OpenSSL's providers under a lock */
     pthread_rwlock_t lock; /* table */
     struct weir_key_file table;
 };
@@ -42,8 +43,10 @@ int weir_keys_open(const char *path, bool certificates, struct weir_keys **ret_k
     pthread_rwlock_init(&keys->lock, NULL);
     keys->certificates = certificates;
     keys->path = strdup(path);
-    int code = keys->path != NULL ? weir_keys_reload(keys, err)
-                                  : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    keys->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    int code = keys->path != NULL && keys->sha256 != NULL
+                   ? weir_keys_reload(keys, err)
+                   : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code == 0)
         *ret_keys = weir_steal(keys);
     weir_keys_close(keys);
@@ -56,6 +59,7 @@ void weir_keys_close(struct weir_keys *keys)
         return;
     weir_key_file_done(&keys->table);
     pthread_rwlock_destroy(&keys->lock);
+    EVP_MD_free(keys->sha256);
     free(keys->path);
     free(keys);
 }
@@ -76,12 +80,13 @@ static struct weir_bytes bearer_of(struct weir_bytes authorization)
 }
 
 /* Looks at every key, whichever it is. */
-static const struct weir_key *find_key(const struct weir_key_file *table, struct weir_bytes authorization)
+static const struct weir_key *find_key(const struct weir_keys *keys, struct weir_bytes authorization)
 {
+    const struct weir_key_file *table = &keys->table;
     unsigned char digest[EVP_MAX_MD_SIZE];
     struct weir_bytes shown = bearer_of(authorization);
     const struct weir_key *found = NULL;
-    if (shown.data == NULL || EVP_Digest(shown.data, shown.len, digest, NULL, EVP_sha256(), NULL) != 1)
+    if (shown.data == NULL || EVP_Digest(shown.data, shown.len, digest, NULL, keys->sha256, NULL) != 1)
         return NULL;
     for (size_t i = 0; i < table->count; i++)
         if (table->list[i].certificate == NULL &&
@@ -128,7 +133,7 @@ enum weir_access_verdict weir_keys_ask(struct weir_keys *keys, const struct weir
 
     pthread_rwlock_rdlock(&keys->lock);
     const struct weir_key *found = proof->authorization.data != NULL
-                                       ? find_key(&keys->table, proof->authorization)
+                                       ? find_key(keys, proof->authorization)
                                        : find_certificate(&keys->table, proof->names);
     if (found != NULL) {
         memcpy(ret_name, found->name, WEIR_KEYS_NAME_BYTES);

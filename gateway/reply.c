@@ -29,6 +29,20 @@ static struct MHD_Response *response_copy(struct weir_request *request, struct w
     return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
 }
 
+/* The body's memory becomes the answer's. */
+static struct MHD_Response *response_take(struct weir_request *request, struct weir_buffer *body)
+{
+    if (body->failed || body->data == NULL)
+        return body->failed ? NULL : response_copy(request, weir_bytes("", 0));
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        return NULL;
+    request->answer_bytes = body->len;
+    *body = (struct weir_buffer){0};
+    return response;
+}
+
 /* A pointer into the document, as one into what the client sent. */
 static void write_error(
     const struct weir_request *request, const char *detail, const char *pointer, struct weir_buffer *out)
@@ -181,7 +195,8 @@ static void add_position(const struct weir_request *request, struct MHD_Response
  */
 static void add_location(const struct weir_request *request, struct MHD_Response *response)
 {
-    char position[WEIR_POSITION_BYTES], location[WEIR_POSITION_BYTES + 256];
+    char position[WEIR_POSITION_BYTES];
+    WEIR_CLEANUP(buffer) struct weir_buffer location = {0};
     const struct weir_collection *collection = request->collection->config;
     if (collection->store_service == NULL)
         return;
@@ -189,15 +204,21 @@ static void add_location(const struct weir_request *request, struct MHD_Response
     if (position[0] == '\0')
         snprintf(position, sizeof(position), "%s/%" PRId32, collection->command_topic,
             request->position.partition);
-    snprintf(location, sizeof(location), "%s/v1/requests/%s?at=%s", request->gateway->settings.base_path,
-        request->id, position);
-    add_header(response, "Location", location);
+    weir_buffer_append_str(&location, request->gateway->settings.base_path);
+    weir_buffer_append_str(&location, "/v1/requests/");
+    weir_buffer_append_str(&location, request->id);
+    weir_buffer_append_str(&location, "?at=");
+    weir_buffer_append_str(&location, position);
+    if (!location.failed)
+        add_header(response, "Location", location.data);
 }
 
 /* The preferences that were heeded (RFC 7240 §3). */
 static void add_applied(const struct weir_request *request, bool minimal, struct MHD_Response *response)
 {
     char wait[32] = "", applied[64];
+    if (request->head.prefer.len == 0)
+        return;
     if (request->outcome.kind == WEIR_OUTCOME_ENDED && weir_prefer_wait_ms(request->head.prefer, 0) > 0)
         snprintf(wait, sizeof(wait), "wait=%" PRId64, request->wait_ms / 1000);
     snprintf(applied, sizeof(applied), "%s%s%s", wait, minimal && wait[0] != '\0' ? ", " : "",
@@ -216,11 +237,11 @@ static struct MHD_Response *command_response(struct weir_request *request)
         weir_reply_write_body(request, &body);
         weir_buffer_append_str(&body, "\n");
     }
-    struct MHD_Response *response =
-        body.failed ? NULL : response_copy(request, weir_bytes(body.data != NULL ? body.data : "", body.len));
+    bool has_body = body.len > 0;
+    struct MHD_Response *response = response_take(request, &body);
     if (response == NULL)
         return NULL;
-    if (body.len > 0)
+    if (has_body)
         add_header(response, "Content-Type", "application/json");
     if (outcome->etag[0] != '\0')
         add_header(response, "ETag", outcome->etag);

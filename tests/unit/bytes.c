@@ -110,6 +110,22 @@ static void printf_fits_any_length(void **state)
     assert_false(out.failed);
 }
 
+static void numbers_are_decimal(void **state)
+{
+    static const struct {
+        int64_t number;
+        const char *text;
+    } rows[] = {{0, "0"}, {7, "7"}, {-10, "-10"}, {1764115200123, "1764115200123"},
+        {INT64_MAX, "9223372036854775807"}, {INT64_MIN, "-9223372036854775808"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+        weir_buffer_append_number(&out, rows[i].number);
+        assert_string_equal(out.data, rows[i].text);
+    }
+}
+
 static void failure_keeps_what_is_there(void **state)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
@@ -184,6 +200,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(buffer_grows_and_keeps),
     cmocka_unit_test(empty_buffer_has_text),
     cmocka_unit_test(printf_fits_any_length),
+    cmocka_unit_test(numbers_are_decimal),
     cmocka_unit_test(failure_keeps_what_is_there),
     cmocka_unit_test(json_strings_are_escaped),
     cmocka_unit_test(json_strings_survive_any_bytes),
