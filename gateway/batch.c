@@ -5,6 +5,7 @@
 #include "gateway/command.h"
 #include "gateway/reply.h"
 #include "gateway/request.h"
+#include "gateway/worker.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ void weir_batch_free(struct weir_batch *batch)
 void weir_batch_end_one(struct weir_request *request)
 {
     if (atomic_fetch_sub(&request->batch->left, 1) == 1)
-        MHD_resume_connection(request->connection);
+        weir_worker_resume(request);
 }
 
 /* ---- from an array to requests ---- */
@@ -111,7 +112,7 @@ enum weir_step weir_batch_run(struct weir_request *request)
     request->outcome.kind = WEIR_OUTCOME_BATCH;
     request->part_ended = weir_batch_end_one;
     request->stage = WEIR_STAGE_WAITING;
-    MHD_suspend_connection(request->connection);
+    weir_worker_suspend(request);
     for (size_t i = 0; i < batch->count; i++) {
         if (weir_command_run(batch->items[i]) == WEIR_STEP_ANSWER)
             weir_batch_end_one(request);

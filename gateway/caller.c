@@ -9,11 +9,10 @@
 
 enum { NETWORK_BYTES = 8 }; /* of an IPv6 address: whoever has one has all of its /64 */
 
-/* Callers without a name: by address. Those of a Unix socket are one. */
-static struct weir_bytes address_of(const struct weir_request *request)
+struct weir_bytes weir_caller_address(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
     if (address != NULL && address->sa_family == AF_INET)
         return weir_bytes(
@@ -40,7 +39,8 @@ enum weir_step weir_caller_check(struct weir_request *request)
     struct weir_rate *rate = request->gateway->rate;
     if (rate == NULL)
         return WEIR_STEP_SUSPENDED;
-    struct weir_bytes caller = has_name(request) ? weir_bytes_str(request->principal) : address_of(request);
+    struct weir_bytes caller =
+        has_name(request) ? weir_bytes_str(request->principal) : weir_caller_address(request->connection);
     if (weir_rate_take(rate, caller, request->started_us, &request->rate))
         return WEIR_STEP_SUSPENDED;
     count_refusal();

@@ -6,6 +6,7 @@
 #include "gateway/etag.h"
 #include "gateway/read.h"
 #include "gateway/request.h"
+#include "gateway/worker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -279,7 +280,7 @@ static enum weir_step begin_part(struct weir_request *request)
 static void go_on(struct weir_request *request)
 {
     if (judge(request) == WEIR_STEP_ANSWER || begin_part(request) == WEIR_STEP_ANSWER)
-        MHD_resume_connection(request->connection);
+        weir_worker_resume(request);
 }
 
 enum weir_step weir_checkout_run(struct weir_request *request)
@@ -290,8 +291,8 @@ enum weir_step weir_checkout_run(struct weir_request *request)
     request->checkout->orders = find_orders(request->gateway);
     request->part_ended = go_on;
     request->stage = WEIR_STAGE_WAITING;
-    MHD_suspend_connection(request->connection);
+    weir_worker_suspend(request);
     if (begin_part(request) == WEIR_STEP_ANSWER)
-        MHD_resume_connection(request->connection);
+        weir_worker_resume(request);
     return WEIR_STEP_SUSPENDED;
 }

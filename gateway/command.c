@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/envelope.h"
 #include "common/json.h"
+#include "common/json_arena.h"
 #include "common/json_plain.h"
 #include "common/schema.h"
 #include "common/service.h"
@@ -15,9 +16,12 @@
 #include "gateway/read_request.h"
 #include "gateway/request.h"
 #include "gateway/subscription.h"
+#include "gateway/worker.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+enum { ARENA_BYTES = 16384 }; /* enough for a document of 2 KiB or so */
 
 #define LATE "Kafka did not acknowledge the command in time; whether it was written is not known"
 
@@ -88,7 +92,7 @@ static enum weir_step check_schema(struct weir_request *request, json_t *object,
     return weir_request_refuse_document(request, &violations);
 }
 
-static enum weir_step check_parsed_body(struct weir_request *request)
+static enum weir_step check_value(struct weir_request *request)
 {
     WEIR_CLEANUP(json) json_t *object = NULL;
     struct weir_error err;
@@ -103,6 +107,15 @@ static enum weir_step check_parsed_body(struct weir_request *request)
             weir_adjustment_check(request, object) == WEIR_STEP_ANSWER))
         return WEIR_STEP_ANSWER;
     return check_schema(request, object, key);
+}
+
+static enum weir_step check_parsed_body(struct weir_request *request)
+{
+    char memory[ARENA_BYTES];
+    weir_json_arena_open(memory, sizeof(memory));
+    enum weir_step step = check_value(request);
+    weir_json_arena_close();
+    return step;
 }
 
 /* Most bodies without a schema to follow need not be built as values. */
@@ -234,6 +247,28 @@ static void end_written(struct weir_request *request, int32_t partition, int64_t
     request->position = (struct weir_request_position){partition, offset};
 }
 
+static struct weir_produce_record record_of(struct weir_request *request)
+{
+    int32_t partitions = (int32_t)request->collection->config->partitions;
+    return (struct weir_produce_record){
+        .collection = request->collection,
+        .partition = weir_topic_partition(request->key, partitions),
+        .key = request->key,
+        .value = request->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body),
+        .opaque = request, /* with a reference, which the report or end_unsent() gives back */
+    };
+}
+
+static void put_on_topic(struct weir_request *request)
+{
+    struct weir_produce_record record = record_of(request);
+    struct weir_error err;
+    int rc;
+    send_record(request, &record, &err, &rc);
+    if (rc < 0)
+        end_unsent(request, rc, &err);
+}
+
 enum weir_step weir_command_check(struct weir_request *request)
 {
     if (weir_form_unwrap(request) == WEIR_STEP_ANSWER ||
@@ -247,17 +282,11 @@ enum weir_step weir_command_run(struct weir_request *request)
 {
     if (weir_command_check(request) == WEIR_STEP_ANSWER)
         return WEIR_STEP_ANSWER;
-    struct weir_produce_record record = {
-        .collection = request->collection,
-        .partition = weir_topic_partition(request->key, (int32_t)request->collection->config->partitions),
-        .key = request->key,
-        .value = request->media_type == NULL ? WEIR_BYTES_NULL : weir_buffer_bytes(&request->body),
-        .opaque = weir_request_ref(request),
-    };
-    struct weir_error err;
-    int rc;
 #ifdef WEIR_MUTANT_ACK_FIRST
     /* On purpose wrong, for the tests that have to notice it: the answer does not wait for the broker. */
+    struct weir_produce_record record = record_of(weir_request_ref(request));
+    struct weir_error err;
+    int rc;
     send_record(request, &record, &err, &rc);
     end_written(request, record.partition, -1);
     if (rc < 0)
@@ -265,9 +294,7 @@ enum weir_step weir_command_run(struct weir_request *request)
     return WEIR_STEP_ANSWER;
 #endif
     weir_pending_add(request->gateway->pending, request, LATE);
-    send_record(request, &record, &err, &rc);
-    if (rc < 0)
-        end_unsent(request, rc, &err);
+    weir_worker_defer(weir_request_ref(request), put_on_topic);
     return WEIR_STEP_SUSPENDED;
 }
 

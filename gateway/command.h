@@ -10,7 +10,8 @@
  * WEIR_STEP_SUSPENDED: goes on. */
 enum weir_step weir_command_check(struct weir_request *request);
 
-/* Checks the request, suspends it and hands the record to the producer. */
+/* Checks the request, suspends it and has the record handed to the producer at the end of the HTTP thread's
+ * turn: what head and key point to has to last as long as the request. */
 enum weir_step weir_command_run(struct weir_request *request);
 
 /* Takes a key over into request->key, or refuses it at the member that holds it; data NULL: it is no string.

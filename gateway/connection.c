@@ -4,21 +4,33 @@
 #include "common/metrics.h"
 
 #include <pthread.h>
+#include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+
+/* An address that has connections. */
+struct address {
+    size_t len;
+    unsigned char bytes[8];
+    int64_t connections;
+};
 
 struct weir_connection {
     struct weir_connections *all;
     struct weir_connection *previous, *next;
     _Atomic int64_t deadline_ms;
     int fd;
+    struct address *address; /* NULL: it counts for none */
     struct weir_tls_peer *tls;
 };
 
 struct weir_connections {
-    pthread_mutex_t lock; /* the list; a socket is closed only after its entry has left */
+    pthread_mutex_t lock; /* list and tree; a socket is closed only after its entry has left */
     struct weir_connection *first;
+    void *addresses;     /* a tree of tsearch() */
+    int64_t per_address; /* 0: as many as there are */
     int64_t header_ms, body_ms, idle_ms;
     struct weir_metric *open, *late;
 };
@@ -31,6 +43,7 @@ struct weir_connections *weir_connections_new(const struct weir_gateway_settings
     pthread_mutex_init(&connections->lock, NULL);
     connections->header_ms = settings->header_timeout_ms;
     connections->body_ms = settings->body_timeout_ms;
+    connections->per_address = settings->connections_per_address;
     connections->idle_ms = settings->idle_timeout_ms;
     connections->open =
         weir_metric(WEIR_METRIC_GAUGE, "weir_gateway_connections", "", "Client connections that are open");
@@ -47,7 +60,55 @@ void weir_connections_free(struct weir_connections *connections)
     free(connections);
 }
 
-struct weir_connection *weir_connection_begin(struct weir_connections *connections, int fd)
+static int compare(const void *a, const void *b)
+{
+    const struct address *one = a, *other = b;
+    if (one->len != other->len)
+        return one->len < other->len ? -1 : 1;
+    return memcmp(one->bytes, other->bytes, one->len);
+}
+
+/* NULL when memory is out. */
+static struct address *find_address(struct weir_connections *connections, struct weir_bytes bytes)
+{
+    struct address key = {.len = bytes.len};
+    memcpy(key.bytes, bytes.data, bytes.len);
+    struct address **found = tfind(&key, &connections->addresses, compare);
+    if (found != NULL)
+        return *found;
+    struct address *address = malloc(sizeof(*address));
+    if (address == NULL)
+        return NULL;
+    *address = key;
+    if (tsearch(address, &connections->addresses, compare) != NULL)
+        return address;
+    free(address);
+    return NULL;
+}
+
+/* Under the lock. */
+static void count(struct weir_connection *connection, struct weir_bytes bytes)
+{
+    struct weir_connections *all = connection->all;
+    if (all->per_address == 0 || bytes.len == 0 || bytes.len > sizeof(connection->address->bytes))
+        return;
+    connection->address = find_address(all, bytes);
+    if (connection->address != NULL && ++connection->address->connections > all->per_address)
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Under the lock. */
+static void uncount(struct weir_connection *connection)
+{
+    struct address *address = connection->address;
+    if (address == NULL || --address->connections > 0)
+        return;
+    tdelete(address, &connection->all->addresses, compare);
+    free(address);
+}
+
+struct weir_connection *weir_connection_begin(
+    struct weir_connections *connections, int fd, struct weir_bytes address)
 {
     struct weir_connection *connection = calloc(1, sizeof(*connection));
     if (connection == NULL)
@@ -60,6 +121,7 @@ struct weir_connection *weir_connection_begin(struct weir_connections *connectio
     if (connection->next != NULL)
         connection->next->previous = connection;
     connections->first = connection;
+    count(connection, address);
     pthread_mutex_unlock(&connections->lock);
     weir_metric_add(connections->open, 1);
     return connection;
@@ -77,6 +139,7 @@ void weir_connection_end(struct weir_connection *connection)
         all->first = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
+    uncount(connection);
     pthread_mutex_unlock(&all->lock);
     weir_metric_add(all->open, -1);
     weir_tls_peer_free(connection->tls);

@@ -4,6 +4,7 @@
 #ifndef WEIR_GATEWAY_CONNECTION_H
 #define WEIR_GATEWAY_CONNECTION_H
 
+#include "common/bytes.h"
 #include "common/tls.h"
 #include "gateway/settings.h"
 
@@ -17,8 +18,10 @@ struct weir_connections;
 struct weir_connections *weir_connections_new(const struct weir_gateway_settings *settings);
 void weir_connections_free(struct weir_connections *connections);
 
-/* A connection was accepted: its first header has header.timeout. NULL when memory is out. */
-struct weir_connection *weir_connection_begin(struct weir_connections *connections, int fd);
+/* A connection was accepted: its first header has header.timeout. `address` is copied; empty: it counts for
+ * none. One that is beyond connections.per.address is shut down at once. NULL when memory is out. */
+struct weir_connection *weir_connection_begin(
+    struct weir_connections *connections, int fd, struct weir_bytes address);
 /* It is about to be closed, fd still being valid. Accepts NULL. */
 void weir_connection_end(struct weir_connection *connection);
 

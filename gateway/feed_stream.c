@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "gateway/feed_parts.h"
+#include "gateway/worker.h"
 
 #include <string.h>
 
@@ -102,7 +103,7 @@ static ssize_t on_room(void *context, uint64_t position, char *to, size_t size)
         len = MHD_CONTENT_READER_END_OF_STREAM;
     else {
         client->asleep = true;
-        MHD_suspend_connection(client->request->connection);
+        weir_worker_suspend(client->request);
     }
     pthread_mutex_unlock(&source->lock);
     return len;
@@ -144,7 +145,7 @@ void weir_feed_stream_wake(struct weir_feed_client *client, int64_t now_ms)
     if (!client->beats && !has_news(client))
         return;
     client->asleep = false;
-    MHD_resume_connection(client->request->connection);
+    weir_worker_resume(client->request);
 }
 
 struct MHD_Response *weir_feed_response(struct weir_request *request)

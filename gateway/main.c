@@ -191,6 +191,7 @@ static void close_parts(struct weir_gateway *gateway, int rc)
     weir_owner_close(gateway->owner);
     weir_read_close(gateway->read);
     weir_produce_close(gateway->produce);
+    weir_server_free(gateway->server);
     weir_pending_free(gateway->pending);
     weir_access_free(gateway->access);
     weir_rate_free(gateway->rate);

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
+#include "gateway/worker.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ void weir_pending_add(struct weir_pending *pending, struct weir_request *request
     request->stage = WEIR_STAGE_WAITING;
     request->pending.late = late;
     if (request->parent == NULL)
-        MHD_suspend_connection(request->connection);
+        weir_worker_suspend(request);
     pthread_mutex_lock(&pending->lock);
     request->pending.deadline_ms = weir_clock_ms() + pending->timeout_ms;
     request->pending.waiting = true;
@@ -95,7 +96,7 @@ void weir_pending_resume(struct weir_request *request)
     if (request->parent != NULL)
         request->parent->part_ended(request->parent);
     else
-        MHD_resume_connection(request->connection);
+        weir_worker_resume(request);
 }
 
 /* The oldest request if its deadline has come, taken out. */

@@ -5,6 +5,7 @@
 #include "common/kafka_statistics.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "gateway/worker.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -119,8 +120,11 @@ static int on_statistics(rd_kafka_t *handle, char *text, size_t len, void *opaqu
 static void *poll_reports(void *context)
 {
     struct weir_produce *produce = context;
-    while (!atomic_load_explicit(&produce->poller_stops, memory_order_relaxed))
+    while (!atomic_load_explicit(&produce->poller_stops, memory_order_relaxed)) {
+        weir_worker_gather();
         rd_kafka_poll(produce->handle, POLL_MS);
+        weir_worker_hand_over();
+    }
     return NULL;
 }
 

@@ -44,7 +44,7 @@ struct weir_request *weir_request_new(
     request->gateway = gateway;
     request->connection = connection;
     request->method = "-";
-    snprintf(request->principal, sizeof(request->principal), "%s", WEIR_REQUEST_ANONYMOUS);
+    memcpy(request->principal, WEIR_REQUEST_ANONYMOUS, sizeof(WEIR_REQUEST_ANONYMOUS));
     request->raw_target = target;
     request->started_us = weir_clock_us();
     request->started_wall_ms = weir_clock_wall_ms();

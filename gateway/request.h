@@ -28,6 +28,7 @@ struct weir_connection;
 struct weir_feed_client;
 struct weir_list;
 struct weir_portal_file;
+struct weir_worker;
 
 /* Who asks, where nobody is asked for credentials or none are known. */
 #define WEIR_REQUEST_ANONYMOUS "anonymous"
@@ -101,6 +102,10 @@ struct weir_request {
     struct weir_gateway *gateway;
     struct MHD_Connection *connection;
     struct weir_connection *peer;
+    struct weir_worker *worker;          /* whose connection it is; see gateway/worker */
+    struct weir_request *resumed_before; /* the worker's list */
+    struct weir_request *deferred_next;  /* its list of what it does at the end of its turn */
+    void (*deferred)(struct weir_request *request);
     atomic_int references;
     enum weir_stage stage;
     bool refused; /* outcome stands; the body is read and thrown away */
@@ -126,6 +131,7 @@ struct weir_request {
     bool hides_addresses;     /* of the mails that are told of */
     int64_t wait_ms;          /* for which the client wants to wait; 0: not at all */
     struct weir_list *list;   /* of a GET of a collection; see gateway/list */
+    char condition[72];       /* the If-Match that a link in a mail stands for */
     char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */
     struct weir_batch *batch; /* the documents of a :batch, each a request of its own; else NULL */
     struct weir_checkout *checkout; /* of a :checkout; else NULL */

@@ -4,9 +4,11 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "gateway/access.h"
+#include "gateway/caller.h"
 #include "gateway/connection.h"
 #include "gateway/pending.h"
 #include "gateway/request.h"
+#include "gateway/worker.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -27,22 +29,31 @@ enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500 };
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
+#define OWN_THREAD MHD_USE_NO_THREAD_SAFETY
 #else
 #define STRICT MHD_OPTION_STRICT_FOR_CLIENT
+#define OWN_THREAD MHD_NO_FLAG
 #endif
+
+/* A worker with its descriptor of the listener, which all share. */
+struct lane {
+    struct weir_server *server;
+    struct weir_worker *worker;
+    MHD_socket listener;
+};
 
 struct weir_server {
     struct weir_gateway *gateway;
-    struct MHD_Daemon *daemon;
     struct weir_connections *connections;
-    MHD_socket listener;
+    struct lane *lanes;
+    size_t lane_count;
     atomic_size_t active; /* requests between their request line and the last byte of their answer */
     pthread_t clock;
     bool clock_runs;
     atomic_bool clock_stops;
 };
 
-/* ---- libmicrohttpd's callbacks, on its threads ---- */
+/* ---- libmicrohttpd's callbacks, on the lane's thread ---- */
 
 static struct weir_connection *peer_of(struct MHD_Connection *connection)
 {
@@ -54,12 +65,13 @@ static struct weir_connection *peer_of(struct MHD_Connection *connection)
 /* The request line came: the only place where the target is told as it was sent. */
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *connection)
 {
-    struct weir_server *server = context;
-    struct weir_request *request = weir_request_new(server->gateway, connection, target);
+    struct lane *lane = context;
+    struct weir_request *request = weir_request_new(lane->server->gateway, connection, target);
     if (request == NULL)
         return NULL;
+    request->worker = lane->worker;
     request->peer = peer_of(connection);
-    atomic_fetch_add(&server->active, 1);
+    atomic_fetch_add(&lane->server->active, 1);
     return request;
 }
 
@@ -74,7 +86,7 @@ static void on_completed(
     void *context, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
 {
     (void)connection;
-    struct weir_server *server = context;
+    struct weir_server *server = ((struct lane *)context)->server;
     struct weir_request *request = *slot;
     if (request == NULL)
         return;
@@ -98,15 +110,19 @@ static void secure(
 static void on_connection(
     void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode code)
 {
-    struct weir_server *server = context;
+    struct lane *lane = context;
+    struct weir_server *server = lane->server;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         weir_connection_end(*slot);
         *slot = NULL;
+        weir_worker_run_again(lane->worker);
         return;
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *slot = info != NULL ? weir_connection_begin(server->connections, info->connect_fd) : NULL;
+    *slot = info != NULL ? weir_connection_begin(
+                               server->connections, info->connect_fd, weir_caller_address(connection))
+                         : NULL;
     if (*slot != NULL && server->gateway->tls != NULL)
         secure(server, connection, *slot);
 }
@@ -171,22 +187,71 @@ static void raise_file_limit(int64_t connections)
             (uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
 }
 
-static struct MHD_Daemon *start_daemon(struct weir_server *server)
+static struct MHD_Daemon *start_daemon(struct lane *lane, unsigned connections)
 {
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    const struct weir_gateway_settings *settings = &server->gateway->settings;
-    bool tls = server->gateway->tls != NULL;
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-                                (tls ? MHD_USE_TLS : 0),
-        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        server->listener, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)settings->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)settings->connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+    const struct weir_gateway *gateway = lane->server->gateway;
+    const struct weir_gateway_settings *settings = &gateway->settings;
+    bool tls = gateway->tls != NULL;
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | OWN_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, lane, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        lane->listener, MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
-        server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_ARRAY,
+        lane, MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        lane, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_ARRAY,
         tls ? weir_tls_options() : none, MHD_OPTION_END);
+}
+
+/* The lanes share the connections as evenly as can be. */
+static unsigned connections_of(const struct weir_server *server, size_t number)
+{
+    size_t all = (size_t)server->gateway->settings.connections;
+    return (unsigned)(all / server->lane_count + (number < all % server->lane_count));
+}
+
+static int start_lane(struct weir_server *server, size_t number, struct weir_error *err)
+{
+    struct lane *lane = &server->lanes[number];
+    int rc = weir_worker_new(&lane->worker, err);
+    if (rc < 0)
+        return rc;
+    struct MHD_Daemon *daemon = start_daemon(lane, connections_of(server, number));
+    if (daemon == NULL)
+        return weir_error_set(
+            err, WEIR_E_INTERNAL, "libmicrohttpd does not start on %s", server->gateway->settings.listen);
+    return weir_worker_start_take(lane->worker, daemon, err);
+}
+
+/* Each lane has a descriptor of its own, because libmicrohttpd closes what it is given. */
+static int listen_all(struct weir_server *server, struct weir_error *err)
+{
+    int first = weir_address_listen(server->gateway->settings.listen, BACKLOG, err);
+    if (first < 0)
+        return err->code;
+    server->lanes[0].listener = first;
+    for (size_t i = 1; i < server->lane_count; i++) {
+        server->lanes[i].listener = fcntl(first, F_DUPFD_CLOEXEC, 0);
+        if (server->lanes[i].listener < 0)
+            return weir_error_set(err, WEIR_E_INTERNAL, "no files are left for a listener");
+    }
+    return 0;
+}
+
+static int start_lanes(struct weir_server *server, struct weir_error *err)
+{
+    size_t count = (size_t)server->gateway->settings.threads;
+    server->lanes = calloc(count, sizeof(*server->lanes));
+    if (server->lanes == NULL)
+        return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    server->lane_count = count;
+    for (size_t i = 0; i < count; i++)
+        server->lanes[i] = (struct lane){.server = server, .listener = MHD_INVALID_SOCKET};
+    int rc = listen_all(server, err);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = start_lane(server, i, err);
+    return rc;
 }
 
 static int start(struct weir_server *server, struct weir_error *err)
@@ -196,12 +261,9 @@ static int start(struct weir_server *server, struct weir_error *err)
     if (server->connections == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     raise_file_limit(settings->connections);
-    server->listener = weir_address_listen(settings->listen, BACKLOG, err);
-    if (server->listener < 0)
-        return err->code;
-    server->daemon = start_daemon(server);
-    if (server->daemon == NULL)
-        return weir_error_set(err, WEIR_E_INTERNAL, "libmicrohttpd does not start on %s", settings->listen);
+    int rc = start_lanes(server, err);
+    if (rc < 0)
+        return rc;
     if (pthread_create(&server->clock, NULL, run_clock, server) != 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "no thread for the deadlines");
     server->clock_runs = true;
@@ -214,27 +276,24 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
     if (server == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     server->gateway = gateway;
-    server->listener = MHD_INVALID_SOCKET;
-    int rc = start(server, err);
-    if (rc < 0) {
-        weir_server_close(server, 0);
-        return rc;
-    }
-    *ret_server = server;
-    return 0;
+    *ret_server = server; /* also after an error, for weir_server_close() */
+    return start(server, err);
 }
 
 /* ---- stopping ---- */
 
-/* The listener's number gets a file behind it that is never ready, so that the kernel closes the listener and
- * whoever comes is refused. MHD_quiesce_daemon() is no way: it and a worker may both take the listener out of
- * the worker's epoll set, and the second one panics. */
+/* The listener's numbers get a file behind them that is never ready, so that the kernel closes the listener
+ * and whoever comes is refused. MHD_quiesce_daemon() is no way: it and a worker may both take the listener
+ * out of the worker's epoll set, and the second one panics. */
 void weir_server_quiesce(struct weir_server *server)
 {
     int never_ready = eventfd(0, EFD_CLOEXEC);
-    if (never_ready < 0 || dup3(never_ready, server->listener, O_CLOEXEC) < 0)
-        shutdown(server->listener,
-            SHUT_RDWR); /* no file is left: refused all the same, at the price of a busy wait */
+    for (size_t i = 0; i < server->lane_count; i++) {
+        int listener = server->lanes[i].listener;
+        if (never_ready < 0 || dup3(never_ready, listener, O_CLOEXEC) < 0)
+            shutdown(
+                listener, SHUT_RDWR); /* no file is left: refused all the same, at the price of a busy wait */
+    }
     if (never_ready >= 0)
         close(never_ready);
 }
@@ -262,23 +321,34 @@ static void stop_clock(struct weir_server *server)
     pthread_join(server->clock, NULL);
 }
 
-static void stop_daemon(struct weir_server *server, int64_t answers_ms)
+static bool have_ended(const struct weir_server *server)
 {
-    if (server->daemon == NULL)
-        return;
-    weir_pending_expire(server->gateway->pending, INT64_MAX);
-    await_answers(server, answers_ms);
-    weir_pending_expire(server->gateway->pending, INT64_MAX);
-    MHD_stop_daemon(server->daemon);
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (server->lanes[i].worker != NULL && !weir_worker_has_ended(server->lanes[i].worker))
+            return false;
+    }
+    return true;
 }
 
-static void close_listener(struct weir_server *server)
+/* A worker ends once none of its requests is suspended. */
+static void stop_lanes(struct weir_server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (server->lanes[i].worker != NULL)
+            weir_worker_stop(server->lanes[i].worker);
+    }
+    for (; !have_ended(server); sleep_ms(1))
+        weir_pending_expire(server->gateway->pending, INT64_MAX);
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (server->lanes[i].worker != NULL)
+            weir_worker_close(server->lanes[i].worker);
+    }
+}
+
+static void remove_socket(const struct weir_server *server)
 {
     const char *listen = server->gateway->settings.listen;
-    /* libmicrohttpd closes it, unless it never started. */
-    if (server->listener >= 0 && server->daemon == NULL)
-        close(server->listener);
-    if (server->listener >= 0 && strncmp(listen, "unix:", 5) == 0)
+    if (server->lane_count > 0 && server->lanes[0].listener >= 0 && strncmp(listen, "unix:", 5) == 0)
         unlink(listen + 5);
 }
 
@@ -286,9 +356,20 @@ void weir_server_close(struct weir_server *server, int64_t answers_ms)
 {
     if (server == NULL)
         return;
-    stop_daemon(server, answers_ms);
+    weir_pending_expire(server->gateway->pending, INT64_MAX);
+    await_answers(server, answers_ms);
+    stop_lanes(server);
     stop_clock(server);
-    close_listener(server);
+    remove_socket(server);
+}
+
+void weir_server_free(struct weir_server *server)
+{
+    if (server == NULL)
+        return;
+    for (size_t i = 0; i < server->lane_count; i++)
+        weir_worker_free(server->lanes[i].worker);
     weir_connections_free(server->connections);
+    free(server->lanes);
     free(server);
 }

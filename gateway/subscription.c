@@ -249,7 +249,8 @@ enum weir_step weir_subscription_show(struct weir_request *request)
  * refuses the old link, so that it is good for once. */
 enum weir_step weir_subscription_act(struct weir_request *request)
 {
-    char version[VERSION_BYTES + 1], tag[VERSION_BYTES + 3];
+    char version[VERSION_BYTES + 1];
+    _Static_assert(sizeof(request->condition) >= VERSION_BYTES + 3, "it holds a version in quotes");
     const struct action *action = action_of(request);
 
     if (!has_page(request))
@@ -260,8 +261,8 @@ enum weir_step weir_subscription_act(struct weir_request *request)
     weir_buffer_printf(&request->body, "{\"status\":\"%s\"}", action->status);
     request->head.if_match = request->head.if_none_match = WEIR_BYTES_NULL;
     if (version[0] != '\0') {
-        snprintf(tag, sizeof(tag), "\"%s\"", version);
-        request->head.if_match = weir_bytes_str(tag);
+        snprintf(request->condition, sizeof(request->condition), "\"%s\"", version);
+        request->head.if_match = weir_bytes_str(request->condition);
     }
     write_page(request, MHD_HTTP_ACCEPTED, action->title, action->taken, NULL);
     if (request->wait_ms < PAGE_WAIT_MS)

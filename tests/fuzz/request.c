@@ -7,6 +7,7 @@
 #include "gateway/command.h"
 #include "gateway/pending.h"
 #include "gateway/read_job.h"
+#include "gateway/worker.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -94,25 +95,33 @@ const char *MHD_get_version(void)
     return "0.9.75";
 }
 
-void MHD_suspend_connection(struct MHD_Connection *connection)
+void weir_worker_suspend(struct weir_request *request)
 {
+    struct MHD_Connection *connection = request->connection;
     check(!connection->suspended && !connection->answered);
     connection->suspended = true;
 }
 
-void MHD_resume_connection(struct MHD_Connection *connection)
+void weir_worker_resume(struct weir_request *request)
 {
+    struct MHD_Connection *connection = request->connection;
     check(connection->suspended && !connection->resumed);
     connection->resumed = true;
+}
+
+void weir_worker_defer(struct weir_request *request, void act(struct weir_request *request))
+{
+    act(request);
 }
 
 struct MHD_Response *MHD_create_response_from_buffer(
     size_t size, void *data, enum MHD_ResponseMemoryMode mode)
 {
     struct MHD_Response *response = calloc(1, sizeof(*response));
-    (void)mode;
     check(response != NULL);
     weir_buffer_append(&response->body, data, size);
+    if (mode == MHD_RESPMEM_MUST_FREE)
+        free(data);
     return response;
 }
 

@@ -36,7 +36,7 @@ def case_configuration_errors():
         ("boddy.max = 1KiB", "boddy.max", "body.max"),
         ("body.max = 5", "body.max", "64KiB"),
         ("timeout = 10", "timeout"),
-        ("threads = 1", "threads", "2"),
+        ("threads = 0", "threads", "1"),
     ]
     for line, *parts in rows:
         with Stage([line], broker=False) as stage:

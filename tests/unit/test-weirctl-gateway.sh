@@ -111,7 +111,7 @@ test_every_program_checks_the_configuration() {
   write_conf
   exits 0 weirctl config check
   equals "programs" 4 "$(grep -c ' good' <<<"$output")"
-  write_conf "threads = 1"
+  write_conf "threads = 0"
   sed -i 's/^notifier.from .*/notifier.from = nobody/' "$WORK/weir.conf"
   exits 78 weirctl config check --json
   equals "who says so" "weir-gateway null weir-consumer notifier" "$(of '[.programs[] | select(.ok == false) | "\(.program) \(.service)"] | join(" ")')"
