@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { DESTROY_MS = 3000 };
 
@@ -359,10 +360,9 @@ enum probe_answer probe_group_read(struct probe *probe, const char *group)
     return answer;
 }
 
-enum probe_answer probe_group_describe(struct probe *probe, const char *group)
+static rd_kafka_resp_err_t describe_group(struct probe *probe, const char *group)
 {
     struct question question = ask(probe, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    enum probe_answer answer = PROBE_UNKNOWN;
     rd_kafka_resp_err_t failed;
     size_t count = 0;
 
@@ -371,14 +371,30 @@ enum probe_answer probe_group_describe(struct probe *probe, const char *group)
         const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(
             rd_kafka_event_DescribeConsumerGroups_result(question.event), &count);
         const rd_kafka_error_t *why = count == 1 ? rd_kafka_ConsumerGroupDescription_error(groups[0]) : NULL;
-        rd_kafka_resp_err_t said = why != NULL ? rd_kafka_error_code(why) : RD_KAFKA_RESP_ERR_NO_ERROR;
-        /* A group that nobody was in yet is not there (Kafka 4). */
-        answer = said == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? PROBE_ALLOWED : judge(probe, said, group);
-    } else {
-        answer = failed == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? PROBE_ALLOWED : judge(probe, failed, group);
+        failed = why != NULL ? rd_kafka_error_code(why) : RD_KAFKA_RESP_ERR_NO_ERROR;
     }
     question_done(&question);
-    return answer;
+    return failed;
+}
+
+/* A cluster whose groups nobody has asked for yet makes their coordinators now. */
+static bool has_no_coordinator_yet(rd_kafka_resp_err_t failed)
+{
+    return failed == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+           failed == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           failed == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+enum probe_answer probe_group_describe(struct probe *probe, const char *group)
+{
+    static const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    int64_t deadline_ms = weir_clock_ms() + probe->timeout_ms;
+    rd_kafka_resp_err_t failed;
+
+    while (has_no_coordinator_yet(failed = describe_group(probe, group)) && weir_clock_ms() < deadline_ms)
+        nanosleep(&pause, NULL);
+    /* A group that nobody was in yet is not there (Kafka 4). */
+    return failed == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND ? PROBE_ALLOWED : judge(probe, failed, group);
 }
 
 enum probe_answer probe_transactional_id(struct probe *probe, const char *id)
