@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TELL_MS = 10000, SLOW_MS = 1000 };
+enum { TELL_MS = 10000, SLOW_MS = 1000, STANDS_MS = 20000 };
 
 static const char *const verdict_labels[] = {
     [WEIR_SLOT_PENDING] = "verdict=\"not_reached\"",
@@ -184,6 +184,7 @@ void weir_monitor_update(struct weir_runtime *runtime)
         stopped += partition->stage == WEIR_STAGE_STOPPED;
         waiting += partition->waits > 0;
     }
+    monitor->turned_ms = weir_clock_ms();
     monitor->owned = (unsigned)runtime->assignment.count;
     monitor->flowing = flowing;
     monitor->stopped = stopped;
@@ -262,6 +263,12 @@ void weir_monitor_slow_update(struct weir_runtime *runtime)
         (unsigned)monitor->waiting, why[0] != '\0' ? ": " : "", why);
 }
 
+/* librdkafka 2.0 keeps a call of a transaction far beyond its time limit while the coordinator is away. */
+static bool stands(const struct weir_monitor *monitor)
+{
+    return !monitor->handling && weir_clock_ms() - monitor->turned_ms > STANDS_MS;
+}
+
 /* Runs on a thread of the management listener: nothing but atomics, what is under the lock and the plugin's
  * health. */
 bool weir_monitor_ready(void *context, struct weir_buffer *detail)
@@ -270,8 +277,9 @@ bool weir_monitor_ready(void *context, struct weir_buffer *detail)
     struct weir_monitor *monitor = &runtime->monitor;
     char why[WEIR_STILL_BYTES];
     unsigned owned = monitor->owned, flowing = monitor->flowing, stopped = monitor->stopped;
-    bool ready = monitor->reachable && monitor->joined && !monitor->stopping && flowing == owned &&
-                 monitor->behind == 0;
+    bool reachable = monitor->reachable && !stands(monitor);
+    bool ready =
+        reachable && monitor->joined && !monitor->stopping && flowing == owned && monitor->behind == 0;
     weir_buffer_append_str(detail, "\"service\":");
     weir_buffer_append_json_string(detail, weir_bytes_str(runtime->service->name));
     weir_buffer_append_str(detail, ",\"instance\":");
@@ -279,8 +287,8 @@ bool weir_monitor_ready(void *context, struct weir_buffer *detail)
     weir_buffer_printf(detail,
         ",\"kafka\":\"%s\",\"group\":\"%s\",\"partitions\":%u,\"flowing\":%u,\"stopped\":%u,\"waiting\":%u,"
         "\"behind\":%u",
-        monitor->reachable ? "reachable" : "unreachable", monitor->joined ? "joined" : "joining", owned,
-        flowing, stopped, (unsigned)monitor->waiting, (unsigned)monitor->behind);
+        reachable ? "reachable" : "unreachable", monitor->joined ? "joined" : "joining", owned, flowing,
+        stopped, (unsigned)monitor->waiting, (unsigned)monitor->behind);
     copy_why(monitor, why);
     if (why[0] != '\0') {
         weir_buffer_append_str(detail, ",\"why\":");

@@ -25,6 +25,7 @@ struct weir_monitor {
     /* Readiness; written by the loop. */
     _Atomic bool handling; /* the plugin has a batch in hand */
     _Atomic bool opened, reachable, joined, stopping;
+    _Atomic int64_t turned_ms; /* monotonic; when the loop came round last */
     _Atomic unsigned owned, flowing, stopped, waiting;
     _Atomic unsigned behind; /* partitions of tables of mode ALL that are not caught up yet */
     pthread_mutex_t lock;
