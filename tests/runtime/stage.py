@@ -65,7 +65,8 @@ class Echo:
 
 def put(kafka, records, topic=SOURCE, transaction=None, **headers):
     """Writes (key, value) pairs in order, if named in a transaction of that id, and waits for the acknowledgements."""
-    settings = {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all", "batch.size": 200000}
+    settings = {"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random", "batch.size": 200000}
+    settings["enable.idempotence"] = True  # also in order where a broker that has just begun refuses the first of them
     producer = ck.Producer({**settings, **({"transactional.id": transaction} if transaction else {})})
     failed = []
     if transaction:
