@@ -241,6 +241,88 @@ static void only_the_owner_answers(void **state)
     assert_int_equal(fake_get(fake, "GET", "/journeys/orders/o-1", NULL).status, 503);
 }
 
+/* Asks as one who has the journey with that mark, and would wait for half a second. */
+static struct weir_http_reply ask_for_news(struct fake *fake, const char *mark)
+{
+    char path[400];
+
+    snprintf(path, sizeof(path), "/journeys/orders/o-1?mark=%s&wait=500", mark);
+    return fake_get(fake, "GET", path, NULL);
+}
+
+/* The mark that the journey has now. */
+static void read_mark(struct fake *fake, char out[static 320])
+{
+    struct weir_http_reply reply = fake_get(fake, "GET", "/journeys/orders/o-1", NULL);
+
+    assert_int_equal(reply.status, 200);
+    snprintf(out, 320, "%s", fake_reply_header(&reply, "Weir-Mark"));
+}
+
+/* Each way in which a command ends is news, and so is what becomes of the partition. */
+static void check_news(struct fake *fake, char mark[static 320])
+{
+    struct weir_http_reply reply = ask_for_news(fake, mark);
+
+    assert_true(!reply.later && reply.status == 200);
+    assert_string_not_equal(fake_reply_header(&reply, "Weir-Mark"), mark);
+    read_mark(fake, mark);
+    assert_true(ask_for_news(fake, mark).later);
+}
+
+static void news_is_waited_for(void **state)
+{
+    struct fake *fake = *state;
+    char mark[320];
+
+    put_four(fake);
+    read_mark(fake, mark);
+    assert_true(ask_for_news(fake, mark).later);
+    fake->waited_ms = 500;
+    assert_int_equal(ask_for_news(fake, mark).status, 304);
+    fake->waited_ms = 0;
+    fake_put(fake, FAKE_ORDERS, "merge", "r5", "o-1", "{\"n\":5}", NULL);
+    assert_int_equal(fake_handle(fake, NULL), 0);
+    assert_true(ask_for_news(fake, mark).later);
+    size_t wakes = fake->wakes;
+    assert_int_equal(fake_commit(fake, NULL), 0);
+    assert_true(fake->wakes > wakes);
+    check_news(fake, mark);
+    fake_put(fake, FAKE_ORDERS, "create", "r6", "o-1", "{}", NULL);
+    fake_put(fake, FAKE_ORDERS, "merge", "r7", "o-1", "{\"n\":", NULL);
+    fake_run(fake);
+    check_news(fake, mark);
+}
+
+static void what_came_to_nothing_is_no_news(void **state)
+{
+    struct fake *fake = *state;
+    char mark[320];
+
+    put_four(fake);
+    read_mark(fake, mark);
+    fake_put(fake, FAKE_ORDERS, "merge", "r5", "o-1", "{\"n\":5}", NULL);
+    assert_int_equal(fake_handle(fake, NULL), 0);
+    fake_abort(fake);
+    assert_true(ask_for_news(fake, mark).later);
+}
+
+static void partition_that_was_away_is_news(void **state)
+{
+    struct fake *fake = *state;
+    int32_t partition = weir_topic_partition(weir_bytes_str("o-1"), FAKE_PARTITIONS);
+    char mark[320];
+
+    put_four(fake);
+    read_mark(fake, mark);
+    weir_store_revoked(fake->instance, FAKE_ORDERS, partition);
+    assert_int_equal(ask_for_news(fake, mark).status, 503);
+    assert_int_equal(fake_take(fake, FAKE_ORDERS, partition, NULL), 0);
+    check_news(fake, mark);
+    fake_crash(fake);
+    check_news(fake, mark);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(requests_are_told_from_acceptance_to_end, start, stop),
     cmocka_unit_test_setup_teardown(journey_survives_a_crash, start, stop),
@@ -251,5 +333,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(what_is_not_there_is_404, start, stop),
     cmocka_unit_test_setup_teardown(other_keys_are_not_told, start, stop),
     cmocka_unit_test_setup_teardown(only_the_owner_answers, start, stop),
+    cmocka_unit_test_setup_teardown(news_is_waited_for, start, stop),
+    cmocka_unit_test_setup_teardown(what_came_to_nothing_is_no_news, start, stop),
+    cmocka_unit_test_setup_teardown(partition_that_was_away_is_news, start, stop),
 };
 WEIR_TEST_MAIN(tests)

@@ -13,6 +13,25 @@ void weir_store_begin_batch(struct weir_store *store)
     store->batch_expired = 0;
     weir_buffer_clear(&store->batch_changes);
     store->batch_changes_at = 0;
+    weir_buffer_clear(&store->batch_marks);
+}
+
+int weir_store_mark_key(struct weir_store *store, struct weir_bytes key)
+{
+    uint32_t place = weir_marks_place(&store->marks, key);
+
+    weir_buffer_append(&store->batch_marks, &place, sizeof(place));
+    return store->batch_marks.failed ? WEIR_E_INTERNAL : 0;
+}
+
+static void move_marks(struct weir_store *store)
+{
+    uint32_t place;
+
+    for (size_t at = 0; at < store->batch_marks.len; at += sizeof(place)) {
+        memcpy(&place, store->batch_marks.data + at, sizeof(place));
+        weir_marks_move(&store->marks, place);
+    }
 }
 
 void weir_store_aborted(void *instance, struct weir_batch *batch)
@@ -137,6 +156,8 @@ int weir_store_committed(
     for (size_t i = 0; i < store->source_count; i++)
         for (int32_t p = 0; p < store->sources[i].partition_count; p++)
             settle_partition(&store->sources[i].partitions[p], r == 0);
+    if (r == 0)
+        move_marks(store);
     store->host->http_wake(store->http);
     weir_store_begin_batch(store);
     return r;

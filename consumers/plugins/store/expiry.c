@@ -103,6 +103,8 @@ static int expire(const struct turn *turn, struct weir_bytes key, int64_t change
     r = weir_indexes_change(store, turn->source, turn->partition, key, &document, NULL);
     weir_db_overlay_delete(store->db, stored_key);
     store->batch_expired++;
+    if (r == 0)
+        r = weir_store_mark_key(store, key);
     return r < 0 ? weir_error_set(err, r, "out of memory") : 0;
 }
 

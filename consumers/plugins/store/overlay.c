@@ -1,6 +1,6 @@
 #include "consumers/plugins/store/overlay.h"
 
-#include "consumers/plugins/store/hash.h"
+#include "common/hash.h"
 
 #include <stdlib.h>
 #include <unistd.h>

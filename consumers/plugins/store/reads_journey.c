@@ -1,12 +1,13 @@
-/* A document's way: /journeys/{collection}/{key}. Its last requests of the last day, the newest first, each
- * from its acceptance to its end, and the document's last change, however long ago it was. */
+/* A document's way: /journeys/{collection}/{key}?mark=&wait=. Its last requests of the last day, the newest
+ * first, each from its acceptance to its end, and the document's last change, however long ago it was. With
+ * the Weir-Mark of an answer as `mark`: once there is another one, or 304 after the wait. */
 #include "consumers/plugins/store/keys.h"
 #include "consumers/plugins/store/reads.h"
 #include "consumers/plugins/store/requests.h"
 
 #include <inttypes.h>
 
-enum { REQUESTS_MAX = 20 };
+enum { REQUESTS_MAX = 20, MARK_BYTES = 80 };
 
 struct journey {
     const struct weir_read *read;
@@ -166,15 +167,43 @@ static int write_journey(
     return r == 0 && out->failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory") : r;
 }
 
-static void reply_journey(const struct journey *journey, struct weir_bytes body, bool exists)
+/* As long as it is the same, so is the journey: nothing of the key has ended here since, and the partition
+ * was here all the time. */
+static void write_mark(const struct journey *journey, uint64_t state, char out[static MARK_BYTES])
+{
+    const struct weir_marks *marks = &journey->read->store->marks;
+    const struct weir_partition *own = &journey->source->partitions[journey->partition];
+
+    snprintf(out, MARK_BYTES, "%016" PRIx64 "-%" PRIx64 "-%" PRIx32 "-%d", marks->life, state,
+        weir_marks_read(marks, journey->key), atomic_load(&own->waits_for) != NULL);
+}
+
+/* Whether the client has this journey; then the reply is "later", or 304 when it has waited long enough. */
+static bool is_known_already(
+    const struct weir_read *read, const struct weir_read_wait *wait, const char *mark)
+{
+    const char *known = read->store->host->request_query(read->request, "mark");
+
+    if (known == NULL || strcmp(known, mark) != 0)
+        return false;
+    if (!weir_read_waits(read, wait))
+        read->store->host->reply_body(read->reply, 304, "application/json", weir_bytes("", 0));
+    return true;
+}
+
+static void reply_journey(
+    const struct journey *journey, struct weir_bytes body, bool exists, const char *mark)
 {
     const struct weir_host *host = journey->read->store->host;
+    struct weir_http_reply *reply = journey->read->reply;
 
-    if (exists || journey->count > 0)
-        return host->reply_body(journey->read->reply, 200, "application/json", body);
-    host->reply_problem(
-        journey->read->reply, 404, "there is no such document, and no request for it within the last day");
-    host->reply_header(journey->read->reply, "Weir-Version", "0");
+    if (exists || journey->count > 0) {
+        host->reply_body(reply, 200, "application/json", body);
+        host->reply_header(reply, "Weir-Mark", mark);
+        return;
+    }
+    host->reply_problem(reply, 404, "there is no such document, and no request for it within the last day");
+    host->reply_header(reply, "Weir-Version", "0");
 }
 
 void weir_read_answer_journey(const struct weir_read *read, const char *rest)
@@ -182,20 +211,26 @@ void weir_read_answer_journey(const struct weir_read *read, const char *rest)
     WEIR_CLEANUP(buffer) struct weir_buffer body = {0};
     struct journey journey = {.read = read, .count = 0};
     struct weir_error err;
+    struct weir_read_wait wait;
+    char mark[MARK_BYTES];
     bool exists = false;
 
-    if (!weir_read_find_document(read, rest, &journey.source, &journey.key))
+    if (!weir_read_find_document(read, rest, &journey.source, &journey.key) ||
+        !weir_read_take_wait(read, &wait))
         return;
     journey.partition = weir_topic_partition(journey.key, journey.source->partition_count);
     const struct weir_partition *own = &journey.source->partitions[journey.partition];
     uint64_t state = atomic_load(&own->state);
     if (!weir_read_is_served(read, own))
         return;
+    write_mark(&journey, state, mark);
+    if (is_known_already(read, &wait, mark))
+        return;
     int r = write_journey(&journey, &body, &exists, &err);
     if (atomic_load(&own->state) != state)
         return weir_read_reply_unavailable(read, "this partition is moving");
     if (r == 0)
-        return reply_journey(&journey, weir_buffer_bytes(&body), exists);
+        return reply_journey(&journey, weir_buffer_bytes(&body), exists, mark);
     weir_store_log(read->store, WEIR_SAY_ERROR, "store.read.failed", "reason=\"%s\"", err.text);
     read->store->host->reply_problem(read->reply, 500, "the journey can't be read");
 }

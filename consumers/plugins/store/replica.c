@@ -1,9 +1,9 @@
 #include "consumers/plugins/store/replica.h"
 
 #include "common/envelope.h"
+#include "common/hash.h"
 #include "consumers/plugins/store/change.h"
 #include "consumers/plugins/store/document.h"
-#include "consumers/plugins/store/hash.h"
 
 /* Arbitrary, and fixed for ever: hashes of different runs are compared by people. */
 enum { SEEDS = 2 };

@@ -100,9 +100,10 @@ int weir_turn_keep_ending(struct weir_turn *turn, const struct weir_effect *effe
         return 0;
     int r = put_ending(store, turn->source, turn->record->partition, hour_of(store->batch_ms),
         turn->command.request, &ending, &put);
-    if (r == 0)
-        note_change(turn, effect, put);
-    return r;
+    if (r < 0)
+        return r;
+    note_change(turn, effect, put);
+    return weir_store_mark_key(store, turn->record->key);
 }
 
 bool weir_turn_find_letter(struct weir_turn *turn, struct weir_ending *ret_ending)

@@ -192,10 +192,12 @@ void weir_store_close(void *instance)
     weir_buffer_done(&store->found);
     weir_buffer_done(&store->problem);
     weir_buffer_done(&store->batch_changes);
+    weir_buffer_done(&store->batch_marks);
     weir_buffer_done(&store->fill_from);
     weir_buffer_done(&store->entries_before);
     weir_buffer_done(&store->entries_after);
     weir_seen_done(&store->seen);
+    weir_marks_done(&store->marks);
     free(store);
 }
 
@@ -212,7 +214,7 @@ int weir_store_open(
     make_metrics(store);
     if (store->statistics != NULL)
         weir_statistics_open(store);
-    int r = store->statistics != NULL && weir_requests_open(store)
+    int r = store->statistics != NULL && weir_requests_open(store) && weir_marks_init(&store->marks)
                 ? open_db(store, err)
                 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (r == 0)

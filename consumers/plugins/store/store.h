@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/deployment.h"
+#include "common/marks.h"
 #include "common/schema.h"
 #include "common/topic.h"
 #include "consumers/plugins/store/command.h"
@@ -41,7 +42,7 @@ struct weir_partition {
     int64_t pending_reached;                 /* likewise */
     bool caught_up[WEIR_STORE_TABLE_COUNT];
     const char *_Atomic waits_for; /* reads too: why commands had WAIT; static, NULL: they had not */
-    _Atomic bool live; /* reads too: STANDBY, and its change log was followed to its end */
+    _Atomic bool live;             /* reads too: STANDBY, and its change log was followed to its end */
     _Atomic bool indexed;          /* reads too: its index entries are whole */
     int64_t expires_from_ms;       /* no document expires before then (expiry.h) */
     int64_t expiry_look_ms;        /* when to look next for documents that are too old */
@@ -91,6 +92,7 @@ struct weir_store {
     _Atomic int64_t free_bytes; /* health too */
     _Atomic bool starved;       /* health too: too little free disk */
     _Atomic bool snapshotting;  /* reads only */
+    struct weir_marks marks;    /* reads too: by document key, of what its journey tells */
     int64_t leftovers_due_ms;
     struct weir_store_metrics metrics;
     struct weir_store_statistics *statistics;
@@ -103,6 +105,7 @@ struct weir_store {
     struct weir_buffer scratch, event, stored, found, problem, entries_before, entries_after;
     struct weir_buffer batch_changes; /* of weir_requests_place_changes */
     size_t batch_changes_at;
+    struct weir_buffer batch_marks; /* places in `marks`, of weir_store_mark_key */
 
     /* How requests ended (requests.h). */
     struct weir_seen seen;
@@ -193,6 +196,9 @@ int weir_store_committed(
     void *instance, struct weir_batch *batch, const struct weir_result *result, struct weir_error *err);
 void weir_store_aborted(void *instance, struct weir_batch *batch);
 void weir_store_begin_batch(struct weir_store *store);
+/* The journey of the document is another one once the batch at hand is written. WEIR_E_INTERNAL: memory is
+ * out. */
+int weir_store_mark_key(struct weir_store *store, struct weir_bytes key);
 
 /* restore.c */
 /* Removes all entries that begin with prefix, in steps; whatever else is in the batch is written first. */

@@ -1,7 +1,7 @@
 /* A seeded 64-bit hash for tables in memory. Keys come from strangers: without the seed they could be chosen
  * to fall on each other. Pure. */
-#ifndef WEIR_STORE_HASH_H
-#define WEIR_STORE_HASH_H
+#ifndef WEIR_COMMON_HASH_H
+#define WEIR_COMMON_HASH_H
 
 #include "common/bytes.h"
 
