@@ -107,6 +107,29 @@ static void answers_by_event_and_request(void **state)
     weir_ledger_close(ledger);
 }
 
+/* Who waits for news of a request learns by its mark that there is some, or by the ledger's. */
+static void marks_tell_of_news(void **state)
+{
+    struct weir_ledger *ledger = open_ledger();
+    struct weir_bytes request = weir_bytes_str("r-1");
+    char before[WEIR_LEDGER_MARK_BYTES], after[WEIR_LEDGER_MARK_BYTES];
+    (void)state;
+    uint32_t mark = weir_ledger_mark(ledger, request);
+    assert_int_equal(weir_ledger_mark(ledger, request), mark);
+    note(ledger, "s-1", "r-1");
+    assert_int_not_equal(weir_ledger_mark(ledger, request), mark);
+    weir_ledger_write_mark(ledger, before);
+    assert_int_equal(weir_ledger_caught_up(ledger, 0, 3, 7, NULL), 0);
+    weir_ledger_write_mark(ledger, after);
+    assert_string_not_equal(before, after);
+    weir_ledger_close(ledger);
+    ledger = open_ledger();
+    assert_int_equal(weir_ledger_caught_up(ledger, 0, 3, 7, NULL), 0);
+    weir_ledger_write_mark(ledger, before);
+    assert_string_not_equal(before, after);
+    weir_ledger_close(ledger);
+}
+
 /* What a killed process had not brought into the log, the next one does, once it owns the partition. */
 static void outbox_outlives_the_process(void **state)
 {
@@ -180,6 +203,7 @@ static int remove_folder(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(answers_by_event_and_request, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(marks_tell_of_news, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(outbox_outlives_the_process, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(forgets_what_is_old, make_folder, remove_folder),
 };

@@ -1,6 +1,7 @@
 #include "consumers/plugins/notifier/handle.h"
 
 #include "consumers/plugins/notifier/mailing.h"
+#include "consumers/plugins/notifier/reads.h"
 
 #include "common/clock.h"
 #include "common/envelope.h"
@@ -410,6 +411,7 @@ static int run_turn(struct turn *turn, struct weir_error *err)
     if (turn->count > 0) {
         int sent = transmit(turn, code == 0 ? err : &late);
         code = code < 0 ? code : sent;
+        weir_reads_wake(turn->notifier);
     }
     turn->mails += turn->round.count;
     return code;

@@ -39,8 +39,8 @@ int weir_ledger_open(
     ledger->temporary = options->temporary;
     ledger->keep_ms = options->keep_ms;
     ledger->path = strdup(options->path);
-    int code =
-        ledger->path != NULL ? name_logs(ledger, err) : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+    bool made = weir_marks_init(&ledger->marks) && ledger->path != NULL;
+    int code = made ? name_logs(ledger, err) : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     if (code == 0 && ledger->temporary)
         code = weir_ledger_db_destroy(ledger->path, err);
     if (code == 0)
@@ -64,6 +64,7 @@ void weir_ledger_close(struct weir_ledger *ledger)
     weir_buffer_done(&ledger->left);
     weir_buffer_done(&ledger->scratch);
     pthread_rwlock_destroy(&ledger->lock);
+    weir_marks_done(&ledger->marks);
     free(ledger->owned);
     free(ledger->logs);
     free(ledger->path);
@@ -143,6 +144,7 @@ void weir_ledger_note(struct weir_ledger *ledger, const struct weir_delivery *de
         weir_bytes_str(""));
     if (weir_ledger_checked(ledger, weir_ledger_change_write(change, ledger->db, &err)) < 0)
         weir_say(ledger->host, WEIR_SAY_ERROR, "ledger.failed", "reason=\"%s\"", err.text);
+    weir_marks_move(&ledger->marks, weir_marks_place(&ledger->marks, weir_bytes_str(delivery->request)));
     if (ret_record == NULL)
         return;
     *ret_record = value;

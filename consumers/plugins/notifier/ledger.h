@@ -88,4 +88,10 @@ int weir_ledger_of_event(struct weir_ledger *ledger, const char *event_id, weir_
 int weir_ledger_of_request(struct weir_ledger *ledger, const char *request, weir_ledger_take *take,
     void *context, struct weir_error *err);
 
+/* Read before that: as long as the mark of a request is the same, and so is the ledger's, so are its
+ * deliveries. Any thread. */
+uint32_t weir_ledger_mark(struct weir_ledger *ledger, struct weir_bytes request);
+enum { WEIR_LEDGER_MARK_BYTES = 40 };
+void weir_ledger_write_mark(const struct weir_ledger *ledger, char out[static WEIR_LEDGER_MARK_BYTES]);
+
 #endif

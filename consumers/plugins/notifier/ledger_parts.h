@@ -6,6 +6,7 @@
 #include "consumers/plugins/notifier/ledger_db.h"
 #include "consumers/plugins/notifier/ledger_keys.h"
 
+#include "common/marks.h"
 #include "common/topic.h"
 
 #include <pthread.h>
@@ -28,6 +29,8 @@ struct weir_ledger {
     struct weir_ledger_place *owned; /* those that were restored and are ours */
     size_t owned_count;
     struct weir_ledger_db *db;
+    struct weir_marks marks;    /* by request, of what its deliveries tell; any thread */
+    _Atomic uint32_t takings;   /* of partitions so far; any thread */
     atomic_bool broken;         /* a write has failed since it was opened */
     struct weir_buffer carried; /* entries of the outbox that the transaction at hand takes along, */
     struct weir_buffer left;    /* and the others: ledger_log.c */

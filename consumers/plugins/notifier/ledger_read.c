@@ -1,5 +1,6 @@
 #include "consumers/plugins/notifier/ledger_parts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 struct reading {
@@ -60,4 +61,16 @@ bool weir_ledger_serves(struct weir_ledger *ledger, uint32_t source, int32_t par
     bool owned = weir_ledger_owns(ledger, source, partition, NULL);
     pthread_rwlock_unlock(&ledger->lock);
     return owned;
+}
+
+uint32_t weir_ledger_mark(struct weir_ledger *ledger, struct weir_bytes request)
+{
+    return weir_marks_read(&ledger->marks, request);
+}
+
+/* A partition that was away may have come back with what another instance told of it. */
+void weir_ledger_write_mark(const struct weir_ledger *ledger, char out[static WEIR_LEDGER_MARK_BYTES])
+{
+    snprintf(out, WEIR_LEDGER_MARK_BYTES, "%016" PRIx64 "-%" PRIx32, ledger->marks.life,
+        atomic_load(&ledger->takings));
 }

@@ -95,6 +95,7 @@ int weir_ledger_caught_up(
         return code;
     pthread_rwlock_wrlock(&ledger->lock);
     bool added = add_owned(ledger, (struct weir_ledger_place){source, partition});
+    atomic_fetch_add(&ledger->takings, 1);
     pthread_rwlock_unlock(&ledger->lock);
     return added ? 0 : weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
 }

@@ -218,6 +218,7 @@ static void tick(void *instance, struct weir_batch *batch)
     weir_ledger_tick(notifier->ledger, batch);
     if (notifier->suspensions.count > 0 && weir_ledger_owned(notifier->ledger, &source, &partition))
         weir_suspensions_emit(&notifier->suspensions, notifier->host, batch, source, partition);
+    weir_reads_wake(notifier);
 }
 
 static int committed(
