@@ -11,7 +11,7 @@ const char weir_doc_components[] = JSON({
         "Idempotency-Key": {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
             "description": "A repeat of the request with the same key and body has no second effect and is told the first outcome; with another body it is refused. Remembered for 24 hours, per principal, method, path and document key."},
         "Prefer": {"name": "Prefer", "in": "header", "schema": {"type": "string", "pattern": "^[\\t -~\\u0080-\\u00ff]*$"},
-            "description": "RFC 7240. wait=N: N seconds, cut to the gateway's timeout. Of a command its outcome is waited for, and 202 answered if it takes longer; of a read the position that Weir-Position names. respond-async: not at all. return=minimal: the answer to a command has no body. standby: of a read of a document, rather an older one than none. Preferences that are not known are passed over."},
+            "description": "RFC 7240. wait=N: N seconds, cut to the gateway's timeout. Of a command its outcome is waited for, and 202 answered if it takes longer; of a read the position that Weir-Position names, of a journey another one than If-None-Match names. respond-async: not at all. return=minimal: the answer to a command has no body. standby: of a read of a document, rather an older one than none. Preferences that are not known are passed over."},
         "If-Match": {"name": "If-Match", "in": "header", "schema": {"type": "string", "pattern": "^[ -~]{0,1024}$"},
             "description": "Carried out only if the document's ETag is among these; * stands for any."},
         "If-None-Match": {"name": "If-None-Match", "in": "header", "schema": {"type": "string", "pattern": "^[ -~]{0,1024}$"},
@@ -62,7 +62,7 @@ const char weir_doc_components[] = JSON({
         "version": {"name": "version", "in": "query", "schema": {"$ref": "#/components/schemas/Text"}, "description": "The version of the subscription that a link is for."}},
     "headers": {
         "X-Request-Id": {"required": true, "schema": {"type": "string", "minLength": 36, "maxLength": 36}, "description": "The id of this request, the same in log, records and mails; of a command with an Idempotency-Key the id that all its repeats have."},
-        "ETag": {"required": true, "schema": {"type": "string", "pattern": "^\"[^\"]*\"$"}, "description": "Of a document: the request id of its last change, which never repeats."},
+        "ETag": {"required": true, "schema": {"type": "string", "pattern": "^\"[^\"]*\"$"}, "description": "Of a document: the request id of its last change, which never repeats. Of a journey: another one with each change of it."},
         "Changed-ETag": {"schema": {"type": "string"}, "description": "The document's new one, if there was a change."},
         "Last-Modified": {"required": true, "schema": {"type": "string"}, "description": "When the document was last changed."},
         "Weir-Version": {"required": true, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "Changes of the document since it was created; no identity by itself, for it begins again after a delete."},

@@ -199,13 +199,15 @@ const char weir_doc_request[] = JSON({
 const char weir_doc_journey[] = JSON({
     "operationId": "journey",
     "summary": "What became of a document's commands",
-    "description": "The last 20 requests of the last day, the newest first, each from its acceptance to its end; and the document's last change.",
+    "description": "The last 20 requests of the last day, the newest first, each from its acceptance to its end; and the document's last change. With If-None-Match and Prefer: wait=N it is answered as soon as the journey is another one, or after the wait with 304.",
     "x-only": "store",
-    "parameters": ["key", "traceparent"],
-    "responses": {"200": {
-        "description": "As far as the store knows.",
-        "headers": ["X-Request-Id"],
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Journey"}}}}},
+    "parameters": ["key", "If-None-Match-Read", "Prefer", "traceparent"],
+    "responses": {
+        "200": {
+            "description": "As far as the store knows.",
+            "headers": ["X-Request-Id", "ETag", "Preference-Applied"],
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Journey"}}}},
+        "304": "NotModified"},
     "errors": [404, 504]
 });
 

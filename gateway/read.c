@@ -36,7 +36,7 @@ struct weir_read {
     pthread_mutex_t lock; /* arrived */
     struct list arrived;
     struct list waiting, running; /* the thread's own */
-    atomic_bool learnt, stopping;
+    atomic_bool learnt, hurried, stopping;
     pthread_t thread;
     bool thread_runs;
     struct weir_metric *tries, *retries;
@@ -82,6 +82,14 @@ static struct weir_read_job *make_job(struct weir_request *request, const struct
     return job;
 }
 
+static void arrive(struct weir_read *read, struct weir_read_job *job)
+{
+    pthread_mutex_lock(&read->lock);
+    push(&read->arrived, job);
+    pthread_mutex_unlock(&read->lock);
+    curl_multi_wakeup(read->multi);
+}
+
 bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *kind, int32_t partition,
     int64_t wait_ms, const char *late)
 {
@@ -93,17 +101,29 @@ bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *
         return false;
     if (late != NULL)
         weir_pending_add(request->gateway->pending, request, late);
-    pthread_mutex_lock(&read->lock);
-    push(&read->arrived, job);
-    pthread_mutex_unlock(&read->lock);
-    curl_multi_wakeup(read->multi);
+    arrive(read, job);
     return true;
+}
+
+struct weir_read_job *weir_read_add(
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms)
+{
+    int64_t now_ms = weir_clock_ms();
+    struct weir_read_job *added = make_job(job->request, kind, job->partition, give_up_ms - now_ms,
+        give_up_ms - now_ms + WEIR_READ_MARGIN_MS / 2);
+    if (added == NULL)
+        return NULL;
+    memcpy(added->marks, job->marks, sizeof(job->marks));
+    arrive(job->read, added);
+    return added;
 }
 
 /* ---- the end of a read ---- */
 
 static void free_job(struct weir_read_job *job)
 {
+    if (job->twin != NULL)
+        job->twin->twin = NULL;
     weir_request_unref(job->request);
     weir_buffer_done(&job->body);
     weir_buffer_done(&job->gathered);
@@ -186,6 +206,21 @@ static bool set_try(struct weir_read_job *job, const char *owner)
            curl_multi_add_handle(job->read->multi, job->easy) == CURLM_OK;
 }
 
+/* In a list that only the next turn knows, it is left to that. */
+void weir_read_drop_twin(struct weir_read_job *job)
+{
+    struct weir_read_job *twin = job->twin;
+    if (twin == NULL)
+        return;
+    twin->dropped = true;
+    if (twin->easy == NULL)
+        return;
+    curl_multi_remove_handle(twin->read->multi, twin->easy);
+    drop(&twin->read->running, twin);
+    give_easy(twin->read, twin->easy);
+    free_job(twin);
+}
+
 /* Sends the job, or frees it when memory is out. It is in no list. */
 static void send_try(struct weir_read_job *job, const char *url)
 {
@@ -239,6 +274,10 @@ static void begin_try(struct weir_read_job *job)
 {
     char owner[WEIR_OWNER_URL_BYTES];
     struct weir_read *read = job->read;
+    if (job->dropped) {
+        free_job(job);
+        return;
+    }
     if (!weir_owner_find(
             read->gateway->owner, job->kind->owner, job->request->collection, job->partition, owner)) {
         postpone(job);
@@ -339,12 +378,24 @@ static void end_tries(struct weir_read *read)
     }
 }
 
+static void hurry_list(struct list *list)
+{
+    for (struct weir_read_job *job = list->first; job != NULL; job = job->next) {
+        if (job->kind->hurry != NULL && !job->dropped)
+            job->kind->hurry(job);
+    }
+}
+
 static void *run(void *context)
 {
     struct weir_read *read = context;
     int running = 0;
     while (!atomic_load(&read->stopping)) {
         take_arrived(read);
+        if (atomic_exchange(&read->hurried, false)) {
+            hurry_list(&read->waiting);
+            hurry_list(&read->running);
+        }
         int wait_ms = begin_due(read);
         curl_multi_perform(read->multi, &running);
         end_tries(read);
@@ -358,6 +409,12 @@ void weir_read_learnt(void *context)
 {
     struct weir_read *read = context;
     atomic_store(&read->learnt, true);
+    curl_multi_wakeup(read->multi);
+}
+
+void weir_read_hurry(struct weir_read *read)
+{
+    atomic_store(&read->hurried, true);
     curl_multi_wakeup(read->multi);
 }
 

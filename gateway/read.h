@@ -14,6 +14,9 @@ int weir_read_open(struct weir_gateway *gateway, struct weir_read **ret_read, st
 /* Ends what is under way: its requests stay in the registry. Accepts NULL. */
 void weir_read_close(struct weir_read *read);
 
+/* The gateway shuts down: what only waits for something new is answered. Threads: any. */
+void weir_read_hurry(struct weir_read *read);
+
 /* read_document.c: suspends the request and begins to read its document. */
 enum weir_step weir_read_run(struct weir_request *request);
 

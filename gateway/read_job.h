@@ -26,9 +26,13 @@ struct weir_read_kind {
     void (*give_up)(struct weir_read_job *job);
     /* A try has lasted too long. */
     void (*late)(struct weir_read_job *job);
+    /* The gateway shuts down: ends a request that does nothing but wait. NULL: it is seen through. */
+    void (*hurry)(struct weir_read_job *job);
     bool from_standby; /* may be asked of a standby, when the client takes one */
     enum weir_owner_kind owner;
 };
+
+enum { WEIR_READ_MARK_BYTES = 128 };
 
 struct weir_read_job {
     struct weir_read_job *previous, *next;
@@ -46,7 +50,11 @@ struct weir_read_job {
     struct weir_buffer body;
     bool again;                  /* set by judge: the next question is asked at once */
     struct weir_buffer gathered; /* by a read that asks several times */
-    size_t asked;
+    /* Of a read that waits for something new: what the stores' and the notifiers' answers were marked with;
+     * the job that waits beside it. */
+    char marks[WEIR_OWNER_KINDS][WEIR_READ_MARK_BYTES];
+    struct weir_read_job *twin;
+    bool dropped; /* ends without a word, as soon as it is looked at */
 };
 
 /* Begins a read that tries for wait_ms. late: the request is suspended now, and told so at its deadline
@@ -54,6 +62,13 @@ struct weir_read_job {
  */
 bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *kind, int32_t partition,
     int64_t wait_ms, const char *late);
+
+/* For judge and give_up: begins another question of job's request, which tries until give_up_ms and knows the
+ * same marks. NULL when memory is out. */
+struct weir_read_job *weir_read_add(
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms);
+/* For judge, give_up, late and hurry: ends the job beside this one, if there is one, without a word. */
+void weir_read_drop_twin(struct weir_read_job *job);
 
 /* For judge and give_up. The header's value; out stays as it is without one. */
 void weir_read_copy_header(const struct weir_read_job *job, const char *name, char *out, size_t size);

@@ -214,12 +214,11 @@ static void add_location(const struct weir_request *request, struct MHD_Response
 }
 
 /* The preferences that were heeded (RFC 7240 §3). */
-static void add_applied(const struct weir_request *request, bool minimal, struct MHD_Response *response)
+static void add_applied(
+    const struct weir_request *request, bool waited, bool minimal, struct MHD_Response *response)
 {
     char wait[32] = "", applied[64];
-    if (request->head.prefer.len == 0)
-        return;
-    if (request->outcome.kind == WEIR_OUTCOME_ENDED && weir_prefer_wait_ms(request->head.prefer, 0) > 0)
+    if (waited && weir_prefer_wait_ms(request->head.prefer, 0) > 0)
         snprintf(wait, sizeof(wait), "wait=%" PRId64, request->wait_ms / 1000);
     snprintf(applied, sizeof(applied), "%s%s%s", wait, minimal && wait[0] != '\0' ? ", " : "",
         minimal ? "return=minimal" : "");
@@ -245,7 +244,7 @@ static struct MHD_Response *command_response(struct weir_request *request)
         add_header(response, "Content-Type", "application/json");
     if (outcome->etag[0] != '\0')
         add_header(response, "ETag", outcome->etag);
-    add_applied(request, minimal, response);
+    add_applied(request, outcome->kind == WEIR_OUTCOME_ENDED, minimal, response);
     add_position(request, response);
     if (outcome->kind == WEIR_OUTCOME_ACCEPTED)
         add_location(request, response);
@@ -272,6 +271,7 @@ static struct MHD_Response *document_response(struct weir_request *request)
         add_header(response, "Preference-Applied", "standby");
         add_position(request, response);
     }
+    add_applied(request, outcome->waited, false, response);
     if (weir_list_link(request->list).data != NULL)
         add_header(response, "Link", weir_list_link(request->list).data);
     return response;

@@ -67,6 +67,7 @@ void weir_request_unref(struct weir_request *request)
     if (request->outcome.problem != NULL)
         weir_schema_violations_done(&request->outcome.problem->violations);
     free(request->outcome.problem);
+    weir_buffer_done(&request->known);
     weir_list_free(request->list);
     weir_batch_free(request->batch);
     weir_checkout_free(request->checkout);

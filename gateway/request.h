@@ -81,6 +81,7 @@ struct weir_outcome {
     char etag[WEIR_REQUEST_TAG_BYTES];
     char last_modified[40];
     char version[24];
+    bool waited;                         /* DOCUMENT: the client's wait was heeded */
     const struct weir_portal_file *file; /* PORTAL; NULL: the way to /portal/ */
     char standby[64]; /* DOCUMENT that is the truth up to `position` of the request only: the instance; else
                          "" */
@@ -130,6 +131,7 @@ struct weir_request {
     bool takes_standby;       /* the client takes an older document rather than none */
     bool hides_addresses;     /* of the mails that are told of */
     int64_t wait_ms;          /* for which the client wants to wait; 0: not at all */
+    struct weir_buffer known; /* If-None-Match of a client that may wait for something else */
     struct weir_list *list;   /* of a GET of a collection; see gateway/list */
     char condition[72];       /* the If-Match that a link in a mail stands for */
     char place[48];           /* JSON Pointer of the document in what the client sent; "": it is all of it */

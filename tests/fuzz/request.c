@@ -215,6 +215,21 @@ void weir_read_copy_header(const struct weir_read_job *job, const char *name, ch
         snprintf(out, size, "%s", store_answers[variant_of(job)].etag);
     else if (strcmp(name, "Weir-Version") == 0)
         snprintf(out, size, "%d", store_answers[variant_of(job)].status == 200);
+    else if (strcmp(name, "Weir-Mark") == 0)
+        snprintf(out, size, "m-1");
+}
+
+/* Nobody is kept waiting here: memory is out for it. */
+struct weir_read_job *weir_read_add(
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms)
+{
+    check(job->kind != kind && give_up_ms > 0);
+    return NULL;
+}
+
+void weir_read_drop_twin(struct weir_read_job *job)
+{
+    check(job->twin == NULL);
 }
 
 void weir_read_end_problem(struct weir_read_job *job, unsigned status, const char *detail)
@@ -267,6 +282,7 @@ bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *
         weir_pending_add(request->gateway->pending, request, late);
     ask_store(&job);
     weir_buffer_done(&job.body);
+    weir_buffer_done(&job.gathered);
     weir_request_unref(request);
     return true;
 }

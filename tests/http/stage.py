@@ -152,6 +152,7 @@ class Store:
         self.lists = None  # what answers /lists/…: from the path to the body, None for 503
         self.outcomes = []  # what it says of requests, one after the other: a dict, or a status
         self.told_always = 503  # and when there are none of them left
+        self.answer = None  # what is asked before all else: from the path to (status, fields, body), None to go on
         store = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -160,6 +161,9 @@ class Store:
             def do_GET(self):
                 store.seen.append((self.path, dict(self.headers)))
                 time.sleep(store.delay_s)
+                answer = store.answer(self.path) if store.answer else None
+                if answer:
+                    return self.send(*answer)
                 if self.path.startswith("/requests/"):
                     return self.answer_request(store.outcomes.pop(0) if store.outcomes else store.told_always)
                 if self.path.startswith("/lists/"):
@@ -178,6 +182,13 @@ class Store:
                 if status == 200:
                     for name in ("ETag", "Last-Modified", "Weir-Version"):
                         self.send_header(name, found[name])
+                self.end_headers()
+                self.wfile.write(body)
+
+            def send(self, status, fields, body):
+                self.send_response(status)
+                for name, value in {**fields, "Content-Length": len(body)}.items():
+                    self.send_header(name, str(value))
                 self.end_headers()
                 self.wfile.write(body)
 

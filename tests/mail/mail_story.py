@@ -9,6 +9,7 @@ import shutil
 import signal
 import ssl
 import sys
+import threading
 import urllib.parse
 
 from aiosmtpd.controller import Controller
@@ -100,6 +101,20 @@ class Story(stack.Stack):
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         return response.status, response.read().decode()
+
+    def journey(self, order, **headers):
+        """Its status, its ETag, and what became of the mails of its newest request: subscription to status."""
+        connection = http.client.HTTPConnection(self.gateway, timeout=30)
+        connection.request("GET", "/v1/orders/%s:journey" % order, None, headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        mails = json.loads(text)["requests"][0].get("mails") if response.status == 200 else None
+        return response.status, response.headers["ETag"], mails and {mail["subscription"]: mail["status"] for mail in mails}
+
+    def suspended(self):
+        connection = http.client.HTTPConnection(self.management, timeout=30)
+        connection.request("GET", "/metrics")
+        return "\nweir_gateway_suspended_requests 1\n" in connection.getresponse().read().decode()
 
     def create(self, collection, document):
         status, text = self.ask("POST", "/v1/" + collection, json.dumps(document, ensure_ascii=False).encode(), content_type="application/json",
@@ -194,6 +209,22 @@ def order(story, server, number, **document):
     wait_for("the team's mail", lambda: sum(mail.recipients == ["TO:<team@example.org>"] for mail in server.mails) >= number)
 
 
+def follow(story, passes):
+    """Who has an order's journey waits for another one, and is told of the mail as soon as the server has taken it."""
+    passes.clear()
+    story.create("orders", {"orderID": "o-7"})
+    status, tag, mails = story.journey("o-7")
+    equal((status, mails), (200, []), "a journey without a mail")
+    told = []
+    waiting = threading.Thread(target=lambda: told.append(story.journey("o-7", **{"If-None-Match": tag, "Prefer": "wait=9"})))
+    waiting.start()
+    wait_for("the question is held", story.suspended)
+    equal(told, [], "what it was told before the mail went out")
+    passes.set()
+    waiting.join(30)
+    equal([(status, mails) for status, _, mails in told], [(200, {"team": "sent"})], "what it was told then")
+
+
 LEAVING = """attempts = 100
 retry.backoff = 100ms
 retry.backoff.max = 200ms
@@ -204,8 +235,9 @@ notifier.templates = {folder}/templates
 def case_leaving():
     """Who leaves while a mail waits, or is refused again and again, gets no more, and each mail's end is told. A template that is changed
     on the way counts from SIGHUP on."""
-    refusals = {}
-    server = Server({"RCPT": lambda session, recipient: next((said for name, said in refusals.items() if name in recipient), None)})
+    refusals, passes = {}, threading.Event()
+    passes.set()
+    server = Server({"RCPT": lambda session, recipient: passes.wait(30) and next((said for name, said in refusals.items() if name in recipient), None)})
     with Story(server.address, None, LEAVING) as story:
         subscribe(story, server, "ada")
         subscribe(story, server, "gone")
@@ -234,6 +266,7 @@ def case_leaving():
         equal(story.mails_of("o-6"), {"team": "sent"}, "mails of an order after both have left")
         team = [parse(mail.content)["Subject"] for mail in server.mails if mail.recipients == ["TO:<team@example.org>"]]
         equal(team, ["Order o-%d" % number for number in range(1, 6)] + ["Changed o-6"], "subjects")
+        follow(story, passes)
 
 
 class Aiosmtpd:
