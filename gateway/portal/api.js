@@ -2,6 +2,7 @@
 
 const base = new URL("..", import.meta.url);
 const KEY = "weir.key";
+export const NOT_MODIFIED = 304;
 
 /** The access key lives as long as the browser's tab. */
 export const key = {
@@ -59,7 +60,7 @@ export async function send(method, where, { body, text, type = "application/json
     if (isLeft(error)) throw error;
     throw new Problem(0, { detail: "the gateway was not reached" });
   }
-  if (!response.ok) throw new Problem(response.status, (await read(response)) || {}, response.headers);
+  if (!response.ok && response.status !== NOT_MODIFIED) throw new Problem(response.status, (await read(response)) || {}, response.headers);
   return response;
 }
 

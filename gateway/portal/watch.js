@@ -1,12 +1,10 @@
-// What became of a command: asked again and again, each time waiting for news, until it has ended; then its mails.
-import { call, path, rest } from "./api.js";
+// What became of a command, then its mails: each question waits for news, until there are no more to come.
+import { NOT_MODIFIED, call, path, rest } from "./api.js";
 
 const WAIT_S = 8;
 const BETWEEN_MS = 300;
 const TROUBLE_MS = 2000;
-const MAIL_MS = 1000;
-const MAIL_TRIES = 30;
-const UNKNOWN_TRIES = 5; // a gateway looks for the notifiers when it is first asked
+const MAILS_MS = 30000;
 
 const ENDS = ["stored", "unchanged", "rejected", "dead-lettered"];
 const mayPass = (problem) => [0, 429, 503, 504].includes(problem.status);
@@ -31,28 +29,39 @@ export async function* outcomes(where, signal) {
   }
 }
 
-async function readMails(id, request, signal) {
-  try {
-    const { data } = await call("GET", path("orders", id, "journey"), { signal });
-    return data.requests.find((one) => one.request === request)?.mails;
-  } catch (problem) {
-    if (problem.status === undefined || !mayPass(problem)) throw problem;
-    return undefined;
+/**
+ * The journeys of an order: the one there is, then each other one as soon as there is one; null after a wait that brought none, undefined
+ * when it could not be asked for.
+ */
+async function* journeys(id, signal) {
+  let headers = {};
+  while (!signal.aborted) {
+    try {
+      const answer = await call("GET", path("orders", id, "journey"), { headers, signal });
+      headers = { "If-None-Match": answer.headers.get("ETag"), Prefer: `wait=${WAIT_S}` };
+      yield answer.status === NOT_MODIFIED ? null : answer.data;
+      await rest(BETWEEN_MS, signal);
+    } catch (problem) {
+      if (signal.aborted) return;
+      if (problem.status === undefined || !mayPass(problem)) throw problem;
+      yield undefined;
+      await rest(TROUBLE_MS, signal);
+    }
   }
 }
 
 /**
  * The mails that an order's request led to, as its journey tells them: an empty list while there is none, the last one being what
- * went out. Ends without one where no notifier tells, or none was sent for a while.
+ * went out. Ends when nothing new comes for a while; without a list where no notifier tells.
  */
 export async function* mails(id, request, signal) {
-  for (let tries = 1, known = false; tries <= (known ? MAIL_TRIES : UNKNOWN_TRIES); tries += 1) {
-    const found = await readMails(id, request, signal);
-    if (signal.aborted) return;
-    known ||= found !== undefined;
-    if (found !== undefined) yield found;
-    if (found?.length > 0) return;
-    await rest(MAIL_MS, signal);
+  const end = Date.now() + MAILS_MS;
+  let found;
+  for await (const journey of journeys(id, signal)) {
+    if (journey) found = journey.requests.find((one) => one.request === request)?.mails;
+    if (journey && found) yield found;
+    const awaitsOne = found?.length === 0;
+    if (Date.now() > end || (journey === null && !awaitsOne)) return;
   }
 }
 
