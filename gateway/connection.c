@@ -21,6 +21,7 @@ struct weir_connection {
     struct weir_connections *all;
     struct weir_connection *previous, *next;
     _Atomic int64_t deadline_ms;
+    _Atomic int64_t kept_since_ms; /* when it was opened, or last answered */
     int fd;
     struct address *address; /* NULL: it counts for none */
     struct weir_tls_peer *tls;
@@ -115,7 +116,9 @@ struct weir_connection *weir_connection_begin(
         return NULL;
     connection->all = connections;
     connection->fd = fd;
-    atomic_init(&connection->deadline_ms, weir_clock_ms() + connections->header_ms);
+    int64_t now_ms = weir_clock_ms();
+    atomic_init(&connection->deadline_ms, now_ms + connections->header_ms);
+    atomic_init(&connection->kept_since_ms, now_ms);
     pthread_mutex_lock(&connections->lock);
     connection->next = connections->first;
     if (connection->next != NULL)
@@ -176,8 +179,11 @@ void weir_connection_expect_nothing(struct weir_connection *connection)
 /* When the next header begins is not known, so that its time is counted from the end of the idle time. */
 void weir_connection_expect_request(struct weir_connection *connection)
 {
-    if (connection != NULL)
-        set_deadline(connection, weir_clock_ms() + connection->all->idle_ms + connection->all->header_ms);
+    if (connection == NULL)
+        return;
+    int64_t now_ms = weir_clock_ms();
+    set_deadline(connection, now_ms + connection->all->idle_ms + connection->all->header_ms);
+    atomic_store_explicit(&connection->kept_since_ms, now_ms, memory_order_relaxed);
 }
 
 void weir_connections_sweep(struct weir_connections *connections, int64_t now_ms)
@@ -191,4 +197,14 @@ void weir_connections_sweep(struct weir_connections *connections, int64_t now_ms
         weir_metric_add(connections->late, 1);
     }
     pthread_mutex_unlock(&connections->lock);
+}
+
+bool weir_connections_kept_since(struct weir_connections *connections, int64_t since_ms)
+{
+    bool kept = false;
+    pthread_mutex_lock(&connections->lock);
+    for (struct weir_connection *at = connections->first; at != NULL && !kept; at = at->next)
+        kept = atomic_load_explicit(&at->kept_since_ms, memory_order_relaxed) >= since_ms;
+    pthread_mutex_unlock(&connections->lock);
+    return kept;
 }

@@ -37,4 +37,7 @@ struct weir_tls_peer *weir_connection_tls(const struct weir_connection *connecti
 /* Shuts down what is late at now_ms. Threads: any. */
 void weir_connections_sweep(struct weir_connections *connections, int64_t now_ms);
 
+/* Whether one that is open was opened or answered at since_ms or later. Threads: any. */
+bool weir_connections_kept_since(struct weir_connections *connections, int64_t since_ms);
+
 #endif

@@ -270,6 +270,7 @@ static void drain(struct weir_gateway *gateway)
     weir_feed_end(gateway->feed);
     weir_dlq_end(gateway->dlq);
     weir_read_hurry(gateway->read);
+    weir_server_await_kept(gateway->server, half_ms / 2);
     weir_server_await_suspended(gateway->server, weir_drain_left_ms() - last_ms);
     weir_produce_drain(gateway->produce, last_ms / 5);
 }

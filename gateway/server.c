@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500 };
+enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500, IDLE_MS = 500 };
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
@@ -296,6 +296,14 @@ void weir_server_quiesce(struct weir_server *server)
     }
     if (never_ready >= 0)
         close(never_ready);
+}
+
+void weir_server_await_kept(struct weir_server *server, int64_t timeout_ms)
+{
+    int64_t until_ms = weir_clock_ms() + timeout_ms;
+    while (weir_connections_kept_since(server->connections, weir_clock_ms() - IDLE_MS) &&
+           weir_clock_ms() < until_ms)
+        sleep_ms(10);
 }
 
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms)

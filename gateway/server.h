@@ -17,6 +17,10 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
 /* Accepts no more connections. */
 void weir_server_quiesce(struct weir_server *server);
 
+/* Waits up to timeout_ms until every connection is closed or has been idle for a while: whoever goes on asking on
+ * one that is kept gets an answer that says it closes, instead of none because his request was on its way. */
+void weir_server_await_kept(struct weir_server *server, int64_t timeout_ms);
+
 /* Waits up to timeout_ms until no request is suspended. */
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms);
 
