@@ -2,7 +2,10 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/http.h"
+#include "common/json.h"
 #include "deploy/weirctl/gateway.h"
+#include "deploy/weirctl/text.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -221,6 +224,21 @@ void http_answer_done(struct http_answer *answer)
 {
     weir_buffer_done(&answer->headers);
     weir_buffer_done(&answer->body);
+}
+
+void http_answer_tell(const struct http_answer *answer, struct weir_buffer *out)
+{
+    WEIR_CLEANUP(json) json_t *problem = NULL;
+
+    if (weir_json_parse_object(weir_buffer_bytes(&answer->body), &problem, NULL) < 0)
+        problem = NULL;
+    const char *detail = json_string_value(json_object_get(problem, "detail"));
+    weir_buffer_printf(
+        out, "the gateway answered %ld %s", answer->status, weir_http_reason((unsigned)answer->status));
+    if (detail == NULL)
+        return;
+    weir_buffer_append_str(out, ": ");
+    text_append_safe(out, weir_bytes_str(detail), false);
 }
 
 void http_answer_header(const struct http_answer *answer, const char *name, struct weir_buffer *out)

@@ -71,6 +71,9 @@ int http_client_call(struct http_client *client, const struct http_request *requ
     struct http_answer *ret_answer, struct weir_error *err);
 void http_answer_done(struct http_answer *answer);
 
+/* Appends a sentence about an answer that is not the wanted one: its status and what its problem details say. */
+void http_answer_tell(const struct http_answer *answer, struct weir_buffer *out);
+
 /* The value of a header, "" without one; the caller's buffer. */
 void http_answer_header(const struct http_answer *answer, const char *name, struct weir_buffer *out);
 

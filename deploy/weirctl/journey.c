@@ -1,6 +1,5 @@
 /* Where is my order? What became of a document's commands, asked of the gateway and drawn as lines. */
 #include "common/clock.h"
-#include "common/http.h"
 #include "common/json.h"
 #include "deploy/weirctl/http_client.h"
 #include "deploy/weirctl/text.h"
@@ -162,16 +161,12 @@ static int draw(const json_t *journey, struct weir_error *err)
     return 0;
 }
 
-static int refuse(const struct http_answer *answer, struct weir_error *err)
+static int refuse(const struct http_answer *answer)
 {
-    WEIR_CLEANUP(json) json_t *problem = NULL;
+    WEIR_CLEANUP(buffer) struct weir_buffer told = {0};
 
-    if (weir_json_parse_object(weir_buffer_bytes(&answer->body), &problem, NULL) < 0)
-        problem = NULL;
-    fprintf(stderr, "weirctl: the gateway answered %ld %s%s%s\n", answer->status,
-        weir_http_reason((unsigned)answer->status), text_of(problem, "detail")[0] != '\0' ? ": " : "",
-        text_of(problem, "detail"));
-    (void)err;
+    http_answer_tell(answer, &told);
+    fprintf(stderr, "weirctl: %s\n", told.data != NULL ? told.data : "");
     return (int)(answer->status / 100);
 }
 
@@ -181,7 +176,7 @@ static int take_answer(const struct weirctl *ctl, const struct http_answer *answ
     struct weir_error invalid;
 
     if (answer->status != 200)
-        return refuse(answer, err);
+        return refuse(answer);
     if (weir_json_parse_object(weir_buffer_bytes(&answer->body), &journey, &invalid) < 0)
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "the gateway's answer is no JSON: %s", invalid.text);
     if (!ctl->arguments->json)

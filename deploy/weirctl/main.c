@@ -45,6 +45,8 @@ const struct command weirctl_commands[] = {
         "send a request to the gateway: status, latency, answer (3, 4, 5)", &send_flags},
     {"journey", "", journey_run, "COLLECTION KEY", "draw what became of a document's commands and mails",
         &send_flags},
+    {"smoke", "", smoke_run, "COLLECTION",
+        "send a document the whole way and take it back: stored, read, mailed, deleted (1)", &smoke_flags},
     {"config", "check", config_check_run, "", "have every program check the configuration (78)", NULL},
     {"config", "explain", config_explain_run, "[METHOD] PATH",
         "tell what is done with a request and who is mailed (65: refused)", &explain_flags},
@@ -62,17 +64,17 @@ enum { DESTROY_MS = 3000 };
 
 static void print_common_flags(FILE *to)
 {
-    fputs(
-        "\n"
-        "  --config FILE   the configuration; default $WEIR_CONFIG, then /etc/weir/weir.conf\n"
-        "  --timeout TIME  how long to wait for the brokers, e.g. 30s (default), 2m\n"
-        "  --json          print for programs\n"
-        "  --check-config  only read the configuration\n"
-        "  --help, --version\n\n"
-        "Exit status: 0 done; 1 check or verify found a difference; 64 wrong command line; 65 apply found a "
-        "difference,\n"
-        "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
-        "redrive took over.\n",
+    fputs("\n"
+          "  --config FILE   the configuration; default $WEIR_CONFIG, then /etc/weir/weir.conf\n"
+          "  --timeout TIME  how long to wait for the brokers, e.g. 30s (default), 2m\n"
+          "  --json          print for programs\n"
+          "  --check-config  only read the configuration\n"
+          "  --help, --version\n\n"
+          "Exit status: 0 done; 1 check or verify found a difference, smoke something that does not work; 64 "
+          "wrong command line; 65 apply found a "
+          "difference,\n"
+          "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
+          "redrive took over.\n",
         to);
 }
 

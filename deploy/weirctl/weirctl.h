@@ -103,6 +103,7 @@ weirctl_command_fn key_list_run;
 weirctl_command_fn key_revoke_run;
 weirctl_command_fn send_run;
 weirctl_command_fn journey_run;
+weirctl_command_fn smoke_run;
 weirctl_command_fn config_check_run;
 weirctl_command_fn config_explain_run;
 weirctl_command_fn doctor_run;
@@ -110,7 +111,7 @@ weirctl_command_fn purge_run;
 weirctl_command_fn completion_run;
 
 extern const struct flag_table store_flags;
-extern const struct flag_table acl_flags, dlq_flags, group_flags, key_flags, send_flags, explain_flags,
-    doctor_flags, purge_flags;
+extern const struct flag_table acl_flags, dlq_flags, group_flags, key_flags, send_flags, smoke_flags,
+    explain_flags, doctor_flags, purge_flags;
 
 #endif

@@ -11,7 +11,7 @@ completed() { # WORD...: the last one is being typed
 
 test_groups_and_verbs() {
   equals "groups" "topics" "$(completed to)"
-  equals "a group or a verb of its own" "store send" "$(completed s)"
+  equals "a group or a verb of its own" "store send smoke" "$(completed s)"
   equals "verbs" "plan apply check" "$(completed topics '')"
   equals "new" "new" "$(completed ne)"
   equals "what may be new" "plugin" "$(completed new '')"

@@ -204,4 +204,27 @@ test_requests_and_journeys_through_a_gateway() {
   contains "reason" "404 Not Found" "$output"
 }
 
+test_a_document_goes_the_whole_way_and_back() {
+  stack
+  exits 0 weirctl smoke notes --key-file "$WORK/first"
+  equals "what worked" "stored read deleted" "$(awk '{ print $1 }' <<<"$output" | xargs)"
+  exits 4 weirctl send "/v1/$(awk 'NR == 1 { print $2 }' <<<"$output")" --key-file "$WORK/first"
+  exits 1 weirctl smoke notes
+  contains "without a key" " was not stored: the gateway answered 401 Unauthorized" "$output"
+  exits 1 weirctl smoke orders --body <(echo '{"total":"x"}') --key-file "$WORK/first"
+  contains "against the schema" " was not stored: the gateway answered 422 " "$output"
+  exits 0 weirctl smoke orders --body <(echo '{"customerID":"ada","total":19.99}') --key-file "$WORK/first" --json
+  equals "told to programs" "stored read deleted true" "$(jq -rs '"\(map(.step) | join(" ")) \(all(.ok))"' <<<"$output")"
+  exits 1 weirctl smoke notes --mailed --timeout 3s --key-file "$WORK/first"
+  contains "nobody mails it" " was not mailed: no mail about it was sent within 3 s" "$output"
+  eventually 10 is_gone "$(awk 'NR == 1 { print $2 }' <<<"$output")"
+  exits 1 weirctl smoke notes --url http://127.0.0.1:1
+  contains "nobody there" " was not stored: POST http://127.0.0.1:1/v1/notes" "$output"
+  exits 64 weirctl smoke nothing
+}
+
+is_gone() { # COLLECTION/KEY
+  [[ $(weirctl send "/v1/$1" --key-file "$WORK/first" 2>/dev/null) == '404 '* ]]
+}
+
 run_case "$@"
