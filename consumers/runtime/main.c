@@ -211,7 +211,7 @@ static int run(struct weir_runtime *runtime, struct weir_error *err)
 {
     struct weir_management management = {.ready = weir_monitor_ready, .context = runtime};
     struct weir_http *http = NULL;
-    weir_monitor_init(&runtime->monitor);
+    weir_monitor_init(&runtime->monitor, runtime->deployment->kafka.window_ms);
     int rc = weir_drain_limit(runtime->service->drain_timeout_ms, end_late, runtime);
     if (rc < 0)
         weir_error_set(err, rc, "threads are out");

@@ -91,9 +91,12 @@ static void update_parked(const struct weir_partition *partition)
     weir_metric_set(partition->overdue, parking->count > 0 && late_ms > 0 ? late_ms / 1000 : 0);
 }
 
-void weir_monitor_init(struct weir_monitor *monitor)
+void weir_monitor_init(struct weir_monitor *monitor, int64_t window_ms)
 {
     pthread_mutex_init(&monitor->lock, NULL);
+    weir_metric_set(weir_metric(WEIR_METRIC_GAUGE, "weir_window_seconds", "",
+                        "How long a record may stay unfinished: [kafka] window"),
+        window_ms / 1000);
     init_gauges(monitor);
     init_executions(monitor);
     for (size_t i = 0; i < sizeof(verdict_labels) / sizeof(verdict_labels[0]); i++)

@@ -32,7 +32,8 @@ struct weir_monitor {
     char why[WEIR_STILL_BYTES]; /* under lock: which partition stands still and why, "" when none does */
 };
 
-void weir_monitor_init(struct weir_monitor *monitor);
+/* window_ms: [kafka] window. */
+void weir_monitor_init(struct weir_monitor *monitor, int64_t window_ms);
 
 /* Counts stages and publishes them; says READY to the supervisor the first time all is caught up. */
 void weir_monitor_update(struct weir_runtime *runtime);
