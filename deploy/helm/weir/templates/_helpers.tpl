@@ -25,6 +25,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ .Values.peerSecret.existingSecret | default (printf "%s-peer" (include "weir.name" .)) }}
 {{- end }}
 
+{{/* Whether a plugin has a listener of its own, from which gateways read; "" if not. */}}
+{{- define "weir.hasReads" -}}
+{{- if has . (list "store" "notifier") }}yes{{ end }}
+{{- end }}
+
 {{- define "weir.section" -}}
 {{- range $key, $value := . }}
 {{ $key }} = {{ $value }}
@@ -52,6 +57,11 @@ auth = {{ .Values.gateway.auth }}
 keys.file = /etc/weir-keys/keys
 {{- end }}
 store.peer.secret = @file:/etc/weir-peer/peer-secret
+{{- if .Values.reads.tls }}
+store.tls.ca = /etc/weir-reads-tls/ca.crt
+store.tls.certificate = /etc/weir-reads-tls/tls.crt
+store.tls.key = /etc/weir-reads-tls/tls.key
+{{- end }}
 {{- include "weir.section" .Values.gateway.settings }}
 {{- range $name, $collection := .Values.collections }}
 
@@ -68,8 +78,15 @@ drain.timeout = {{ $service.drainSeconds | default 20 }}s
 state.dir = /var/lib/weir/{{ $name }}
 {{- if eq $service.plugin "store" }}
 store.path = /var/lib/weir/{{ $name }}/db
-store.listen = 0.0.0.0:8090
-store.peer.secret = @file:/etc/weir-peer/peer-secret
+{{- end }}
+{{- if include "weir.hasReads" $service.plugin }}
+{{ $service.plugin }}.listen = 0.0.0.0:8090
+{{ $service.plugin }}.peer.secret = @file:/etc/weir-peer/peer-secret
+{{- if $.Values.reads.tls }}
+tls.certificate = /etc/weir-reads-tls/tls.crt
+tls.key = /etc/weir-reads-tls/tls.key
+tls.client.ca = /etc/weir-reads-tls/ca.crt
+{{- end }}
 {{- end }}
 {{- include "weir.section" $service.settings }}
 {{- end }}
@@ -119,13 +136,16 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Files that all programs read. tlsSecret */}}
+{{/* Files that programs read. root, tlsSecret; reads: it has a side of the listeners of stores and notifiers, readsTlsSecret */}}
 {{- define "weir.mounts" -}}
 - {name: config, mountPath: /etc/weir, readOnly: true}
 - {name: peer, mountPath: /etc/weir-peer, readOnly: true}
 - {name: tmp, mountPath: /tmp}
 {{- if .root.Values.kafka.tls }}
 - {name: tls, mountPath: /etc/weir-tls, readOnly: true}
+{{- end }}
+{{- if and .reads .root.Values.reads.tls }}
+- {name: reads-tls, mountPath: /etc/weir-reads-tls, readOnly: true}
 {{- end }}
 {{- end }}
 
@@ -145,6 +165,10 @@ securityContext:
 {{- if .root.Values.kafka.tls }}
 - name: tls
   secret: {secretName: {{ required (printf "%s.tlsSecret: kafka.tls asks for one" .component) .tlsSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if and .reads .root.Values.reads.tls }}
+- name: reads-tls
+  secret: {secretName: {{ required (printf "%s.readsTlsSecret: reads.tls asks for one" .component) .readsTlsSecret }}, defaultMode: 0440}
 {{- end }}
 {{- end }}
 

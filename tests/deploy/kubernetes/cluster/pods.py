@@ -1,5 +1,7 @@
 """The chart on a cluster, with a real Kafka and a mail server beside the node: what the tests of pods have in common."""
 import contextlib
+import glob
+import json
 import os
 import pathlib
 import subprocess
@@ -75,10 +77,10 @@ def archive():
 class Pods:
     """The release on the cluster."""
 
-    def __init__(self, cluster, kafka, values):
-        self.cluster, self.kafka, self.maildir = cluster, kafka, str(cluster.folder / "mail")
+    def __init__(self, cluster, broker, values):
+        self.cluster, self.broker, self.kafka, self.maildir = cluster, broker, broker.bootstrap, str(cluster.folder / "mail")
         self.values = []
-        base = VALUES.format(image=IMAGE, kafka=kafka, port=kafka.rsplit(":")[1], node=NODE, smtp_port=SMTP_PORT)
+        base = VALUES.format(image=IMAGE, kafka=self.kafka, port=self.kafka.rsplit(":")[1], node=NODE, smtp_port=SMTP_PORT)
         for number, text in enumerate((base, values)):
             path = cluster.folder / ("values-%d.yaml" % number)
             path.write_text(text)
@@ -124,6 +126,14 @@ class Pods:
     def identities(self, component):
         return {pod["metadata"]["uid"] for pod in self.of(component)}
 
+    def process_of(self, pod, program=None):
+        """The number of some process in the pod, or of the one of this name."""
+        for path in glob.glob("/sys/fs/cgroup/pids/%s/kubepods/*/pod%s/*/cgroup.procs" % (self.cluster.name, pod["metadata"]["uid"])):
+            for line in pathlib.Path(path).read_text().split():
+                if program in (None, pathlib.Path("/proc/%s/comm" % line).read_text().strip()):
+                    return line
+        raise Failed("no process of " + pod["metadata"]["name"])
+
     def scale(self, component, replicas):
         """Done when there are as many, all of them ready."""
         name = "statefulset/%s-%s" % (RELEASE, component)
@@ -138,28 +148,40 @@ class Pods:
                 if status["restartCount"]:
                     raise story.Failed("%s was started %d times" % (pod["metadata"]["name"], status["restartCount"] + 1))
 
+    def judge(self, log, *options):
+        """What became of each order that the load has had accepted."""
+        verdict = subprocess.run([ROOT / "tests/judge/judge", "--kafka", self.kafka, "--log", log, "--settle", "120", *options],
+                                 stdout=subprocess.PIPE, text=True)
+        say("      " + verdict.stdout.strip())
+        expect("the judge finds nothing", (0, {}), (verdict.returncode, json.loads(verdict.stdout or "{}").get("violations")))
+
+    def mails(self):
+        """The mails that came, as texts."""
+        return [path.read_text(errors="replace") for path in pathlib.Path(self.maildir, "new").glob("*")]
+
     def tell_story(self):
         if not story.check(self):
             sys.exit("the story went wrong")
 
 
 @contextlib.contextmanager
-def stage(volumes, values=ALL_MAILS):
-    """A cluster with the image and empty disks, Kafka and the mail server; the release is not installed. `values`: beside VALUES."""
+def stage(volumes, values=ALL_MAILS, kafka=()):
+    """A cluster with the image and empty disks, Kafka and the mail server; the release is not installed. `values`: beside VALUES;
+    `kafka`: more arguments of tests/kafka/up."""
     with Cluster([archive()]) as cluster:
         name = "weir:" + version()
         for other in ("docker.io/library/" + name, IMAGE + ":first", IMAGE + ":second"):  # the first is what the kubelet takes it for
             cluster.tag(name, other)
         for _ in range(volumes):
             cluster.add_volume()
-        kafka = Kafka(str(cluster.folder / "kafka"), "--address", NODE)
-        pods = Pods(cluster, kafka.bootstrap, values)
+        broker = Kafka(str(cluster.folder / "kafka"), "--address", NODE, *kafka)
+        pods = Pods(cluster, broker, values)
         pods.start_mail()
         try:
             yield pods
         finally:
             pods.stop_mail()
-            kafka.down()
+            broker.down()
 
 
 def version():
