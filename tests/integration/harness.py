@@ -25,6 +25,7 @@ BUILD = Path(os.environ.get("WEIR_BUILD") or ROOT / "build" / "dev")
 JUDGE = ROOT / "tests" / "judge"
 sys.path.insert(0, str(JUDGE))
 
+from confluent_kafka.admin import AdminClient, ConfigResource  # noqa: E402
 import source  # noqa: E402  (the judge's reader of topics and offsets)
 from reads import Http  # noqa: E402
 
@@ -237,6 +238,21 @@ class Kafka:
     def address(self, number):
         """Where clients reach a broker."""
         return self.variables[f"KAFKA_BROKER_{number}"]
+
+    def alter(self, topic, changed):
+        """Changes settings of a topic; all that it had of its own before."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+
+        def now():
+            told = next(iter(admin.describe_configs([resource]).values())).result(30)
+            return {name: entry.value for name, entry in told.items() if not entry.is_default}
+
+        were = now()
+        wanted = ConfigResource(ConfigResource.Type.TOPIC, topic, set_config={**were, **changed})
+        next(iter(admin.alter_configs([wanted]).values())).result(30)
+        wait_for(f"settings {changed}", 30, lambda: changed.items() <= now().items())
+        return were
 
     def is_in_sync(self):
         """Whether every replica of every partition is in sync."""

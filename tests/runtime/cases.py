@@ -11,8 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, ConfigResource
-
 from stage import (
     LETTERS,
     PARTITIONS,
@@ -778,20 +776,6 @@ def test_topics_that_would_lose_records_are_refused():
     with Stage() as stage:
         kafka = stage.kafka()
         echo = Echo(stage, kafka)
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-
-        def set_all(**settings):
-            resource = ConfigResource(ConfigResource.Type.TOPIC, SOURCE)
-            for name, value in settings.items():
-                resource.set_config(name, value)
-            admin.alter_configs([resource])[resource].result(30)
-
-            def has():
-                told = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, SOURCE)])
-                values = next(iter(told.values())).result(30)
-                return all(values[name].value == value for name, value in settings.items())
-
-            wait_for(f"settings {settings}", 30, has)
 
         def refused(*wanted):
             one = echo.instance().start()
@@ -799,15 +783,14 @@ def test_topics_that_would_lose_records_are_refused():
             if code != 78 or any(line not in told for line in wanted):
                 raise Failed(f"exit {code}\n{one.tail()}")
 
-        small = {"max.message.bytes": "100000", "message.timestamp.type": "LogAppendTime"}
-        set_all(**{**small, "retention.ms": "1000"})
+        were = kafka.alter(SOURCE, {"max.message.bytes": "100000", "retention.ms": "1000"})
         line = "topic orders: retention.ms is 1000, should be 604800000, or data can be lost"
         refused("topic.differs topic=orders setting=max.message.bytes", line)
         sound = echo.weir.conf.read_text()
         echo.weir.conf.write_text(sound.replace(f"partitions = {PARTITIONS}", "partitions = 4"))
         refused("topic orders: partitions is 3, should be 4")
         echo.weir.conf.write_text(sound)
-        set_all(**small)
+        kafka.alter(SOURCE, {"retention.ms": were["retention.ms"]})
         echo.instance().start().wait_ready()
 
 

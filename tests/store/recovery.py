@@ -21,8 +21,8 @@ CHANGES, OUTCOMES = "orders.changes", "orders.store.outcomes"
 class Scene:
     """A store without a gateway: commands are put on its topic."""
 
-    def __init__(self, stage, *settings):
-        self.kafka = stage.kafka()
+    def __init__(self, stage, *settings, kafka=()):
+        self.kafka = stage.kafka(*kafka)
         sections = {"kafka.consumer": ["session.timeout.ms = 6000"], "service store": list(settings)}
         self.weir = stage.weir(self.kafka, partitions=PARTITIONS, sections=sections)
         self.store = self.weir.program("store")
@@ -30,9 +30,9 @@ class Scene:
         self.documents = {}
 
     def kafka_put(self, key, word):
-        """One command that is not noted."""
+        """One command that is not noted; without a word it deletes."""
         producer = ck.Producer({"bootstrap.servers": self.kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all"})
-        producer.produce("orders", key=key, value=json.dumps({"orderID": key, "word": word}))
+        producer.produce("orders", key=key, value=json.dumps({"orderID": key, "word": word}) if word else None)
         if producer.flush(30):
             raise Failed("the command was not written")
 
@@ -158,6 +158,17 @@ def renew(scene):
     scene.weir.run("weirctl", "topics", "apply")
 
 
+def fill(scene, event=False):
+    """Records of other keys, beyond what the documents stand for; with `event` each makes a document."""
+    producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all"})
+    for i in range(1000):
+        change = {"op": "c", "collection": "orders", "key": f"x-{i}", "version": 1, "request": f"r-{i}", "ts_ms": 1, "after": {"orderID": f"x-{i}"}}
+        value = json.dumps(change, separators=(",", ":")) if event else None
+        producer.produce(CHANGES, key=f"x-{i}", value=value, headers=[("ce_id", f"r-{i}")])
+    if producer.flush(30):
+        raise Failed("records were not written")
+
+
 def refuse(scene, what):
     """Starts the store, which has to stand still and to say why and what can be done; stops it."""
 
@@ -210,11 +221,84 @@ def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
         scene.start()
         scene.store.stop()
         renew(scene)
-        producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap, "acks": "all"})
-        for i in range(1000):
-            producer.produce(CHANGES, key=f"x-{i}", value=None, partition=i % PARTITIONS)
-        producer.flush(30)
+        fill(scene)
         refuse(scene, "was deleted and made again")
+
+
+def test_a_longer_topic_of_the_same_name_is_noticed_by_what_it_holds():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.put(0, 200, "first")
+        scene.start()
+        scene.store.stop()
+        renew(scene)
+        fill(scene)
+        refuse(scene, "has another record at offset")
+        scene.ctl(0, "store", "republish", "--yes")
+        scene.start()
+        scene.check_documents()
+        if scene.verify() != scene.alive():
+            raise Failed("not all documents were republished")
+        scene.store.stop()
+        renew(scene)
+        fill(scene, event=True)
+        refuse(scene, "has another record at offset")
+        scene.ctl(0, "store", "reset", "--yes")
+        scene.start()
+        scene.documents = {**dict.fromkeys(scene.documents), **{f"x-{i}": json.dumps({"orderID": f"x-{i}"}, separators=(",", ":")) for i in range(1000)}}
+        scene.check_documents()
+        if scene.verify() != 1000:
+            raise Failed("the documents are not those of the log")
+
+
+def test_another_cluster_is_noticed():
+    with Stage() as stage:
+        scene = Scene(stage)
+        scene.put(0, 100, "first")
+        scene.start()
+        scene.store.stop()
+        conf, other = scene.weir.conf.read_text(), stage.kafka()
+        scene.weir.conf.write_text(conf.replace(scene.kafka.bootstrap, other.bootstrap))
+        scene.kafka = other
+        scene.weir.run("weirctl", "topics", "apply")
+        fill(scene)
+        refuse(scene, "holds documents of Kafka cluster")
+        scene.ctl(0, "store", "republish", "--yes")
+        scene.start()
+        scene.check_documents()
+        scene.store.stop()
+        scene.ctl(0, "store", "reset", "--yes")
+        scene.start()
+        scene.check_documents()
+
+
+def test_a_last_change_that_was_compacted_is_no_reason():
+    with Stage() as stage:
+        scene = Scene(stage, kafka=("--set", "log.cleaner.backoff.ms=100"))
+        scene.put(0, 200, "first")
+        scene.start()
+        gone = {partition_of(key.encode(), PARTITIONS): key for key in scene.documents}
+        for key in gone.values():
+            scene.kafka_put(key, None)
+            scene.documents[key] = None
+        scene.settle()
+        scene.store.stop()
+        lags = {"min.compaction.lag.ms": "0", "delete.retention.ms": "0"}
+        were = scene.kafka.alter(CHANGES, {**lags, "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001"})
+        producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap})
+
+        def compacted():
+            for partition in range(PARTITIONS):  # the last segment is never compacted
+                producer.produce(CHANGES, key="behind", value=None, partition=partition)
+            producer.flush(30)
+            return not {r.key_text for r in source.read(scene.kafka.bootstrap, {CHANGES: PARTITIONS})[CHANGES]} & set(gone.values())
+
+        wait_for("the last change of each partition is compacted away", 60, compacted)
+        scene.kafka.alter(CHANGES, {name: were[name] for name in lags})
+        scene.start()
+        scene.check_documents()
+        if scene.verify() != scene.alive():
+            raise Failed("not all documents were compared")
 
 
 def positions(address):

@@ -1,5 +1,8 @@
 #include "consumers/plugins/store/change.h"
 
+#include "common/envelope.h"
+#include "consumers/plugins/store/document.h"
+
 #include <stdbool.h>
 
 /* Decimal digits of value; faster than printf by far, and every event needs two. */
@@ -225,4 +228,18 @@ int weir_change_read(struct weir_bytes value, struct weir_change *ret_change, st
             return 0;
     }
     return weir_error_set(err, WEIR_E_INVALID, "not a change event: stops making sense at byte %zu", at);
+}
+
+int weir_change_read_record(struct weir_bytes key, struct weir_bytes value, struct weir_bytes request,
+    struct weir_change *ret_change, struct weir_error *err)
+{
+    *ret_change = (struct weir_change){.op = 'd'};
+    int r = weir_key_check(key, err);
+    if (r == 0 && value.data != NULL)
+        r = weir_change_read(value, ret_change, err);
+    if (r == 0 && value.data != NULL && (request.len == 0 || request.len > WEIR_REQUEST_BYTES))
+        r = weir_error_set(err, WEIR_E_INVALID, "no request id");
+    ret_change->key = key;
+    ret_change->request = request;
+    return r;
 }

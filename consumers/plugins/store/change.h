@@ -25,6 +25,10 @@ void weir_change_write(const struct weir_change *change, struct weir_buffer *out
 /* Reads op, version, ts_ms and after; the other members are not looked at. `after` points into value and is
  * the text that weir_change_write was given. WEIR_E_INVALID: no change event. Threads: any. */
 int weir_change_read(struct weir_bytes value, struct weir_change *ret_change, struct weir_error *err);
+/* The same of a whole record of a change topic: its key, value and header ce_id. A value with data NULL, a
+ * tombstone, reads as op 'd' alone. */
+int weir_change_read_record(struct weir_bytes key, struct weir_bytes value, struct weir_bytes request,
+    struct weir_change *ret_change, struct weir_error *err);
 
 struct weir_outcome {
     struct weir_bytes request;

@@ -1,3 +1,4 @@
+#include "consumers/plugins/store/continuity.h"
 #include "consumers/plugins/store/requests.h"
 #include "consumers/plugins/store/store.h"
 
@@ -87,6 +88,12 @@ static void note_positions(struct weir_store *store, const struct weir_result *r
     }
 }
 
+/* All that was emitted is committed, so that the last of both is one. */
+static struct weir_last_change pending_last(const struct weir_partition *own)
+{
+    return (struct weir_last_change){own->pending[WEIR_STORE_CHANGES] - 1, own->emitted_hash};
+}
+
 static void overlay_partition(struct weir_store *store, const struct weir_source *source, int32_t partition)
 {
     const struct weir_partition *own = &source->partitions[partition];
@@ -95,6 +102,9 @@ static void overlay_partition(struct weir_store *store, const struct weir_source
         if (own->pending[table] >= 0)
             weir_checkpoint_overlay(store, source, partition, (enum weir_store_table)table,
                 (struct weir_checkpoint){own->pending[table], store->batch_ms});
+    if (own->pending[WEIR_STORE_CHANGES] >= 0)
+        weir_continuity_overlay(
+            store, source, partition, own->pending[WEIR_STORE_CHANGES], pending_last(own));
     if (own->pending_reached >= 0)
         weir_reached_overlay(store, source, partition, own->pending_reached);
 }
@@ -105,6 +115,8 @@ static void settle_partition(struct weir_partition *own, bool written)
 {
     bool touched = false;
 
+    if (written && own->pending[WEIR_STORE_CHANGES] >= 0)
+        own->last = pending_last(own);
     for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++) {
         touched = touched || own->pending[table] >= 0;
         if (written && own->pending[table] >= 0)

@@ -1,5 +1,6 @@
 /* What a command leaves on the topics. */
 #include "consumers/plugins/store/change.h"
+#include "consumers/plugins/store/continuity.h"
 #include "consumers/plugins/store/turn.h"
 
 #include <inttypes.h>
@@ -101,6 +102,9 @@ int weir_emit_change(struct weir_turn *turn, const struct weir_effect *effect,
     r = emit(turn, turn->source->changes_topic, weir_buffer_bytes(&turn->store->event), &headers, err);
     if (r == 0 && effect->kind == WEIR_EFFECT_DELETED)
         r = emit(turn, turn->source->changes_topic, WEIR_BYTES_NULL, &headers, err);
+    if (r == 0)
+        turn->source->partitions[turn->record->partition].emitted_hash =
+            weir_continuity_hash(turn->record->key, turn->command.request);
     return r;
 }
 
@@ -140,7 +144,11 @@ int weir_emit_expiry(struct weir_store *store, struct weir_batch *batch, const s
     add(&headers, WEIR_HEADER_CONTENT_TYPE, weir_bytes_str("application/json"));
     add(&headers, WEIR_HEADER_REASON, weir_bytes_str(reason));
     r = emit_at(store, batch, source, partition, key, weir_buffer_bytes(&store->event), &headers, err);
-    return r < 0 ? r : emit_at(store, batch, source, partition, key, WEIR_BYTES_NULL, &headers, err);
+    if (r == 0)
+        r = emit_at(store, batch, source, partition, key, WEIR_BYTES_NULL, &headers, err);
+    if (r == 0)
+        source->partitions[partition].emitted_hash = weir_continuity_hash(key, weir_bytes_str(request));
+    return r;
 }
 
 int weir_emit_outcome(struct weir_turn *turn, const char *outcome, const char *error,

@@ -1,6 +1,7 @@
 #include "consumers/plugins/store/folder.h"
 
 #include "common/folder.h"
+#include "consumers/plugins/store/continuity.h"
 #include "consumers/plugins/store/keys.h"
 #include "consumers/plugins/store/store.h"
 
@@ -193,6 +194,7 @@ void weir_folder_put_checkpoint(
 
     weir_checkpoint_put(&folder->store, &source, part->partition, WEIR_STORE_CHANGES,
         (struct weir_checkpoint){offset, known_ms});
+    weir_continuity_forget(&folder->store, &source, part->partition);
 }
 
 void weir_folder_forget_outcomes(struct weir_folder *folder, const struct weir_folder_part *part)

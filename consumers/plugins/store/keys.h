@@ -3,6 +3,7 @@
  *
  *     m NAME                                 meta: "format", "cluster", "collection/" + change topic
  *     c COLLECTION(2) PARTITION(2)           checkpoint of a change partition
+ *     l COLLECTION(2) PARTITION(2)           the last record below that checkpoint (continuity.h)
  *     o COLLECTION(2) PARTITION(2)           checkpoint of an outcome partition
  *     p COLLECTION(2) PARTITION(2)           commands of a partition that have ended: all below this offset
  *     d COLLECTION(2) PARTITION(2) KEY       document
@@ -29,6 +30,7 @@ enum { WEIR_KEY_PREFIX_BYTES = 5, WEIR_STORE_KEY_BYTES = WEIR_KEY_PREFIX_BYTES +
 enum weir_key_kind {
     WEIR_KEY_META = 'm',
     WEIR_KEY_CHANGES = 'c',
+    WEIR_KEY_LAST = 'l',
     WEIR_KEY_OUTCOMES = 'o',
     WEIR_KEY_REACHED = 'p',
     WEIR_KEY_DOCUMENT = 'd',

@@ -1,5 +1,6 @@
 #include "consumers/plugins/store/leftovers.h"
 
+#include "consumers/plugins/store/continuity.h"
 #include "consumers/plugins/store/keys.h"
 
 #include <inttypes.h>
@@ -69,6 +70,7 @@ static int remove_checkpoints(
         source->topic, partition);
     weir_checkpoint_delete(store, source, partition, WEIR_STORE_CHANGES);
     weir_checkpoint_delete(store, source, partition, WEIR_STORE_OUTCOMES);
+    weir_continuity_forget(store, source, partition);
     return weir_db_batch_write(store->db, err);
 }
 

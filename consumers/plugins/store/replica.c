@@ -1,6 +1,5 @@
 #include "consumers/plugins/store/replica.h"
 
-#include "common/envelope.h"
 #include "common/hash.h"
 #include "consumers/plugins/store/change.h"
 #include "consumers/plugins/store/document.h"
@@ -33,17 +32,14 @@ static void put(struct weir_replica *replica, struct weir_bytes key, struct weir
 void weir_replica_take(
     struct weir_replica *replica, struct weir_bytes key, struct weir_bytes value, struct weir_bytes request)
 {
-    struct weir_change change = {0};
+    struct weir_change change;
     struct weir_error invalid;
 
-    bool is_event = weir_key_check(key, &invalid) == 0 &&
-                    (value.data == NULL || (weir_change_read(value, &change, &invalid) == 0 &&
-                                               request.len > 0 && request.len <= WEIR_REQUEST_BYTES));
-    if (!is_event) {
+    if (weir_change_read_record(key, value, request, &change, &invalid) < 0) {
         replica->skipped++;
         return;
     }
-    if (value.data == NULL || change.op == 'd') {
+    if (change.op == 'd') {
         put(replica, key, WEIR_BYTES_NULL);
         return;
     }

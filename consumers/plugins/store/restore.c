@@ -1,3 +1,4 @@
+#include "consumers/plugins/store/continuity.h"
 #include "consumers/plugins/store/expiry.h"
 #include "consumers/plugins/store/indexes.h"
 #include "consumers/plugins/store/restore_record.h"
@@ -49,6 +50,7 @@ static int wipe_partition(
 
     weir_checkpoint_delete(store, source, partition, WEIR_STORE_CHANGES);
     weir_checkpoint_delete(store, source, partition, WEIR_STORE_OUTCOMES);
+    weir_continuity_forget(store, source, partition);
     for (size_t i = 0; r == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         r = weir_store_wipe(
             store, weir_key_write(kinds[i], source->number, partition, WEIR_BYTES_NULL, key), err);
@@ -143,30 +145,62 @@ int weir_store_table_position(void *instance, uint32_t table, uint32_t source_in
         r = weir_indexes_begin(store, source, partition, *ret_offset == 0, err);
     if (r == 0)
         atomic_store(&own->checkpoints[table], *ret_offset);
+    if (r == 0 && table == WEIR_STORE_CHANGES)
+        r = weir_continuity_begin(store, source, partition, ret_offset, err);
     return r;
 }
 
 /* Writes what the batch holds, together with how far it goes. `known_ms`: until when the log was seen whole;
  * of a read that is not through, that is the time of its last record, since what was compacted behind it is
- * not known. */
+ * not known. `last`: below the checkpoint. */
 static int write_with_checkpoint(struct weir_store *store, const struct weir_source *source,
-    int32_t partition, uint32_t table, struct weir_checkpoint checkpoint, struct weir_error *err)
+    int32_t partition, uint32_t table, struct weir_checkpoint checkpoint, struct weir_last_change last,
+    struct weir_error *err)
 {
     struct weir_partition *own = &source->partitions[partition];
 
     weir_checkpoint_put(store, source, partition, (enum weir_store_table)table, checkpoint);
+    if (table == WEIR_STORE_CHANGES)
+        weir_continuity_put(store, source, partition, checkpoint.offset, last);
     weir_reached_put(store, source, partition, atomic_load(&own->reached));
     int r = weir_db_overlay_write(store->db, err);
-    if (r == 0)
-        atomic_store(&own->checkpoints[table], checkpoint.offset);
-    return r;
+    if (r < 0)
+        return r;
+    atomic_store(&own->checkpoints[table], checkpoint.offset);
+    if (table == WEIR_STORE_CHANGES)
+        own->last = last;
+    return 0;
 }
 
-static int apply_record(struct weir_store *store, uint32_t table, const struct weir_source *source,
+static bool is_applied(const struct weir_source *source, uint32_t table, const struct weir_record *record)
+{
+    return record->offset < atomic_load(&source->partitions[record->partition].checkpoints[table]);
+}
+
+static int take_change(struct weir_store *store, const struct weir_source *source,
     const struct weir_record *record, struct weir_error *err)
 {
-    return table == WEIR_STORE_CHANGES ? weir_restore_change(store, source, record, err)
-                                       : weir_restore_outcome(store, source, record, err);
+    if (is_applied(source, WEIR_STORE_CHANGES, record))
+        return weir_continuity_see(store, source, record, err);
+    int r = weir_continuity_check(store, source, record->partition, err);
+    return r < 0 ? r : weir_restore_change(store, source, record, err);
+}
+
+static int take_outcome(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, struct weir_error *err)
+{
+    return is_applied(source, WEIR_STORE_OUTCOMES, record) ? 0
+                                                           : weir_restore_outcome(store, source, record, err);
+}
+
+static int write_taken(struct weir_store *store, const struct weir_source *source, uint32_t table,
+    const struct weir_record *last, struct weir_error *err)
+{
+    struct weir_bytes request = weir_header_find(last->headers, last->header_count, WEIR_HEADER_ID);
+
+    return write_with_checkpoint(store, source, last->partition, table,
+        (struct weir_checkpoint){last->offset + 1, last->timestamp_ms},
+        (struct weir_last_change){last->offset, weir_continuity_hash(last->key, request)}, err);
 }
 
 int weir_store_table_apply(
@@ -178,15 +212,13 @@ int weir_store_table_apply(
     if (count == 0)
         return 0;
     const struct weir_source *source = &store->sources[records[0].source];
-    struct weir_partition *own = weir_source_partition(source, records[0].partition, err);
-    if (own == NULL)
+    if (weir_source_partition(source, records[0].partition, err) == NULL)
         return WEIR_E_CONFIG;
     int r = weir_store_check_space(store, err);
     for (size_t i = 0; r == 0 && i < count; i++) {
-        if (records[i].offset < atomic_load(&own->checkpoints[table]))
-            continue;
-        r = apply_record(store, table, source, &records[i], err);
-        applied++;
+        r = table == WEIR_STORE_CHANGES ? take_change(store, source, &records[i], err)
+                                        : take_outcome(store, source, &records[i], err);
+        applied += !is_applied(source, table, &records[i]);
     }
     if (r < 0)
         weir_db_overlay_clear(store->db);
@@ -194,21 +226,26 @@ int weir_store_table_apply(
         weir_db_batch_clear(store->db);
     if (r < 0 || applied == 0)
         return r;
-    const struct weir_record *last = &records[count - 1];
-    r = write_with_checkpoint(store, source, last->partition, table,
-        (struct weir_checkpoint){last->offset + 1, last->timestamp_ms}, err);
+    r = write_taken(store, source, table, &records[count - 1], err);
     if (r == 0 && table == WEIR_STORE_CHANGES)
         store->host->metric_add(store->metrics.restored, applied);
     return r;
 }
 
-static int refuse_shorter_log(const struct weir_store *store, const char *topic, int32_t partition,
-    int64_t checkpoint, int64_t end, struct weir_error *err)
+/* Whether the log, which was read to its end, is longer than what is applied, and goes on from it. */
+static int check_log(struct weir_store *store, const struct weir_source *source, uint32_t table,
+    int32_t partition, int64_t end, struct weir_error *err)
 {
-    return weir_error_set(err, WEIR_E_CONFIG,
-        "%s has applied partition %" PRId32 " of %s up to offset %" PRId64 ", but the topic ends at %" PRId64
-        ": it was made anew or lost records; %s",
-        store->path, partition, topic, checkpoint, end, weir_store_two_ways);
+    int64_t checkpoint = atomic_load(&source->partitions[partition].checkpoints[table]);
+
+    if (end < checkpoint)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s has applied partition %" PRId32 " of %s up to offset %" PRId64
+            ", but the topic ends at %" PRId64 ": it was made anew or lost records; %s",
+            store->path, partition,
+            table == WEIR_STORE_CHANGES ? source->changes_topic : source->outcomes_topic, checkpoint, end,
+            weir_store_two_ways);
+    return table == WEIR_STORE_CHANGES ? weir_continuity_check(store, source, partition, err) : 0;
 }
 
 static void begin_serving(
@@ -227,13 +264,10 @@ int weir_store_table_caught_up(void *instance, uint32_t table, uint32_t source_i
 
     if (own == NULL)
         return WEIR_E_CONFIG;
-    int64_t known = atomic_load(&own->checkpoints[table]);
-    if (offset < known)
-        return refuse_shorter_log(store,
-            table == WEIR_STORE_CHANGES ? source->changes_topic : source->outcomes_topic, partition, known,
-            offset, err);
-    int r = write_with_checkpoint(
-        store, source, partition, table, (struct weir_checkpoint){offset, store->host->now_ms()}, err);
+    int r = check_log(store, source, table, partition, offset, err);
+    if (r == 0)
+        r = write_with_checkpoint(store, source, partition, table,
+            (struct weir_checkpoint){offset, store->host->now_ms()}, own->last, err);
     if (r < 0)
         return r;
     own->caught_up[table] = true;
@@ -247,11 +281,17 @@ void weir_store_table_followed(
     void *instance, uint32_t table, uint32_t source_index, int32_t partition, int64_t offset)
 {
     struct weir_store *store = instance;
-    struct weir_partition *own = weir_source_partition(&store->sources[source_index], partition, NULL);
+    const struct weir_source *source = &store->sources[source_index];
+    struct weir_partition *own = weir_source_partition(source, partition, NULL);
+    struct weir_error err;
 
     if (own == NULL || table != WEIR_STORE_CHANGES)
         return;
+    if (check_log(store, source, table, partition, offset, &err) < 0) {
+        weir_store_log(store, WEIR_SAY_ERROR, "store.standby.refused", "reason=\"%s\"", err.text);
+        return;
+    }
     atomic_store(&own->live, true);
     weir_store_log(store, WEIR_SAY_INFO, "store.standby", "topic=%s partition=%" PRId32 " offset=%" PRId64,
-        store->sources[source_index].changes_topic, partition, offset);
+        source->changes_topic, partition, offset);
 }

@@ -57,9 +57,20 @@ static enum weir_effect_kind kind_of(char op)
     return op == 'c' ? WEIR_EFFECT_CREATED : op == 'u' ? WEIR_EFFECT_UPDATED : WEIR_EFFECT_DELETED;
 }
 
+static struct weir_document document_of(const struct weir_change *change)
+{
+    return (struct weir_document){change->version, change->ts_ms, change->request, change->after};
+}
+
+static int read_change(
+    const struct weir_record *record, struct weir_change *ret_change, struct weir_error *err)
+{
+    return weir_change_read_record(
+        record->key, record->value, header(record, WEIR_HEADER_ID), ret_change, err);
+}
+
 static int keep_change(struct weir_store *store, const struct weir_source *source,
-    const struct weir_record *record, const struct weir_change *change, struct weir_bytes request,
-    struct weir_error *err)
+    const struct weir_record *record, const struct weir_change *change, struct weir_error *err)
 {
     struct weir_ending ending = {
         .kind = kind_of(change->op),
@@ -74,7 +85,7 @@ static int keep_change(struct weir_store *store, const struct weir_source *sourc
 
     if (!take_position(source, record, header(record, WEIR_HEADER_ORIGIN), &ending))
         return 0; /* a change that no command asked for */
-    return weir_requests_restore(store, source, record->partition, request, &ending, err);
+    return weir_requests_restore(store, source, record->partition, change->request, &ending, err);
 }
 
 /* The entries of the document as it was before are looked for, also among what this run has changed. after
@@ -97,19 +108,16 @@ static int change_indexed(struct weir_store *store, const struct weir_source *so
 }
 
 /* By the overlay, which writes in the order of the keys: RocksDB then finds each one's place from that of the
- * one before. change NULL: the document is gone. */
+ * one before. */
 static int put_document(struct weir_store *store, const struct weir_source *source,
-    const struct weir_record *record, const struct weir_change *change, struct weir_bytes request,
-    struct weir_error *err)
+    const struct weir_record *record, const struct weir_change *change, struct weir_error *err)
 {
     char key[WEIR_STORE_KEY_BYTES];
-    bool remains = change != NULL && change->op != 'd';
-    struct weir_document after = {.request = request};
+    bool remains = change->op != 'd';
+    const struct weir_document after = document_of(change);
     struct weir_bytes stored_key =
         weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key);
 
-    if (remains)
-        after = (struct weir_document){change->version, change->ts_ms, request, change->after};
     int r = weir_indexes_are_kept(source)
                 ? change_indexed(store, source, record, stored_key, remains ? &after : NULL, err)
                 : 0;
@@ -131,21 +139,40 @@ int weir_restore_change(struct weir_store *store, const struct weir_source *sour
 {
     struct weir_change change;
     struct weir_error invalid;
-    struct weir_bytes request = header(record, WEIR_HEADER_ID);
 
-    if (weir_key_check(record->key, &invalid) < 0 ||
-        (record->value.data != NULL && weir_change_read(record->value, &change, &invalid) < 0)) {
+    if (read_change(record, &change, &invalid) < 0) {
         skip(store, record, invalid.text);
         return 0;
     }
-    if (record->value.data == NULL)
-        return put_document(store, source, record, NULL, WEIR_BYTES_NULL, err);
-    if (request.len == 0 || request.len > WEIR_REQUEST_BYTES) {
-        skip(store, record, "no request id");
-        return 0;
+    int r = put_document(store, source, record, &change, err);
+    return r < 0 || record->value.data == NULL ? r : keep_change(store, source, record, &change, err);
+}
+
+int weir_restore_compare(struct weir_store *store, const struct weir_source *source,
+    const struct weir_record *record, bool *ret_same, struct weir_error *err)
+{
+    char key[WEIR_STORE_KEY_BYTES];
+    struct weir_change change;
+    struct weir_error invalid;
+
+    if (read_change(record, &change, &invalid) < 0)
+        return WEIR_E_INVALID;
+    int r = weir_db_get(store->db,
+        weir_key_write(WEIR_KEY_DOCUMENT, source->number, record->partition, record->key, key), &store->found,
+        err);
+    if (r < 0 && r != WEIR_E_NOT_FOUND)
+        return r;
+    struct weir_bytes is = r == 0 ? weir_buffer_bytes(&store->found) : WEIR_BYTES_NULL;
+    struct weir_bytes should_be = WEIR_BYTES_NULL;
+    if (change.op != 'd') {
+        const struct weir_document after = document_of(&change);
+        weir_document_write(&after, &store->stored);
+        if (store->stored.failed)
+            return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
+        should_be = weir_buffer_bytes(&store->stored);
     }
-    int r = put_document(store, source, record, &change, request, err);
-    return r < 0 ? r : keep_change(store, source, record, &change, request, err);
+    *ret_same = weir_bytes_equal(is, should_be);
+    return 0;
 }
 
 /* ---- outcomes ---- */

@@ -20,7 +20,9 @@ int weir_store_check_space(struct weir_store *store, struct weir_error *err)
     if (free_bytes >= wanted)
         return 0;
     return weir_error_set(err, WEIR_E_DISK,
-        "%" PRId64 " bytes free on the disk of %s, %" PRId64 " are needed", free_bytes, store->path, wanted);
+        "%" PRId64 " bytes free on the disk of %s, %" PRId64
+        " are needed: make room there, or lower store.free.min or store.memory",
+        free_bytes, store->path, wanted);
 }
 
 int weir_store_await_space(struct weir_store *store, struct weir_error *err)

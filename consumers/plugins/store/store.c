@@ -61,7 +61,8 @@ static int make_partitions(struct weir_source *source, struct weir_error *err)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     for (int32_t p = 0; p < source->partition_count; p++) {
         struct weir_partition *own = &source->partitions[p];
-        own->pending_reached = -1;
+        own->pending_reached = own->stranger = -1;
+        own->last = WEIR_LAST_UNKNOWN;
         own->left_ms = weir_clock_ms();
         for (int table = 0; table < WEIR_STORE_TABLE_COUNT; table++) {
             own->pending[table] = -1;

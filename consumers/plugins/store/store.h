@@ -32,6 +32,13 @@ enum weir_partition_state {
 /* The topics that the host reads for the store, as plugin.c lists them. */
 enum weir_store_table { WEIR_STORE_CHANGES, WEIR_STORE_OUTCOMES, WEIR_STORE_TABLE_COUNT };
 
+/* The last record of a change partition that is applied. */
+struct weir_last_change {
+    int64_t offset; /* -1: not known */
+    uint64_t hash;  /* of its key and request */
+};
+#define WEIR_LAST_UNKNOWN ((struct weir_last_change){-1, 0})
+
 struct weir_partition {
     /* Reads too. State in the low two bits, above them a number that rises with each change of state, so that
      * a reader notices one that came and went. */
@@ -40,6 +47,9 @@ struct weir_partition {
     _Atomic int64_t reached;                 /* reads too: all commands below this offset have ended */
     int64_t pending[WEIR_STORE_TABLE_COUNT]; /* checkpoints of the batch being applied; -1 none */
     int64_t pending_reached;                 /* likewise */
+    struct weir_last_change last;            /* below the checkpoint of the change log */
+    uint64_t emitted_hash;                   /* of the last change that the batch at hand has emitted */
+    int64_t stranger; /* continuity.c: offset of a record that is not known here; -1 none */
     bool caught_up[WEIR_STORE_TABLE_COUNT];
     const char *_Atomic waits_for; /* reads too: why commands had WAIT; static, NULL: they had not */
     _Atomic bool live;             /* reads too: STANDBY, and its change log was followed to its end */
