@@ -21,6 +21,7 @@ struct republish {
     struct weir_buffer event;
     uint64_t written;
     bool dry;                  /* only counts */
+    bool other_cluster;        /* than the folder's was */
     struct weir_error refused; /* the first delivery that failed */
 };
 
@@ -190,7 +191,7 @@ static int take_topic_id(
     return 0;
 }
 
-static int take_cluster(struct republish *republish, bool *ret_other, struct weir_error *err)
+static int take_cluster(struct republish *republish, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer known = {0};
     rd_kafka_t *kafka = republish->store->ctl->kafka;
@@ -199,14 +200,14 @@ static int take_cluster(struct republish *republish, bool *ret_other, struct wei
     if (cluster == NULL)
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "the cluster does not tell its id");
     int code = weir_folder_get(republish->folder, "cluster", &known, err);
-    *ret_other = code == 0 && !weir_bytes_is(weir_buffer_bytes(&known), cluster);
+    republish->other_cluster = code == 0 && !weir_bytes_is(weir_buffer_bytes(&known), cluster);
     weir_folder_put(republish->folder, "cluster", cluster);
     rd_kafka_mem_free(kafka, cluster);
     return code == WEIR_E_NOT_FOUND ? 0 : code;
 }
 
-static int settle_part(struct republish *republish, const struct weir_folder_part *part, bool other_cluster,
-    struct weir_error *err)
+static int settle_part(
+    struct republish *republish, const struct weir_folder_part *part, struct weir_error *err)
 {
     bool other_changes = false, other_commands = false;
     int64_t begin = 0, end = 0;
@@ -223,7 +224,7 @@ static int settle_part(struct republish *republish, const struct weir_folder_par
         return code;
     weir_folder_put_checkpoint(republish->folder, part, end, weir_clock_wall_ms());
     weir_folder_forget_outcomes(republish->folder, part);
-    if (other_cluster || other_commands)
+    if (republish->other_cluster || other_commands)
         weir_folder_forget_commands(republish->folder, part);
     return 0;
 }
@@ -231,15 +232,25 @@ static int settle_part(struct republish *republish, const struct weir_folder_par
 static int settle(
     struct republish *republish, const struct weir_folder_part *parts, size_t count, struct weir_error *err)
 {
-    bool other_cluster = false;
+    int code = take_cluster(republish, err);
 
-    int code = take_cluster(republish, &other_cluster, err);
     for (size_t i = 0; code == 0 && i < count; i++)
-        code = settle_part(republish, &parts[i], other_cluster, err);
+        code = settle_part(republish, &parts[i], err);
     if (code < 0)
         return code;
     weir_folder_put(republish->folder, WEIR_FOLDER_REPUBLISHING, NULL);
     return weir_folder_write(republish->folder, err);
+}
+
+static void tell_end(const struct republish *republish)
+{
+    if (republish->other_cluster)
+        store_tell(republish->store,
+            "where the service's group has no offsets in this cluster yet, it needs them to start: weirctl "
+            "group "
+            "from-origin --service %s",
+            republish->store->service->name);
+    store_tell(republish->store, "the change log is what the documents are: start the service");
 }
 
 static int write_all(struct republish *republish, struct weir_error *err)
@@ -263,7 +274,7 @@ static int write_all(struct republish *republish, struct weir_error *err)
     }
     code = settle(republish, parts, count, err);
     if (code == 0)
-        store_tell(republish->store, "the change log is what the documents are: start the service");
+        tell_end(republish);
     return code;
 }
 

@@ -87,7 +87,7 @@ def check_harmless(checks):
 def check_counts(checks):
     """All topics of a collection have its count of partitions."""
     checks.configured(partitions=4)
-    checks.refused("topic orders: partitions is 3, should be 4", "never changed")
+    checks.refused("[collection orders] partitions = 4, but", str(checks.weir.store_path), "was filled with 3", "never changes")
     checks.configured()
     admin = AdminClient({"bootstrap.servers": checks.kafka.bootstrap})
     admin.create_partitions([NewPartitions(CHANGES, 4)])[CHANGES].result(30)

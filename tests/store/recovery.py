@@ -158,10 +158,10 @@ def renew(scene):
     scene.weir.run("weirctl", "topics", "apply")
 
 
-def fill(scene, event=False):
+def fill(scene, count, event=False):
     """Records of other keys, beyond what the documents stand for; with `event` each makes a document."""
     producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap, "partitioner": "murmur2_random", "acks": "all"})
-    for i in range(1000):
+    for i in range(count):
         change = {"op": "c", "collection": "orders", "key": f"x-{i}", "version": 1, "request": f"r-{i}", "ts_ms": 1, "after": {"orderID": f"x-{i}"}}
         value = json.dumps(change, separators=(",", ":")) if event else None
         producer.produce(CHANGES, key=f"x-{i}", value=value, headers=[("ce_id", f"r-{i}")])
@@ -221,7 +221,7 @@ def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
         scene.start()
         scene.store.stop()
         renew(scene)
-        fill(scene)
+        fill(scene, 1000)
         refuse(scene, "was deleted and made again")
 
 
@@ -232,7 +232,7 @@ def test_a_longer_topic_of_the_same_name_is_noticed_by_what_it_holds():
         scene.start()
         scene.store.stop()
         renew(scene)
-        fill(scene)
+        fill(scene, 1000)
         refuse(scene, "has another record at offset")
         scene.ctl(0, "store", "republish", "--yes")
         scene.start()
@@ -241,13 +241,13 @@ def test_a_longer_topic_of_the_same_name_is_noticed_by_what_it_holds():
             raise Failed("not all documents were republished")
         scene.store.stop()
         renew(scene)
-        fill(scene, event=True)
+        fill(scene, 2000, event=True)
         refuse(scene, "has another record at offset")
         scene.ctl(0, "store", "reset", "--yes")
         scene.start()
-        scene.documents = {**dict.fromkeys(scene.documents), **{f"x-{i}": json.dumps({"orderID": f"x-{i}"}, separators=(",", ":")) for i in range(1000)}}
+        scene.documents = {**dict.fromkeys(scene.documents), **{f"x-{i}": json.dumps({"orderID": f"x-{i}"}, separators=(",", ":")) for i in range(2000)}}
         scene.check_documents()
-        if scene.verify() != 1000:
+        if scene.verify() != 2000:
             raise Failed("the documents are not those of the log")
 
 
@@ -261,9 +261,11 @@ def test_another_cluster_is_noticed():
         scene.weir.conf.write_text(conf.replace(scene.kafka.bootstrap, other.bootstrap))
         scene.kafka = other
         scene.weir.run("weirctl", "topics", "apply")
-        fill(scene)
+        fill(scene, 1000)
         refuse(scene, "holds documents of Kafka cluster")
-        scene.ctl(0, "store", "republish", "--yes")
+        if "weirctl group from-origin" not in scene.ctl(0, "store", "republish", "--yes"):
+            raise Failed("it does not say that the group has no offsets there")
+        scene.ctl(0, "group", "from-origin", "--service", "store", "--yes")
         scene.start()
         scene.check_documents()
         scene.store.stop()
@@ -284,7 +286,7 @@ def test_a_last_change_that_was_compacted_is_no_reason():
         scene.settle()
         scene.store.stop()
         lags = {"min.compaction.lag.ms": "0", "delete.retention.ms": "0"}
-        were = scene.kafka.alter(CHANGES, {**lags, "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001"})
+        were = scene.kafka.alter(CHANGES, {**lags, "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"})
         producer = ck.Producer({"bootstrap.servers": scene.kafka.bootstrap})
 
         def compacted():
