@@ -82,7 +82,8 @@ static int take_answer(struct weir_limits *limits, rd_kafka_event_t *event, stru
         rd_kafka_resp_err_t failed = rd_kafka_ConfigResource_error(resources[i]);
         if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
             take_resource(limits, resources[i]);
-        else if (failed != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) /* it may be another service's */
+        else if (failed != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+                 failed != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) /* it may be another service's */
             rc = weir_kafka_error_set(err, failed, rd_kafka_ConfigResource_name(resources[i]));
     }
     return rc;
