@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SKIP = 77
 CLONE_NEWNET = 0x40000000
 BOOT_S, STOP_S = 60, 60
+WITH_US = ("setpriv", "--pdeathsig", "KILL")  # nothing outlives a test that is killed itself
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))) / "weir"
 # A server with what operators have on it, the libraries of Debian that the product links, and what the backports need beyond those.
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "libnss-systemd", "procps", "curl", "ca-certificates", "jq", "kcat", "libcjson1", "librdkafka1", "librocksdb7.8",
@@ -96,6 +97,7 @@ class Machine:
 
     def __enter__(self):
         run("cp", "-a", "--reflink=auto", fresh_tree(), self.tree)
+        (self.tree / "etc/hostname").write_text(self.name + "\n")
         return self
 
     def boot(self):
@@ -103,7 +105,7 @@ class Machine:
             make_group(group)
         join = "".join("echo $$ >%s/cgroup.procs; " % group for group in groups(self.name))
         self.outer = subprocess.Popen(
-            ["bash", "-c", join + 'exec unshare --mount --propagation private --uts --ipc --net --pid --cgroup --fork '
+            [*WITH_US, "bash", "-c", join + 'exec unshare --mount --propagation private --uts --ipc --net --pid --cgroup --fork '
              '--kill-child "$@"', "bash", HERE / "init", self.tree, self.name],
             stdin=subprocess.DEVNULL, stdout=open(self.folder / "boot.log", "wb"), stderr=subprocess.STDOUT, start_new_session=True)
         self.wait("systemd as process 1", BOOT_S, self.find_systemd)

@@ -4,7 +4,7 @@ import ctypes
 import os
 import subprocess
 
-from machine import CLONE_NEWNET, run
+from machine import CLONE_NEWNET, WITH_US, run
 
 HOME = "10.77.0.1"
 
@@ -34,7 +34,7 @@ def attach(machine, number):
 @contextlib.contextmanager
 def program(*command, **options):
     """A program beside the machines, ended with the block."""
-    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, **options)
+    process = subprocess.Popen([*WITH_US, *map(str, command)], stdin=subprocess.DEVNULL, **options)
     try:
         yield process
     finally:

@@ -1,8 +1,11 @@
 """Two booted machines with Weir's packages that share their consumer groups, a secure Kafka of three brokers and the company's
 proxy before their gateways."""
+import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -121,26 +124,46 @@ class Server:
         self.wait_active()
 
     def processes(self):
-        return {unit: (self.machine.property(unit, "ActiveState"), self.machine.property(unit, "MainPID")) for unit in UNITS}
+        """{unit: (state, process)}."""
+        shown = self.machine.run("systemctl", "show", "--property=Id,ActiveState,MainPID", *UNITS)
+        units = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in shown.strip().split("\n\n")]
+        return {unit["Id"]: (unit["ActiveState"], unit["MainPID"]) for unit in units}
 
     def wait_active(self, before=None):
-        """Until all units run, as other processes than `before` if that is given."""
+        """Until all units run, those of `before` as other processes."""
         def done():
-            return all(state == "active" and (before is None or before[unit][1] != pid) for unit, (state, pid) in self.processes().items())
+            return all(state == "active" and (before or {}).get(unit) != (state, process) for unit, (state, process) in self.processes().items())
         self.machine.wait("the units of machine %d" % self.number, ACTIVE_S, done)
 
-    def ready(self, service):
-        """What /readyz of a service says, or ""."""
-        socket = "/run/weir/%s/%s.sock" % (service, service)
-        return self.machine.ask("curl", "-s", "--unix-socket", socket, "http://x/readyz")
+    def ready(self, unit):
+        """What /readyz of a unit says, or nothing."""
+        return json.loads(self.page(unit, "/readyz") or "{}")
 
-    def wait_ready(self, *services):
-        for service in services:
-            self.machine.wait("%s of machine %d" % (service, self.number), ACTIVE_S,
-                              lambda service=service: self.ready(service).startswith('{"ready":true'))
+    def wait_ready(self, *units):
+        for unit in units:
+            self.machine.wait("%s of machine %d" % (unit, self.number), ACTIVE_S, lambda unit=unit: self.ready(unit).get("ready"))
 
-    def restart(self, unit):
-        self.machine.run("systemctl", "restart", unit)
+    def restart(self, *units):
+        before = self.processes()
+        self.machine.run("systemctl", "restart", "--no-block", *units)
+        self.wait_active({unit: before[unit] for unit in units})
+
+    def page(self, unit, path):
+        """What a unit's management listener says, or ""."""
+        name = unit.removeprefix("weir-consumer@").removesuffix(".service")
+        where = ("http://127.0.0.1:8081",) if unit == UNITS[0] else ("--unix-socket", "/run/weir/%s/%s.sock" % (name, name), "http://x")
+        asked = subprocess.run(self.machine.command("curl", "-s", "-m", "10", *where[:-1], where[-1] + path), stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True)
+        return asked.stdout
+
+    def metric(self, unit, name):
+        """The sum of a unit's metric over its labels."""
+        found = re.findall(r"^%s(?:{.*})? (\S+)$" % name, self.page(unit, "/metrics"), re.M)
+        return sum(map(float, found))
+
+    def version(self, unit):
+        """That of the program that runs."""
+        return (re.search(r'^weir_build_info\{version="([^"]*)"', self.page(unit, "/metrics"), re.M) or ("", ""))[1]
 
 
 class Pair:
@@ -170,8 +193,8 @@ class Pair:
         for words in lines:
             at = words.index("--topic") if "--topic" in words else len(words)
             merged.setdefault(tuple(words[1:at] + words[at + 2:]), []).extend(words[at:at + 2])
-        for words, topics in merged.items():
-            run(ROOT / "tests/kafka/tool", "acls", *words, *topics)
+        with concurrent.futures.ThreadPoolExecutor(4) as at_once:
+            list(at_once.map(lambda line: run(ROOT / "tests/kafka/tool", "acls", *line[0], *line[1]), merged.items()))
         return len(lines)
 
 
@@ -194,8 +217,8 @@ def proxy_config(pair):
 
 
 def start_kafka(folder):
-    subprocess.run([ROOT / "tests/kafka/up", "--brokers", "3", "--secure", "--address", network.HOME, "--dir", folder], check=True,
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run([ROOT / "tests/kafka/up", "--brokers", "3", "--secure", "--address", network.HOME, "--dir", folder,
+                    "--for", str(os.getpid())], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     lines = (folder / "env").read_text().splitlines()
     return {name: value.strip("'") for name, value in (line.split("=", 1) for line in lines)}
 

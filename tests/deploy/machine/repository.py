@@ -1,5 +1,6 @@
 """A signed apt repository of the packages, in two versions, as a company would keep one."""
 import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -11,23 +12,79 @@ import tempfile
 from machine import CACHE, need_tools, run, skip
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-FIRST = re.search(r"\((.*?)\)", (ROOT / "deploy/packages/changelog").read_text())[1]
-SECOND = FIRST + ".1"
+CHANGELOG = ROOT / "deploy/packages/changelog"
+# What packages are made of.
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "common", "consumers", "deploy", "gateway", "schemas")
 BACKPORTED = ("librdkafka", "libmicrohttpd")
 
 
-def next_version(package, folder):
-    """The same package one release later, with another weir.conf."""
-    with tempfile.TemporaryDirectory(dir=folder) as unpacked:
+def _following(version):
+    """The version of the release behind this one: 1.2.3-1, 1.2.4-1."""
+    upstream, revision = version.rsplit("-", 1)
+    *others, last = upstream.split(".")
+    return "%s-%s" % (".".join([*others, str(int(last) + 1)]), revision)
+
+
+FIRST = re.search(r"\((.*?)\)", CHANGELOG.read_text())[1]
+SECOND = _following(FIRST)
+
+
+def _write_next_changelog(path):
+    """That of the next release: an entry of its own before the tree's."""
+    text = CHANGELOG.read_text()
+    heading, signature = text.split("\n", 1)[0].replace(FIRST, SECOND), re.search(r"^ -- .*$", text, re.M)[0]
+    path.write_text("%s\n\n  * Another release.\n\n%s\n\n%s" % (heading, signature, text))
+
+
+def _change_configuration(package):
+    """The next release brings another weir.conf: what an operator has edited must be kept all the same."""
+    with tempfile.TemporaryDirectory(dir=package.parent) as unpacked:
         tree = pathlib.Path(unpacked) / "tree"
         run("dpkg-deb", "--raw-extract", package, tree)
-        control = tree / "DEBIAN/control"
-        control.write_text(control.read_text().replace(FIRST, SECOND))
         configuration = tree / "etc/weir/weir.conf"
-        if configuration.exists():
-            configuration.write_text(configuration.read_text() + "# of the second version\n")
-            (tree / "DEBIAN/md5sums").unlink()
-        run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, folder)
+        configuration.write_text(configuration.read_text() + "# of the next release\n")
+        (tree / "DEBIAN/md5sums").unlink()
+        package.unlink()
+        run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, package)
+
+
+def _key_of_sources():
+    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())
+    files = (path for name in SOURCES for path in (ROOT / name, *(ROOT / name).rglob("*")) if path.is_file() and path.suffix != ".pyc")
+    for path in sorted(files):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _once(name, fill):
+    """A folder of the cache, outside of the sources, filled by fill(folder) when it is not there yet."""
+    folder = CACHE / name
+    unfinished = folder.with_suffix(".unfinished")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            fill(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def _build_both(folder):
+    build = ROOT / "deploy/packages/build"
+    run(build, "--output", folder)
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        following = pathlib.Path(name)
+        _write_next_changelog(following / "changelog")
+        run(build, "--output", following / "packages", "--changelog", following / "changelog")
+        _change_configuration(next((following / "packages").glob("weir-common_*.deb")))
+        for package in (following / "packages").glob("*.deb"):
+            package.rename(folder / package.name)
+
+
+def packages():
+    """A folder with the packages of this tree, and of the same sources those of the next release; built once."""
+    return _once("packages-" + _key_of_sources(), _build_both)
 
 
 @contextlib.contextmanager
@@ -47,27 +104,20 @@ def backports():
     try:
         versions = [run(ROOT / "deploy/packages/debian-source", library).split()[-1] for library in BACKPORTED]
         key = hashlib.sha256((script.read_text() + " ".join(versions)).encode()).hexdigest()[:12]
-        folder = CACHE / ("backports-" + key)
-        if not folder.exists():
-            need_tools(mmdebstrap="mmdebstrap", **{"dpkg-source": "dpkg-dev"})
-            unfinished = folder.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            run(script, "--output", unfinished)
-            unfinished.rename(folder)
+        need_tools(mmdebstrap="mmdebstrap", **{"dpkg-source": "dpkg-dev"})
+        return _once("backports-" + key, lambda folder: run(script, "--output", folder))
     except (OSError, RuntimeError) as error:
         skip("the newest libraries are not to be had: %s" % error)
-    return folder
 
 
-def make(folder):
-    """Fills `folder`: packages of both versions, backports, indexes, InRelease, key.gpg."""
-    run(ROOT / "deploy/packages/build", "--output", folder)
-    for package in sorted(folder.glob("*.deb")):
-        next_version(package, folder)
-    for package in backports().glob("*.deb"):
-        shutil.copy(package, folder)
-    with signing_key() as environment, open(folder / "Packages", "w") as packages:
-        subprocess.run(["apt-ftparchive", "packages", "."], cwd=folder, stdout=packages, check=True)
+def make(folder, *others):
+    """Fills `folder`: packages of both versions and of the folders `others`, indexes, InRelease, key.gpg."""
+    folder.mkdir()
+    for source in (packages(), *others):
+        for package in source.glob("*.deb"):
+            shutil.copy(package, folder)
+    with signing_key() as environment, open(folder / "Packages", "w") as index:
+        subprocess.run(["apt-ftparchive", "packages", "."], cwd=folder, stdout=index, check=True)
         release = subprocess.run(["apt-ftparchive", "-o", "APT::FTPArchive::Release::Suite=stable", "release", "."], cwd=folder,
                                  capture_output=True, check=True).stdout
         (folder / "Release").write_bytes(release)
