@@ -91,7 +91,7 @@ static bool has_mails(const struct weir_read_job *job)
 
 static void await_mails(struct weir_read_job *job, struct weir_read_job *beside, int64_t until_ms)
 {
-    struct weir_read_job *added = weir_read_add(job, &mails_awaited, until_ms);
+    struct weir_read_job *added = weir_read_add(job, &mails_awaited, until_ms, last_ms(job->request));
     if (added == NULL)
         return; /* its mails will be told of when something else happens */
     weir_buffer_append_bytes(&added->gathered, weir_buffer_bytes(&job->gathered));
@@ -107,7 +107,7 @@ static bool await_another(struct weir_read_job *job)
     if (until_ms <= weir_clock_ms() || job->marks[WEIR_OWNER_STORE][0] == '\0' || !is_known(job) ||
         atomic_load(&request->gateway->draining))
         return false;
-    struct weir_read_job *added = weir_read_add(job, &way_awaited, until_ms);
+    struct weir_read_job *added = weir_read_add(job, &way_awaited, until_ms, last_ms(request));
     if (added == NULL)
         return false;
     if (has_mails(job))

@@ -106,11 +106,11 @@ bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *
 }
 
 struct weir_read_job *weir_read_add(
-    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms)
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms, int64_t deadline_ms)
 {
     int64_t now_ms = weir_clock_ms();
-    struct weir_read_job *added = make_job(job->request, kind, job->partition, give_up_ms - now_ms,
-        give_up_ms - now_ms + WEIR_READ_MARGIN_MS / 2);
+    struct weir_read_job *added =
+        make_job(job->request, kind, job->partition, give_up_ms - now_ms, deadline_ms - now_ms);
     if (added == NULL)
         return NULL;
     memcpy(added->marks, job->marks, sizeof(job->marks));

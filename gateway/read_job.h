@@ -63,10 +63,10 @@ struct weir_read_job {
 bool weir_read_begin(struct weir_request *request, const struct weir_read_kind *kind, int32_t partition,
     int64_t wait_ms, const char *late);
 
-/* For judge and give_up: begins another question of job's request, which tries until give_up_ms and knows the
- * same marks. NULL when memory is out. */
+/* For judge and give_up: begins another question of job's request, which knows the same marks; its times as
+ * in the job. NULL when memory is out. */
 struct weir_read_job *weir_read_add(
-    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms);
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms, int64_t deadline_ms);
 /* For judge, give_up, late and hurry: ends the job beside this one, if there is one, without a word. */
 void weir_read_drop_twin(struct weir_read_job *job);
 

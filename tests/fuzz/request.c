@@ -221,9 +221,9 @@ void weir_read_copy_header(const struct weir_read_job *job, const char *name, ch
 
 /* Nobody is kept waiting here: memory is out for it. */
 struct weir_read_job *weir_read_add(
-    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms)
+    struct weir_read_job *job, const struct weir_read_kind *kind, int64_t give_up_ms, int64_t deadline_ms)
 {
-    check(job->kind != kind && give_up_ms > 0);
+    check(job->kind != kind && give_up_ms <= deadline_ms);
     return NULL;
 }
 
