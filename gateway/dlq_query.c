@@ -194,12 +194,24 @@ static bool is_pointer(const char *text)
     return text[0] == '\0' || text[0] == '/';
 }
 
+static size_t count_members(struct weir_bytes object)
+{
+    struct weir_json_cursor cursor = weir_json_cursor_begin(object);
+    struct weir_json_member member;
+    size_t count = 0;
+
+    while (weir_json_cursor_next(&cursor, &member))
+        count++;
+    return count;
+}
+
+/* What else an entry says would not be heeded. */
 static int take_set(struct weir_dlq_job *job, struct weir_bytes entry, struct weir_error *err)
 {
     struct weir_bytes value = weir_json_member(entry, "value");
     char *pointer = NULL;
 
-    if (entry.data[0] != '{' || value.data == NULL ||
+    if (entry.data[0] != '{' || value.data == NULL || count_members(entry) != 2 ||
         weir_json_member_string(entry, "pointer", &pointer, NULL) < 0)
         return weir_error_set(err, WEIR_E_INVALID, "set: each entry is {\"pointer\": …, \"value\": …}");
     job->sets[job->set_count++] = (struct weir_redrive_set){pointer, value};

@@ -175,7 +175,7 @@ const char weir_doc_components[] = JSON({
                                 "oldest": {"type": "string"},
                                 "newest": {"type": "string"}}}}}}}}},
         "RedriveSet": {"type": "array", "maxItems": 64, "description": "Changes of the bodies before they go back, one after the other.", "items": {
-            "type": "object", "required": ["pointer", "value"], "properties": {
+            "type": "object", "additionalProperties": false, "required": ["pointer", "value"], "properties": {
                 "pointer": {"type": "string", "pattern": "^(/[^\\u0000-\\u001f\\u007f]*)?$", "description": "JSON Pointer (RFC 6901); empty: the whole body."},
                 "value": {"$ref": "#/components/schemas/Value"}}}},
         "Redrive": {

@@ -161,6 +161,7 @@ def check_hostile(stage):
         ('{"filter":{"nosuch":""}}', 422, "/filter"), ('{"filter":{"key":1}}', 422, "/filter"), ('{"filter":{"open":true}}', 422, "/filter"),
         ('{"filter":{"older_than":"soon"}}', 422, "/filter"), ('{"filter":{"key":"\\u0007"}}', 422, "/filter"), ('{"set":{}}', 422, "/set"),
         ('{"set":[1]}', 422, "/set"), ('{"set":[{"pointer":"x","value":1}]}', 422, "/set"), ('{"set":[{"pointer":"/x"}]}', 422, "/set"),
+        ('{"set":[{"pointer":"","value":1,"nosuch":1}]}', 422, "/set"),
         ('{"set":[{"pointer":"/a\\n","value":1}]}', 422, "/set"), ('{"set":[' + ",".join(['{"pointer":"","value":1}'] * 65) + "]}", 422, "/set"),
     ):
         problem = check_problem(stage.call("POST", f"{LETTERS}:redrive", body), status)
