@@ -9,7 +9,7 @@
  * (503); its end ends the load once the answers are in. Standard output: every 100 ms the time in ms and how
  * many were sent, accepted (2xx), refused (503), unknown (504), answered otherwise, not answered, missed so
  * far. The log: one JSON object a line, as tests/judge/answers.py describes it, with the µs that the answer
- * took. */
+ * took. $WEIR_KEY, if there is one, is the access key that each request shows. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +69,7 @@ enum count { SENT, ACCEPTED, REFUSED, UNKNOWN, OTHER, SILENT, MISSED, COUNTS };
 
 static struct sockaddr_in address;
 static const char *host, *stem = "o";
+static char authorization[WORD_BYTES];
 static struct connection *connections;
 static size_t connection_count = CONNECTIONS;
 static uint64_t counts[COUNTS], made;
@@ -188,8 +189,8 @@ static void write_request(struct connection *connection)
     bool named = order->operation != CREATE;
     connection->out_at = 0;
     connection->out_end = (size_t)snprintf(connection->out, sizeof(connection->out),
-        "%s /v1/orders%s%s HTTP/1.1\r\nHost: %s\r\n%s\r\n%.*s", methods[order->operation], named ? "/" : "",
-        named ? order->key : "", host, type, length, body);
+        "%s /v1/orders%s%s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n%.*s", methods[order->operation], named ? "/" : "",
+        named ? order->key : "", host, authorization, type, length, body);
 }
 
 /* ---- what is answered ---- */
@@ -467,6 +468,8 @@ int main(int argc, char **argv)
     rate = argc > 3 ? strtod(argv[3], NULL) : RATE;
     connection_count = argc > 4 ? strtoul(argv[4], NULL, 10) : CONNECTIONS;
     stem = argc > 5 ? argv[5] : stem;
+    if (getenv("WEIR_KEY") != NULL)
+        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s\r\n", getenv("WEIR_KEY"));
     connections = calloc(connection_count, sizeof(*connections));
     poller = epoll_create1(0);
     if (record == NULL || connections == NULL || poller < 0)

@@ -20,7 +20,7 @@ import settings  # noqa: E402
 from machine import CLONE_NEWNET, SKIP, groups, make_group, need_root, need_tools, run, skip  # noqa: E402
 
 NODE = "10.99.0.1"  # the node's address in its own network: what runs beside the pods listens there
-UP_S = 120
+UP_S = 300
 COMMANDS = {"etcd": "etcd-server", "containerd": "containerd", "runc": "runc", "nft": "nftables", "/usr/lib/cni/bridge": "containernetworking-plugins"}
 
 

@@ -1,5 +1,6 @@
 """The API external.metrics.k8s.io of a cluster, from what its pods say at /metrics: the sum of a metric over the pods of a component."""
 import base64
+import contextlib
 import http.client
 import http.server
 import json
@@ -87,8 +88,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        with contextlib.suppress(OSError):  # who asked has gone
+            self.end_headers()
+            self.wfile.write(text)
 
     def log_message(self, *unused):
         pass
