@@ -52,6 +52,12 @@ struct doctor_principal {
 int doctor_principal_load(struct doctor *doctor, const char *program, struct doctor_principal *ret_principal,
     bool *ret_own, struct weir_error *err);
 
+/* Looks at what a program's configuration says, as the program reads it: called while the environment has its
+ * variables and credentials. service: NULL for the gateway. What can't be read is a finding of the area. */
+typedef int doctor_view(struct doctor *doctor, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err);
+void doctor_view_as(struct doctor *doctor, const char *program, const char *area, doctor_view *view);
+
 /* Tells whether the first certificate of a PEM file is good, and for how long. `whose` begins the sentence.
  */
 void doctor_certificate(struct doctor *doctor, const char *whose, const char *path);

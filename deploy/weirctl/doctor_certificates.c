@@ -82,20 +82,26 @@ static void look_at_program(struct doctor *doctor, const char *program)
     weir_deployment_free(principal.deployment);
 }
 
-static void look_at_listener(struct doctor *doctor, const struct weir_service *service)
+static int view_listener(struct doctor *doctor, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
 {
     char whose[300];
 
+    (void)deployment;
+    (void)err;
     snprintf(whose, sizeof(whose), "the certificate of %s's listener", service->name);
     if (service->tls_certificate != NULL)
         doctor_certificate(doctor, whose, service->tls_certificate);
+    return 0;
 }
 
-static int look_at_gateway(struct doctor *doctor, struct weir_error *err)
+static int view_gateway(struct doctor *doctor, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
 {
     WEIR_CLEANUP(gateway_settings) struct gateway_settings gateway = {0};
 
-    int code = gateway_settings_read(doctor->ctl->deployment, &gateway, err);
+    (void)service;
+    int code = gateway_settings_read(deployment, &gateway, err);
     if (code == 0 && gateway.tls_certificate != NULL)
         doctor_certificate(doctor, "the gateway's certificate", gateway.tls_certificate);
     return code;
@@ -105,11 +111,13 @@ int doctor_certificates(struct doctor *doctor, struct weir_error *err)
 {
     const struct weir_deployment *deployment = doctor->ctl->deployment;
 
+    (void)err;
     look_at_program(doctor, "weirctl");
     look_at_program(doctor, "gateway");
     for (size_t i = 0; i < deployment->service_count; i++) {
         look_at_program(doctor, deployment->services[i].name);
-        look_at_listener(doctor, &deployment->services[i]);
+        doctor_view_as(doctor, deployment->services[i].name, AREA, view_listener);
     }
-    return look_at_gateway(doctor, err);
+    doctor_view_as(doctor, "gateway", AREA, view_gateway);
+    return 0;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VARIABLES_MAX = 256, FILE_BYTES_MAX = 256 * 1024 };
+enum { VARIABLES_MAX = 256, NAME_BYTES = 300, FILE_BYTES_MAX = 256 * 1024 };
 
 /* "weir-gateway", "weir-consumer-store": the file of variables; with a dot for the last hyphen the beginning
  * of its credentials' names. */
@@ -31,16 +31,29 @@ struct variables {
     size_t count;
 };
 
-static void set_variable(struct variables *variables, const char *name, const char *value)
+/* value: NULL unsets it. false: there is no room for one more. */
+static bool set_variable(struct variables *variables, const char *name, const char *value)
 {
     if (variables->count == VARIABLES_MAX)
-        return;
+        return false;
     const char *before = getenv(name);
     variables->names[variables->count] = strdup(name);
     if (variables->names[variables->count] == NULL)
-        return;
+        return false;
     variables->before[variables->count++] = before != NULL ? strdup(before) : NULL;
-    setenv(name, value, 1);
+    return (value != NULL ? setenv(name, value, 1) : unsetenv(name)) == 0;
+}
+
+/* Those of weirctl itself are no unit's. */
+static void hide_own(struct variables *variables)
+{
+    char name[NAME_BYTES];
+
+    for (size_t i = 0; environ[i] != NULL;) {
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(environ[i], "="), environ[i]);
+        if (strncmp(name, "WEIR_", 5) != 0 || !set_variable(variables, name, NULL))
+            i++;
+    }
 }
 
 static void restore(struct variables *variables)
@@ -57,12 +70,12 @@ static void restore(struct variables *variables)
 }
 
 /* As systemd reads an EnvironmentFile: NAME=value, the value may stand in quotes. */
-static void take_line(struct variables *variables, char *line)
+static bool take_line(struct variables *variables, char *line)
 {
     line += strspn(line, " \t");
     char *equals = strchr(line, '=');
     if (equals == NULL || strncmp(line, "WEIR_", 5) != 0)
-        return;
+        return false;
     *equals = '\0';
     char *value = equals + 1;
     size_t len = strlen(value);
@@ -72,10 +85,10 @@ static void take_line(struct variables *variables, char *line)
         value[len - 1] = '\0';
         value++;
     }
-    set_variable(variables, line, value);
+    return set_variable(variables, line, value);
 }
 
-/* false: there is no such file, or it may not be read. */
+/* false: there is no such file, it may not be read, or holds nothing for us. */
 static bool take_environment(struct doctor *doctor, const char *program, struct variables *variables)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer text = {0};
@@ -86,9 +99,10 @@ static bool take_environment(struct doctor *doctor, const char *program, struct 
     if (weir_file_read(path, FILE_BYTES_MAX, &text, NULL, NULL) < 0)
         return false;
     char *rest = text.data, *line;
+    bool taken = false;
     while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
-        take_line(variables, line);
-    return variables->count > 0;
+        taken |= take_line(variables, line);
+    return taken;
 }
 
 /* ---- credentials, under the names that the unit gives them */
@@ -142,7 +156,21 @@ static void remove_folder(const char *folder)
     rmdir(folder);
 }
 
-static int load_as_unit(struct doctor *doctor, const char *program, struct weir_deployment **ret_deployment,
+static int load(struct doctor *doctor, const char *file, doctor_view *view,
+    struct doctor_principal *principal, struct weir_error *err)
+{
+    const char *path = file != NULL ? file : doctor->ctl->arguments->config_path;
+
+    int code = weir_deployment_load(path, &principal->deployment, err);
+    if (code < 0 || view == NULL)
+        return code;
+    const struct weir_service *service = weir_deployment_service(principal->deployment, principal->program);
+    if (service == NULL && strcmp(principal->program, "gateway") != 0)
+        return weir_error_set(err, WEIR_E_CONFIG, "%s: there is no [service %s]", path, principal->program);
+    return view(doctor, principal->deployment, service, err);
+}
+
+static int load_as_unit(struct doctor *doctor, doctor_view *view, struct doctor_principal *principal,
     bool *ret_own, struct weir_error *err)
 {
     struct variables variables = {.count = 0};
@@ -150,11 +178,14 @@ static int load_as_unit(struct doctor *doctor, const char *program, struct weir_
 
     if (mkdtemp(folder) == NULL)
         return weir_error_set(err, WEIR_E_DISK, "no folder in /tmp: %s", strerror(errno));
-    size_t credentials = link_credentials(doctor, program, folder);
-    *ret_own = take_environment(doctor, program, &variables) || credentials > 0;
+    size_t credentials = link_credentials(doctor, principal->program, folder);
+    hide_own(&variables);
+    *ret_own = take_environment(doctor, principal->program, &variables) || credentials > 0;
+    if (!*ret_own)
+        restore(&variables); /* no unit of this machine: its variables may be ours, as in a container */
     if (credentials > 0 || getenv("CREDENTIALS_DIRECTORY") == NULL)
         set_variable(&variables, "CREDENTIALS_DIRECTORY", folder);
-    int code = weir_deployment_load(doctor->ctl->arguments->config_path, ret_deployment, err);
+    int code = load(doctor, NULL, view, principal, err);
     restore(&variables);
     remove_folder(folder);
     return code;
@@ -171,16 +202,33 @@ static const char *own_file(const struct doctor *doctor, const char *program)
     return NULL;
 }
 
-int doctor_principal_load(struct doctor *doctor, const char *program, struct doctor_principal *ret_principal,
-    bool *ret_own, struct weir_error *err)
+static int load_as(struct doctor *doctor, const char *program, doctor_view *view,
+    struct doctor_principal *ret_principal, bool *ret_own, struct weir_error *err)
 {
     const char *file = own_file(doctor, program);
 
     *ret_principal = (struct doctor_principal){.program = program};
     *ret_own = true;
-    if (file != NULL)
-        return weir_deployment_load(file, &ret_principal->deployment, err);
-    if (strcmp(program, "weirctl") == 0)
-        return weir_deployment_load(doctor->ctl->arguments->config_path, &ret_principal->deployment, err);
-    return load_as_unit(doctor, program, &ret_principal->deployment, ret_own, err);
+    if (file != NULL || strcmp(program, "weirctl") == 0)
+        return load(doctor, file, view, ret_principal, err);
+    return load_as_unit(doctor, view, ret_principal, ret_own, err);
+}
+
+int doctor_principal_load(struct doctor *doctor, const char *program, struct doctor_principal *ret_principal,
+    bool *ret_own, struct weir_error *err)
+{
+    return load_as(doctor, program, NULL, ret_principal, ret_own, err);
+}
+
+void doctor_view_as(struct doctor *doctor, const char *program, const char *area, doctor_view *view)
+{
+    struct doctor_principal principal;
+    struct weir_error why;
+    bool own = false;
+
+    if (load_as(doctor, program, view, &principal, &own, &why) < 0)
+        doctor_find(doctor, area, own ? DOCTOR_ILL : DOCTOR_NOTE,
+            "run weirctl doctor on its machine as root, or name its configuration: --principal NAME=FILE",
+            "%s's configuration can't be read here: %s", program, why.text);
+    weir_deployment_free(principal.deployment);
 }

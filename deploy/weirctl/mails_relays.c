@@ -165,7 +165,7 @@ static int converse(struct relay *relay, bool *ret_offers_tls, struct weir_error
     if (code == 0)
         code = greet(relay, err);
     *ret_offers_tls = code == 0 && offers(relay, "STARTTLS");
-    if (code == 0 && *ret_offers_tls && relay->settings->starttls != WEIR_STARTTLS_NONE)
+    if (code == 0 && *ret_offers_tls && weir_notifier_needs_tls(relay->settings, relay->server))
         code = start_tls(relay, err);
     return code;
 }
@@ -177,7 +177,8 @@ static void look_at(struct doctor *doctor, const char *service, struct relay *re
 
     int code = converse(relay, &offers_tls, &why);
     if (code < 0)
-        doctor_find(doctor, AREA, DOCTOR_ILL, "see notifier.smtp, the firewall, and notifier.smtp.ca",
+        doctor_find(doctor, AREA, DOCTOR_ILL,
+            "see notifier.smtp, the firewall, the server's certificate, and notifier.smtp.ca",
             "%s: mail server %s: %s", service, relay->server, why.text);
     else if (!offers_tls && weir_notifier_needs_tls(relay->settings, relay->server))
         doctor_find(doctor, AREA, DOCTOR_ILL, "have the server offer STARTTLS, or name another one",
@@ -204,20 +205,25 @@ static void look_at_server(struct doctor *doctor, const char *service,
         close(relay.fd);
 }
 
+static int view_service(struct doctor *doctor, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
+{
+    struct weir_notifier_settings settings;
+
+    int code = mails_settings_read(deployment, service, &settings, err);
+    for (char **server = settings.smtp; code == 0 && server != NULL && *server != NULL; server++)
+        look_at_server(doctor, service->name, &settings, *server);
+    mails_settings_done(&settings);
+    return code;
+}
+
 int doctor_relays(struct doctor *doctor, struct weir_error *err)
 {
     const struct weir_deployment *deployment = doctor->ctl->deployment;
-    int code = 0;
 
-    for (size_t i = 0; i < deployment->service_count && code == 0; i++) {
-        const struct weir_service *service = &deployment->services[i];
-        struct weir_notifier_settings settings;
-        if (!mails_is_notifier(service))
-            continue;
-        code = mails_settings_read(deployment, service, &settings, err);
-        for (char **server = settings.smtp; code == 0 && server != NULL && *server != NULL; server++)
-            look_at_server(doctor, service->name, &settings, *server);
-        mails_settings_done(&settings);
-    }
-    return code;
+    (void)err;
+    for (size_t i = 0; i < deployment->service_count; i++)
+        if (mails_is_notifier(&deployment->services[i]))
+            doctor_view_as(doctor, deployment->services[i].name, AREA, view_service);
+    return 0;
 }

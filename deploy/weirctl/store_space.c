@@ -50,20 +50,25 @@ static void look_at(
         judge(doctor, service->name, settings->path, settings->free_min_bytes);
 }
 
+static int view_service(struct doctor *doctor, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
+{
+    struct weir_store_settings settings;
+
+    int code = store_settings_read(deployment, service, &settings, err);
+    if (code == 0)
+        look_at(doctor, service, &settings);
+    store_settings_done(&settings);
+    return code;
+}
+
 int doctor_disks(struct doctor *doctor, struct weir_error *err)
 {
     const struct weir_deployment *deployment = doctor->ctl->deployment;
-    int code = 0;
 
-    for (size_t i = 0; i < deployment->service_count && code == 0; i++) {
-        const struct weir_service *service = &deployment->services[i];
-        struct weir_store_settings settings;
-        if (!store_is_one(service))
-            continue;
-        code = store_settings_read(deployment, service, &settings, err);
-        if (code == 0)
-            look_at(doctor, service, &settings);
-        store_settings_done(&settings);
-    }
-    return code;
+    (void)err;
+    for (size_t i = 0; i < deployment->service_count; i++)
+        if (store_is_one(&deployment->services[i]))
+            doctor_view_as(doctor, deployment->services[i].name, AREA, view_service);
+    return 0;
 }

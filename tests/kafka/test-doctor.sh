@@ -75,6 +75,71 @@ check_well() {
   contains "text" "well  topics" "$output"
 }
 
+# What runs with LD_PRELOAD=$WORK/skew.so believes that it is $SKEW_S seconds later.
+make_skew() {
+  cc -shared -fPIC -o "$WORK/skew.so" -x c - <<'C'
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    const char *skew = getenv("SKEW_S");
+    int rc = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += skew != NULL && clock == CLOCK_REALTIME ? atol(skew) : 0;
+    return rc;
+}
+
+time_t time(time_t *ret_seconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (ret_seconds != NULL)
+        *ret_seconds = now.tv_sec;
+    return now.tv_sec;
+}
+C
+}
+skewed() { LD_PRELOAD=$WORK/skew.so SKEW_S=$1 doctor --json; }
+is_found_by_skewed() { # SECONDS TEXT
+  output=$(skewed "$1") || :
+  [[ $(ills) == *"$2"* ]]
+}
+
+check_clock_of_this_machine() {
+  make_skew
+  kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K: -X topic.partitioner=murmur2_random \
+    < <(while sleep 0.05; do echo 'o-1:{"orderID":"o-1"}'; done) &
+  local traffic=$!
+  at_exit "kill $traffic 2>/dev/null"
+  eventually 60 is_found_by_skewed 5 "clocks: orders: this machine's clock is at least 4"
+  contains "ahead" "ms ahead of the brokers'" "$(ills)"
+  eventually 60 is_found_by_skewed -5 "clocks: orders: this machine's clock is at least 4"
+  contains "behind" "ms behind the brokers'" "$(ills)"
+  kill "$traffic"
+}
+
+check_certificate_of_relay() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout "$WORK/relay.key" \
+    -out "$WORK/relay.pem" 2>/dev/null
+  /usr/bin/python3 -B "$WEIR_SOURCE/deploy/mail-sink" --listen 127.0.0.1:0 --maildir "$WORK/mail" --address-file "$WORK/smtps" \
+    --certificate "$WORK/relay.pem" --key "$WORK/relay.key" >/dev/null 2>&1 &
+  at_exit "kill $! 2>/dev/null"
+  eventually 10 test -s "$WORK/smtps"
+  local relay
+  relay=localhost:$(cut -d: -f2 "$WORK/smtps")
+  SMTP=$relay write_conf notifier
+  printf 'notifier.smtp.starttls = required\nnotifier.smtp.ca = %s\n' "$WORK/relay.pem" >>"$WORK/notifier.conf"
+  exits 0 doctor --json --expiry 1d
+  contains "encrypted" "mail server $relay answers, encrypted" "$output"
+  exits 1 doctor --json
+  equals "ills" "relays: the certificate of the mail server $relay expires in 2 days" "$(ills)"
+  exits 1 skewed $((4 * 86400))
+  contains "expired" "relays: notifier: mail server $relay: the server's certificate is not accepted: certificate has expired" "$(ills)"
+  write_conf notifier
+}
+
 check_planted_faults() {
   allow store --operation Write --topic orders
   allow gateway --operation Read --topic orders
@@ -83,16 +148,19 @@ check_planted_faults() {
   admin acls --remove --force --allow-principal User:notifier --operation Read --topic orders.changes >/dev/null
   admin acls --remove --force --allow-principal User:store --operation Write --transactional-id store. --resource-pattern-type prefixed >/dev/null
   admin configs --alter --entity-type topics --entity-name orders --add-config retention.ms=1000,unclean.leader.election.enable=true >/dev/null
+  admin configs --alter --entity-type brokers --entity-default --add-config unclean.leader.election.enable=true >/dev/null
   admin topics --delete --topic orders.store.outcomes >/dev/null
   printf 'o-1:{}' | kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K: -H "ce_time=$(date -u -d '+1 hour' +%Y-%m-%dT%H:%M:%S.000Z)"
   openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=gateway -keyout "$WORK/gateway.key" -out "$WORK/gateway.pem" 2>/dev/null
-  FREE=900000GiB SMTP="127.0.0.1:1, $(<"$WORK/smtp")" write_conf weirctl
-  sed -i "s|^\[gateway\]|&\ntls.certificate = $WORK/gateway.pem\ntls.key = $WORK/gateway.key|" "$WORK/weirctl.conf"
+  FREE=900000GiB write_conf store
+  SMTP="127.0.0.1:1, $(<"$WORK/smtp")" write_conf notifier
+  sed -i "s|^\[gateway\]|&\ntls.certificate = $WORK/gateway.pem\ntls.key = $WORK/gateway.key|" "$WORK/gateway.conf"
   exits 1 doctor --json
   local found
   found=$(ills)
   contains "retention" "topics: orders: retention.ms is 1000, should be 604800000" "$found"
   contains "elections" "topics: orders: unclean.leader.election.enable is on" "$found"
+  contains "elections by the brokers' default" "topics: orders.changes: unclean.leader.election.enable is on" "$found"
   contains "a missing topic" "topics: orders.store.outcomes: topic is missing" "$found"
   contains "needed" "rights: notifier may not read orders.changes" "$found"
   contains "needed" "rights: store may not begin transactions of store." "$found"
@@ -107,7 +175,6 @@ check_planted_faults() {
   equals "an ill without a fix" "" "$(jq -r '.findings[] | select(.level == "ill" and .fix == null) | .what' <<<"$output")"
   contains "the fix of a right" "weirctl acl plan" "$(jq -r '.findings[] | select(.what == "notifier may not read orders.changes") | .fix' <<<"$output")"
 
-  write_conf weirctl
   sed -i 's/^ssl.certificate.location.*/ssl.certificate.location = \/nowhere/' "$WORK/store.conf"
   exits 1 doctor --json
   contains "a principal that can't connect" "rights: store can't connect: " "$(ills)"
@@ -175,6 +242,8 @@ gone() { [[ $(things | grep -v theirs) == "" ]]; }
 test_doctor_finds_what_is_ill_and_purge_leaves_nothing() {
   stage
   check_well
+  check_clock_of_this_machine
+  check_certificate_of_relay
   check_super_user_and_units
   check_refusals
   check_planted_faults
