@@ -5,7 +5,6 @@
 #include "common/kafka_statistics.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "gateway/worker.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -13,9 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum {
-    POLL_MS = 100,
     PROBE_MS = 1000,        /* one metadata request */
     CHECK_PAUSE_MS = 60000, /* between looks at topics that were as they should be */
     RETRY_PAUSE_MS = 3000,  /* … at topics that were not */
@@ -49,10 +49,8 @@ struct weir_produce {
     atomic_bool up;         /* a broker has answered since all were down */
     atomic_bool fatal;      /* the handle is beyond repair */
     atomic_bool identified; /* Kafka has given the handle a producer id: it can send */
-    unsigned statistics;    /* told since the handle was made; the poller's own */
-    atomic_bool poller_stops;
-    pthread_t poller;
-    bool poller_runs;
+    atomic_uint statistics; /* told so far */
+    int reports;            /* rung by librdkafka */
     bool dev_checked;
     int64_t made_ms, next_check_ms, next_log_ms;
     pthread_mutex_t text_lock;
@@ -113,19 +111,22 @@ static int on_statistics(rd_kafka_t *handle, char *text, size_t len, void *opaqu
     struct weir_produce *produce = opaque;
     if (!atomic_load(&produce->identified) && memmem(text, len, assigned, sizeof(assigned) - 1) != NULL)
         atomic_store(&produce->identified, true);
-    return produce->statistics++ % STATISTICS_EACH == 0 ? weir_kafka_statistics(handle, text, len, opaque)
-                                                        : 0;
+    return atomic_fetch_add(&produce->statistics, 1) % STATISTICS_EACH == 0
+               ? weir_kafka_statistics(handle, text, len, opaque)
+               : 0;
 }
 
-static void *poll_reports(void *context)
+int weir_produce_reports_fd(const struct weir_produce *produce)
 {
-    struct weir_produce *produce = context;
-    while (!atomic_load_explicit(&produce->poller_stops, memory_order_relaxed)) {
-        weir_worker_gather();
-        rd_kafka_poll(produce->handle, POLL_MS);
-        weir_worker_hand_over();
-    }
-    return NULL;
+    return produce->reports;
+}
+
+void weir_produce_take_reports(struct weir_produce *produce)
+{
+    pthread_rwlock_rdlock(&produce->lock);
+    if (produce->handle != NULL)
+        rd_kafka_poll(produce->handle, 0);
+    pthread_rwlock_unlock(&produce->lock);
 }
 
 /* ---- making and unmaking the handle ---- */
@@ -178,22 +179,13 @@ static int make_topics(struct weir_produce *produce, rd_kafka_t *handle, struct 
     return 0;
 }
 
-static void stop_poller(struct weir_produce *produce)
+/* fd < 0: no more. */
+static void ring_for_reports(rd_kafka_t *handle, int fd)
 {
-    if (!produce->poller_runs)
-        return;
-    atomic_store(&produce->poller_stops, true);
-    pthread_join(produce->poller, NULL);
-    produce->poller_runs = false;
-}
-
-static int start_poller(struct weir_produce *produce, struct weir_error *err)
-{
-    atomic_store(&produce->poller_stops, false);
-    if (pthread_create(&produce->poller, NULL, poll_reports, produce) != 0)
-        return weir_error_set(err, WEIR_E_INTERNAL, "no thread for Kafka's reports");
-    produce->poller_runs = true;
-    return 0;
+    static const uint64_t once = 1;
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(handle);
+    rd_kafka_queue_io_event_enable(queue, fd, &once, sizeof(once));
+    rd_kafka_queue_destroy(queue);
 }
 
 static int open_handle(struct weir_produce *produce, struct weir_error *err)
@@ -202,12 +194,13 @@ static int open_handle(struct weir_produce *produce, struct weir_error *err)
     int rc = make_handle(produce, &handle, err);
     if (rc < 0)
         return rc;
+    ring_for_reports(handle, produce->reports);
     pthread_rwlock_wrlock(&produce->lock);
     rc = make_topics(produce, handle, err);
     produce->handle = handle;
     produce->made_ms = weir_clock_ms();
     pthread_rwlock_unlock(&produce->lock);
-    return rc < 0 ? rc : start_poller(produce, err);
+    return rc;
 }
 
 /* No record is lost here without a word: what was never sent is reported as not written, the rest as unknown.
@@ -220,7 +213,6 @@ static void give_up_queue(rd_kafka_t *handle, int timeout_ms)
 
 static void close_handle(struct weir_produce *produce, int flush_ms)
 {
-    stop_poller(produce);
     pthread_rwlock_wrlock(&produce->lock);
     rd_kafka_t *handle = produce->handle;
     produce->handle = NULL;
@@ -228,6 +220,7 @@ static void close_handle(struct weir_produce *produce, int flush_ms)
     pthread_rwlock_unlock(&produce->lock);
     if (handle == NULL)
         return;
+    ring_for_reports(handle, -1);
     rd_kafka_flush(handle, flush_ms);
     give_up_queue(handle, PURGE_FLUSH_MS);
     weir_kafka_destroy(handle, DESTROY_MS);
@@ -284,7 +277,10 @@ int weir_produce_open(const struct weir_gateway *gateway, weir_produce_report_fn
     pthread_rwlock_init(&produce->lock, NULL);
     pthread_mutex_init(&produce->text_lock, NULL);
     register_metrics(produce);
-    int rc = open_handle(produce, err);
+    produce->reports = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int rc = produce->reports < 0
+                 ? weir_error_set(err, WEIR_E_INTERNAL, "no files are left for Kafka's reports")
+                 : open_handle(produce, err);
     if (rc < 0) {
         weir_produce_close(produce);
         return rc;
@@ -298,6 +294,8 @@ void weir_produce_close(struct weir_produce *produce)
     if (produce == NULL)
         return;
     close_handle(produce, 0);
+    if (produce->reports >= 0)
+        close(produce->reports);
     pthread_rwlock_destroy(&produce->lock);
     pthread_mutex_destroy(&produce->text_lock);
     free(produce->topics);

@@ -1,6 +1,5 @@
 /* The gateway's idempotent producer: sends a record to a given partition, tells when and how it ended, knows
- * whether a broker is there, and renews the producer after a fatal error. Threads: its own for the delivery
- * reports. */
+ * whether a broker is there, and renews the producer after a fatal error. */
 #ifndef WEIR_GATEWAY_PRODUCE_H
 #define WEIR_GATEWAY_PRODUCE_H
 
@@ -27,7 +26,8 @@ struct weir_delivery {
     const char *reason; /* of one that was not; valid during the call */
 };
 
-/* Called once for every record that was taken, in the reports' thread. Must not block. */
+/* Called once for every record that was taken, within weir_produce_take_reports(), or within drain and close.
+ * Must not block. */
 typedef void weir_produce_report_fn(void *opaque, const struct weir_delivery *delivery);
 
 /* A record on its way out; everything is copied. */
@@ -55,14 +55,19 @@ int weir_produce_open(const struct weir_gateway *gateway, weir_produce_report_fn
 int weir_produce_send(
     struct weir_produce *produce, const struct weir_produce_record *record, struct weir_error *err);
 
+/* An eventfd, the producer's own, that is written to when reports have come; not to be read. */
+int weir_produce_reports_fd(const struct weir_produce *produce);
+
+/* Tells the reports that have come, and does not wait for any. Threads: any, also several at a time. */
+void weir_produce_take_reports(struct weir_produce *produce);
+
 /* Looks after the producer: finds brokers again, checks the topics, renews after a fatal error. To be called
  * every 100 ms or so by one thread; may block for a few seconds. WEIR_E_CONFIG: this broker must not be used.
  */
 int weir_produce_watch(struct weir_produce *produce, struct weir_error *err);
 
-/* Appends the members of the readiness detail; true when commands are taken for every collection, which needs a
- * broker, topics as configured, and a producer id. Threads:
- * any. */
+/* Appends the members of the readiness detail; true when commands are taken for every collection, which needs
+ * a broker, topics as configured, and a producer id. Threads: any. */
 bool weir_produce_ready(struct weir_produce *produce, struct weir_buffer *detail);
 
 /* Waits up to timeout_ms (≥ 0) for all reports, then gives up what is still queued: its reports come during

@@ -7,6 +7,7 @@
 #include "gateway/caller.h"
 #include "gateway/connection.h"
 #include "gateway/pending.h"
+#include "gateway/produce.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
 
@@ -211,10 +212,18 @@ static unsigned connections_of(const struct weir_server *server, size_t number)
     return (unsigned)(all / server->lane_count + (number < all % server->lane_count));
 }
 
+static void take_reports(void *produce)
+{
+    weir_produce_take_reports(produce);
+}
+
 static int start_lane(struct weir_server *server, size_t number, struct weir_error *err)
 {
     struct lane *lane = &server->lanes[number];
+    struct weir_produce *produce = server->gateway->produce;
     int rc = weir_worker_new(&lane->worker, err);
+    if (rc == 0)
+        rc = weir_worker_watch(lane->worker, weir_produce_reports_fd(produce), take_reports, produce, err);
     if (rc < 0)
         return rc;
     struct MHD_Daemon *daemon = start_daemon(lane, connections_of(server, number));

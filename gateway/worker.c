@@ -19,6 +19,9 @@ struct weir_worker {
     struct weir_request *first_deferred, *last_deferred;
     bool run_again;
     unsigned busy_turns; /* one after the other that did not wait */
+    int watched;
+    void (*act)(void *context);
+    void *context;
     atomic_bool stops, ended;
     bool started;
     pthread_t thread;
@@ -27,7 +30,7 @@ struct weir_worker {
 /* Whose thread this is; NULL: another one. */
 static _Thread_local struct weir_worker *own;
 
-/* What a thread has resumed and not handed over yet. */
+/* What the thread has resumed within `act`. */
 static _Thread_local struct {
     bool on;
     struct weir_request *resumed;
@@ -65,20 +68,6 @@ void weir_worker_resume(struct weir_request *request)
     gathered.resumed = request;
 }
 
-void weir_worker_gather(void)
-{
-    gathered.on = true;
-}
-
-void weir_worker_hand_over(void)
-{
-    gathered.on = false;
-    for (struct weir_request *request; (request = gathered.resumed) != NULL;) {
-        gathered.resumed = request->resumed_before;
-        hand_over(request);
-    }
-}
-
 /* ---- the worker's thread ---- */
 
 void weir_worker_suspend(struct weir_request *request)
@@ -92,14 +81,36 @@ void weir_worker_run_again(struct weir_worker *worker)
     worker->run_again = true;
 }
 
+static void take_up(struct weir_request *request)
+{
+    struct weir_worker *worker = request->worker;
+    MHD_resume_connection(request->connection);
+    atomic_fetch_sub_explicit(&worker->suspended, 1, memory_order_relaxed);
+}
+
 static void resume_all(struct weir_worker *worker)
 {
     struct weir_request *request = atomic_exchange_explicit(&worker->resumed, NULL, memory_order_acquire);
     while (request != NULL) {
         struct weir_request *before = request->resumed_before; /* it may be suspended and resumed again */
-        MHD_resume_connection(request->connection);
-        atomic_fetch_sub_explicit(&worker->suspended, 1, memory_order_relaxed);
+        take_up(request);
         request = before;
+    }
+}
+
+static void call_watched(struct weir_worker *worker)
+{
+    if (worker->act == NULL)
+        return;
+    gathered.on = true;
+    worker->act(worker->context);
+    gathered.on = false;
+    for (struct weir_request *request; (request = gathered.resumed) != NULL;) {
+        gathered.resumed = request->resumed_before;
+        if (request->worker == worker)
+            take_up(request);
+        else
+            hand_over(request);
     }
 }
 
@@ -136,17 +147,28 @@ static int wait_ms(struct weir_worker *worker)
     return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
-/* libmicrohttpd 0.9 asks to be run without end when a chunk's size line does not fit into a connection's
- * memory: until that connection's deadline comes the worker looks at it now and then. */
-static void wait_for_work(struct weir_worker *worker)
+static bool has_watched(const struct weir_worker *worker, const struct epoll_event *events, int count)
 {
-    struct epoll_event events[2];
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == worker->watched)
+            return true;
+    }
+    return false;
+}
+
+/* libmicrohttpd 0.9 asks to be run without end when a chunk's size line does not fit into a connection's
+ * memory: until that connection's deadline comes the worker looks at it now and then.
+ * Returns whether what is watched may have something, which a turn that does not wait can't know. */
+static bool wait_for_work(struct weir_worker *worker)
+{
+    struct epoll_event events[3];
     int timeout_ms = wait_ms(worker);
     if (timeout_ms == 0 && worker->busy_turns++ < BUSY_TURNS_MAX)
-        return;
+        return true;
     if (timeout_ms != 0)
         worker->busy_turns = 0;
-    epoll_wait(worker->epoll, events, 2, timeout_ms != 0 ? timeout_ms : STUCK_MS);
+    int count = epoll_wait(worker->epoll, events, 3, timeout_ms != 0 ? timeout_ms : STUCK_MS);
+    return has_watched(worker, events, count);
 }
 
 static bool goes_on(struct weir_worker *worker)
@@ -160,7 +182,8 @@ static void *run(void *context)
     struct weir_worker *worker = context;
     own = worker;
     while (goes_on(worker)) {
-        wait_for_work(worker);
+        if (wait_for_work(worker))
+            call_watched(worker);
         worker->run_again = false;
         resume_all(worker);
         MHD_run(worker->daemon);
@@ -174,7 +197,7 @@ static void *run(void *context)
 
 static bool watch(const struct weir_worker *worker, int fd, uint32_t how)
 {
-    struct epoll_event event = {.events = EPOLLIN | how};
+    struct epoll_event event = {.events = EPOLLIN | how, .data.fd = fd};
     return fd >= 0 && epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -191,6 +214,17 @@ int weir_worker_new(struct weir_worker **ret_worker, struct weir_error *err)
         return weir_error_set(err, WEIR_E_INTERNAL, "no files are left for an HTTP thread");
     }
     *ret_worker = worker;
+    return 0;
+}
+
+int weir_worker_watch(
+    struct weir_worker *worker, int fd, void act(void *context), void *context, struct weir_error *err)
+{
+    worker->watched = fd;
+    worker->act = act;
+    worker->context = context;
+    if (!watch(worker, fd, EPOLLET | EPOLLEXCLUSIVE))
+        return weir_error_set(err, WEIR_E_INTERNAL, "an HTTP thread can't watch what it has to");
     return 0;
 }
 

@@ -29,10 +29,12 @@ void weir_worker_suspend(struct weir_request *request);
 /* Hands a request whose connection is suspended back to its worker. Threads: any. */
 void weir_worker_resume(struct weir_request *request);
 
-/* What the calling thread resumes between these two is handed over at the end, so that each worker is woken
- * once. */
-void weir_worker_gather(void);
-void weir_worker_hand_over(void);
+/* Calls act(context) in the worker's thread each time that fd, an eventfd which nobody reads, was written to;
+ * of several workers that watch it, one that has nothing else to do. It must not block. What it resumes is
+ * handed over at its end, so that each worker is woken once, and its own not at all. To be called before the
+ * start, once; fd must outlive the thread. */
+int weir_worker_watch(
+    struct weir_worker *worker, int fd, void act(void *context), void *context, struct weir_error *err);
 
 /* Calls act(request) when the worker that this is called on is through with what has come to its sockets so
  * far: what many requests do then, one right after the other, wakes who waits for it once. On any other
