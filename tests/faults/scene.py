@@ -178,11 +178,11 @@ def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), second
             rates = _measure(scene, act)
             answers = scene.load.stop()
             _settle(scene)
-        code, judged = scene.weir.judge(scene.log, settle=120)
         for kill in scene.kills:
             say(f"  killed {kill}")
         say(json.dumps({"fault": name, "answers": answers, **rates, "kills": len(scene.kills), **scene.notes}))
         say(f"memory {json.dumps(scene.memory.report())}")
+        code, judged = scene.weir.judge(scene.log, settle=120)
         say(f"judge: exit {code}, {json.dumps(judged)}")
         if code != 0:
             raise Failed(f"the judge found the invariant violated\n{_tails(scene)}")
