@@ -140,7 +140,8 @@ static int plan_gateway_readers(struct maker *maker)
 /* The service's group is asked who its members are; there may be none. */
 static int allow_members(struct maker *maker, const char *name)
 {
-    const struct weir_service *service = name != NULL ? weir_deployment_service(maker->deployment, name) : NULL;
+    const struct weir_service *service =
+        name != NULL ? weir_deployment_service(maker->deployment, name) : NULL;
 
     return service != NULL ? allow(maker, "gateway", ACL_GROUP, service->group, false, ACL_DESCRIBE) : 0;
 }
