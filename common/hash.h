@@ -1,5 +1,6 @@
-/* A seeded 64-bit hash for tables in memory. Keys come from strangers: without the seed they could be chosen
- * to fall on each other. Pure. */
+/* A seeded 64-bit hash. In tables in memory the seed is random: keys come from strangers, who could choose
+ * them to fall on each other. The store keeps hashes on disk, too (continuity.c): another function here would
+ * refuse the folders that are there, so a change needs a new format number. Pure. */
 #ifndef WEIR_COMMON_HASH_H
 #define WEIR_COMMON_HASH_H
 

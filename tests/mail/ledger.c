@@ -32,8 +32,8 @@ static int emit_at(struct weir_batch *batch, uint32_t source, int32_t partition,
     assert_int_equal(partition, 3);
     assert_string_equal(topic, "orders.changes.notifier.notifications");
     assert_non_null(value.data);
-    strncat(emitted, key.data, key.len);
-    strcat(emitted, " ");
+    size_t len = strlen(emitted);
+    snprintf(emitted + len, sizeof(emitted) - len, "%.*s ", (int)key.len, key.data);
     return 0;
 }
 

@@ -85,6 +85,20 @@ class Scene:
                 raise Failed(f"{key}: {status} {body}")
         http.close()
 
+    def leave(self, count):
+        """Makes documents and stops the store."""
+        self.put(0, count, "first")
+        self.start()
+        self.store.stop()
+
+    def republish(self):
+        """Writes the documents to the log, from which the store then goes on."""
+        self.ctl(0, "store", "republish", "--yes")
+        self.start()
+        self.check_documents()
+        if self.verify() != self.alive():
+            raise Failed("not all documents were republished")
+
     def alive(self):
         return sum(text is not None for text in self.documents.values())
 
@@ -197,11 +211,7 @@ def test_documents_outlive_their_change_log():
         told = scene.ctl(64, "store", "republish")
         if "nothing was written" not in told or len(source.read(scene.kafka.bootstrap, {CHANGES: PARTITIONS})[CHANGES]) > 0:
             raise Failed(told)
-        scene.ctl(0, "store", "republish", "--yes")
-        scene.start()
-        scene.check_documents()
-        if scene.verify() != scene.alive():
-            raise Failed("not all documents were republished")
+        scene.republish()
         scene.store.stop()
         told = scene.ctl(0, "store", "republish", "--yes")
         if told.count(", 0 changes written") != PARTITIONS:
@@ -217,9 +227,7 @@ def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
     with Stage() as stage:
         scene = Scene(stage)
         scene.store.environment["LD_LIBRARY_PATH"] = newest_librdkafka()
-        scene.put(0, 50, "first")
-        scene.start()
-        scene.store.stop()
+        scene.leave(50)
         renew(scene)
         fill(scene, 1000)
         refuse(scene, "was deleted and made again")
@@ -228,17 +236,11 @@ def test_a_longer_topic_of_the_same_name_is_noticed_on_the_newest_librdkafka():
 def test_a_longer_topic_of_the_same_name_is_noticed_by_what_it_holds():
     with Stage() as stage:
         scene = Scene(stage)
-        scene.put(0, 200, "first")
-        scene.start()
-        scene.store.stop()
+        scene.leave(200)
         renew(scene)
         fill(scene, 1000)
         refuse(scene, "has another record at offset")
-        scene.ctl(0, "store", "republish", "--yes")
-        scene.start()
-        scene.check_documents()
-        if scene.verify() != scene.alive():
-            raise Failed("not all documents were republished")
+        scene.republish()
         scene.store.stop()
         renew(scene)
         fill(scene, 2000, event=True)
@@ -254,9 +256,7 @@ def test_a_longer_topic_of_the_same_name_is_noticed_by_what_it_holds():
 def test_another_cluster_is_noticed():
     with Stage() as stage:
         scene = Scene(stage)
-        scene.put(0, 100, "first")
-        scene.start()
-        scene.store.stop()
+        scene.leave(100)
         conf, other = scene.weir.conf.read_text(), stage.kafka()
         scene.weir.conf.write_text(conf.replace(scene.kafka.bootstrap, other.bootstrap))
         scene.kafka = other
