@@ -6,27 +6,23 @@
 #include "gateway/access.h"
 #include "gateway/caller.h"
 #include "gateway/connection.h"
+#include "gateway/listener.h"
 #include "gateway/pending.h"
 #include "gateway/produce.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500, IDLE_MS = 500 };
+enum { TICK_MS = 50, SWEEP_MS = 500, IDLE_MS = 500 };
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
@@ -36,16 +32,17 @@ enum { BACKLOG = 1024, TICK_MS = 50, SWEEP_MS = 500, IDLE_MS = 500 };
 #define OWN_THREAD MHD_NO_FLAG
 #endif
 
-/* A worker with its descriptor of the listener, which all share. */
+/* A worker and its number. */
 struct lane {
     struct weir_server *server;
     struct weir_worker *worker;
-    MHD_socket listener;
+    size_t number;
 };
 
 struct weir_server {
     struct weir_gateway *gateway;
     struct weir_connections *connections;
+    struct weir_listener *listener;
     struct lane *lanes;
     size_t lane_count;
     atomic_size_t active; /* requests between their request line and the last byte of their answer */
@@ -116,9 +113,10 @@ static void on_connection(
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         weir_connection_end(*slot);
         *slot = NULL;
-        weir_worker_run_again(lane->worker);
+        weir_listener_ended(server->listener, lane->number);
         return;
     }
+    weir_listener_began(server->listener, lane->number);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     *slot = info != NULL ? weir_connection_begin(
@@ -166,6 +164,7 @@ static void *run_clock(void *context)
             continue;
         next_sweep_ms = now_ms + SWEEP_MS;
         weir_connections_sweep(server->connections, now_ms);
+        weir_listener_retry(server->listener);
         weir_access_flush(server->gateway->access);
     }
     return NULL;
@@ -188,28 +187,21 @@ static void raise_file_limit(int64_t connections)
             (uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
 }
 
-static struct MHD_Daemon *start_daemon(struct lane *lane, unsigned connections)
+static struct MHD_Daemon *start_daemon(struct lane *lane)
 {
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     const struct weir_gateway *gateway = lane->server->gateway;
     const struct weir_gateway_settings *settings = &gateway->settings;
     bool tls = gateway->tls != NULL;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | OWN_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
-        0, NULL, NULL, on_request, lane, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        lane->listener, MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | OWN_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                                MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, lane, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
         lane, MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
         lane, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, STRICT, 1, MHD_OPTION_ARRAY,
         tls ? weir_tls_options() : none, MHD_OPTION_END);
-}
-
-/* The lanes share the connections as evenly as can be. */
-static unsigned connections_of(const struct weir_server *server, size_t number)
-{
-    size_t all = (size_t)server->gateway->settings.connections;
-    return (unsigned)(all / server->lane_count + (number < all % server->lane_count));
 }
 
 static void take_reports(void *produce)
@@ -226,26 +218,11 @@ static int start_lane(struct weir_server *server, size_t number, struct weir_err
         rc = weir_worker_watch(lane->worker, weir_produce_reports_fd(produce), take_reports, produce, err);
     if (rc < 0)
         return rc;
-    struct MHD_Daemon *daemon = start_daemon(lane, connections_of(server, number));
+    struct MHD_Daemon *daemon = start_daemon(lane);
     if (daemon == NULL)
         return weir_error_set(
             err, WEIR_E_INTERNAL, "libmicrohttpd does not start on %s", server->gateway->settings.listen);
-    return weir_worker_start_take(lane->worker, daemon, err);
-}
-
-/* Each lane has a descriptor of its own, because libmicrohttpd closes what it is given. */
-static int listen_all(struct weir_server *server, struct weir_error *err)
-{
-    int first = weir_address_listen(server->gateway->settings.listen, BACKLOG, err);
-    if (first < 0)
-        return err->code;
-    server->lanes[0].listener = first;
-    for (size_t i = 1; i < server->lane_count; i++) {
-        server->lanes[i].listener = fcntl(first, F_DUPFD_CLOEXEC, 0);
-        if (server->lanes[i].listener < 0)
-            return weir_error_set(err, WEIR_E_INTERNAL, "no files are left for a listener");
-    }
-    return 0;
+    return weir_worker_start_take(lane->worker, daemon, server->listener, number, err);
 }
 
 static int start_lanes(struct weir_server *server, struct weir_error *err)
@@ -256,8 +233,8 @@ static int start_lanes(struct weir_server *server, struct weir_error *err)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     server->lane_count = count;
     for (size_t i = 0; i < count; i++)
-        server->lanes[i] = (struct lane){.server = server, .listener = MHD_INVALID_SOCKET};
-    int rc = listen_all(server, err);
+        server->lanes[i] = (struct lane){.server = server, .number = i};
+    int rc = weir_listener_open(&server->gateway->settings, &server->listener, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = start_lane(server, i, err);
     return rc;
@@ -291,20 +268,9 @@ int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_serv
 
 /* ---- stopping ---- */
 
-/* The listener's numbers get a file behind them that is never ready, so that the kernel closes the listener
- * and whoever comes is refused. MHD_quiesce_daemon() is no way: it and a worker may both take the listener
- * out of the worker's epoll set, and the second one panics. */
 void weir_server_quiesce(struct weir_server *server)
 {
-    int never_ready = eventfd(0, EFD_CLOEXEC);
-    for (size_t i = 0; i < server->lane_count; i++) {
-        int listener = server->lanes[i].listener;
-        if (never_ready < 0 || dup3(never_ready, listener, O_CLOEXEC) < 0)
-            shutdown(
-                listener, SHUT_RDWR); /* no file is left: refused all the same, at the price of a busy wait */
-    }
-    if (never_ready >= 0)
-        close(never_ready);
+    weir_listener_close(server->listener);
 }
 
 void weir_server_await_kept(struct weir_server *server, int64_t timeout_ms)
@@ -365,7 +331,7 @@ static void stop_lanes(struct weir_server *server)
 static void remove_socket(const struct weir_server *server)
 {
     const char *listen = server->gateway->settings.listen;
-    if (server->lane_count > 0 && server->lanes[0].listener >= 0 && strncmp(listen, "unix:", 5) == 0)
+    if (server->listener != NULL && strncmp(listen, "unix:", 5) == 0)
         unlink(listen + 5);
 }
 
@@ -387,6 +353,7 @@ void weir_server_free(struct weir_server *server)
     for (size_t i = 0; i < server->lane_count; i++)
         weir_worker_free(server->lanes[i].worker);
     weir_connections_free(server->connections);
+    weir_listener_free(server->listener);
     free(server->lanes);
     free(server);
 }

@@ -24,6 +24,7 @@ struct weir_gateway_settings {
     char *keys_file;
     int64_t threads;
     int64_t connections;
+    int64_t connections_per_thread;
     int64_t connections_per_address; /* 0: as many as connections */
     int64_t header_max_bytes;
     int64_t body_max_bytes;

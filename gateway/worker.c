@@ -1,5 +1,7 @@
 #include "gateway/worker.h"
 
+#include "gateway/listener.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,14 +19,19 @@ struct weir_worker {
     _Atomic(struct weir_request *) resumed;
     atomic_size_t suspended;
     struct weir_request *first_deferred, *last_deferred;
-    bool run_again;
     unsigned busy_turns; /* one after the other that did not wait */
-    int watched;
     void (*act)(void *context);
     void *context;
+    struct weir_listener *listener;
+    size_t number;
     atomic_bool stops, ended;
     bool started;
     pthread_t thread;
+};
+
+/* What a turn has to look at beside its connections. */
+struct calls {
+    bool watched, listener;
 };
 
 /* Whose thread this is; NULL: another one. */
@@ -74,11 +81,6 @@ void weir_worker_suspend(struct weir_request *request)
 {
     MHD_suspend_connection(request->connection);
     atomic_fetch_add_explicit(&request->worker->suspended, 1, memory_order_relaxed);
-}
-
-void weir_worker_run_again(struct weir_worker *worker)
-{
-    worker->run_again = true;
 }
 
 static void take_up(struct weir_request *request)
@@ -137,38 +139,41 @@ static void do_deferred(struct weir_worker *worker)
     }
 }
 
+static void accept_all(struct weir_worker *worker)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    for (int fd; (fd = weir_listener_accept(worker->listener, worker->number, &address, &len)) >= 0;)
+        MHD_add_connection(worker->daemon, fd, (struct sockaddr *)&address, len); /* closes what it refuses */
+}
+
 static int wait_ms(struct weir_worker *worker)
 {
     MHD_UNSIGNED_LONG_LONG ms;
-    if (worker->run_again)
-        return 0;
     if (MHD_get_timeout(worker->daemon, &ms) != MHD_YES)
         return -1;
     return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
-static bool has_watched(const struct weir_worker *worker, const struct epoll_event *events, int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.fd == worker->watched)
-            return true;
-    }
-    return false;
-}
-
 /* libmicrohttpd 0.9 asks to be run without end when a chunk's size line does not fit into a connection's
  * memory: until that connection's deadline comes the worker looks at it now and then.
- * Returns whether what is watched may have something, which a turn that does not wait can't know. */
-static bool wait_for_work(struct weir_worker *worker)
+ * A turn that does not wait can't know whether there is something to see: it looks at what is watched, which
+ * is cheap, and leaves the listener for later. */
+static struct calls wait_for_work(struct weir_worker *worker)
 {
-    struct epoll_event events[3];
+    struct epoll_event events[4];
+    struct calls calls = {.watched = true};
     int timeout_ms = wait_ms(worker);
     if (timeout_ms == 0 && worker->busy_turns++ < BUSY_TURNS_MAX)
-        return true;
-    if (timeout_ms != 0)
-        worker->busy_turns = 0;
-    int count = epoll_wait(worker->epoll, events, 3, timeout_ms != 0 ? timeout_ms : STUCK_MS);
-    return has_watched(worker, events, count);
+        return calls;
+    worker->busy_turns = 0;
+    int count = epoll_wait(worker->epoll, events, 4, timeout_ms != 0 ? timeout_ms : STUCK_MS);
+    calls.watched = false;
+    for (int i = 0; i < count; i++) {
+        calls.watched |= events[i].data.ptr == &worker->act;
+        calls.listener |= events[i].data.ptr == &worker->listener;
+    }
+    return calls;
 }
 
 static bool goes_on(struct weir_worker *worker)
@@ -182,9 +187,11 @@ static void *run(void *context)
     struct weir_worker *worker = context;
     own = worker;
     while (goes_on(worker)) {
-        if (wait_for_work(worker))
+        struct calls calls = wait_for_work(worker);
+        if (calls.watched)
             call_watched(worker);
-        worker->run_again = false;
+        if (calls.listener)
+            accept_all(worker);
         resume_all(worker);
         MHD_run(worker->daemon);
         do_deferred(worker);
@@ -195,9 +202,9 @@ static void *run(void *context)
 
 /* ---- starting and stopping ---- */
 
-static bool watch(const struct weir_worker *worker, int fd, uint32_t how)
+static bool watch(const struct weir_worker *worker, int fd, uint32_t how, void *data)
 {
-    struct epoll_event event = {.events = EPOLLIN | how, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN | how, .data.ptr = data};
     return fd >= 0 && epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -209,7 +216,7 @@ int weir_worker_new(struct weir_worker **ret_worker, struct weir_error *err)
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     /* Edge-triggered, each ring is told once and nothing has to be read. */
-    if (worker->epoll < 0 || !watch(worker, worker->bell, EPOLLET)) {
+    if (worker->epoll < 0 || !watch(worker, worker->bell, EPOLLET, NULL)) {
         weir_worker_free(worker);
         return weir_error_set(err, WEIR_E_INTERNAL, "no files are left for an HTTP thread");
     }
@@ -220,20 +227,24 @@ int weir_worker_new(struct weir_worker **ret_worker, struct weir_error *err)
 int weir_worker_watch(
     struct weir_worker *worker, int fd, void act(void *context), void *context, struct weir_error *err)
 {
-    worker->watched = fd;
     worker->act = act;
     worker->context = context;
-    if (!watch(worker, fd, EPOLLET | EPOLLEXCLUSIVE))
+    if (!watch(worker, fd, EPOLLET | EPOLLEXCLUSIVE, &worker->act))
         return weir_error_set(err, WEIR_E_INTERNAL, "an HTTP thread can't watch what it has to");
     return 0;
 }
 
-int weir_worker_start_take(struct weir_worker *worker, struct MHD_Daemon *daemon, struct weir_error *err)
+int weir_worker_start_take(struct weir_worker *worker, struct MHD_Daemon *daemon,
+    struct weir_listener *listener, size_t number, struct weir_error *err)
 {
     worker->daemon = daemon;
+    worker->listener = listener;
+    worker->number = number;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL || !watch(worker, info->epoll_fd, 0))
+    if (info == NULL || !watch(worker, info->epoll_fd, 0, NULL))
         return weir_error_set(err, WEIR_E_INTERNAL, "libmicrohttpd has no epoll here");
+    if (weir_listener_join(listener, number, worker->epoll, &worker->listener, err) < 0)
+        return err->code;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "no thread for HTTP");
     worker->started = true;

@@ -13,14 +13,17 @@
 
 #include <stdbool.h>
 
+struct weir_listener;
 struct weir_worker;
 
 /* A worker without a daemon. */
 int weir_worker_new(struct weir_worker **ret_worker, struct weir_error *err);
 
-/* Runs the daemon, which was started for an external event loop with epoll, in a thread; it is the worker's
- * from then on, also after an error. */
-int weir_worker_start_take(struct weir_worker *worker, struct MHD_Daemon *daemon, struct weir_error *err);
+/* Runs the daemon, which was started for an external event loop with epoll and without a listener, in a
+ * thread; it is the worker's from then on, also after an error. It gets the connections that the listener has
+ * for thread `number`. The listener is borrowed. */
+int weir_worker_start_take(struct weir_worker *worker, struct MHD_Daemon *daemon,
+    struct weir_listener *listener, size_t number, struct weir_error *err);
 
 /* Called by libmicrohttpd's handler, which then answers that all is well: nothing happens on the request's
  * connection until it is resumed. Threads: the request's worker. */
@@ -40,10 +43,6 @@ int weir_worker_watch(
  * far: what many requests do then, one right after the other, wakes who waits for it once. On any other
  * thread it is called at once. */
 void weir_worker_defer(struct weir_request *request, void act(struct weir_request *request));
-
-/* A connection was closed: libmicrohttpd looks at its listener, which it may have left alone because there
- * were too many, only when it is run once more. Threads: the worker itself. */
-void weir_worker_run_again(struct weir_worker *worker);
 
 /* Asks the thread to end; it does as soon as none of its connections is suspended. Threads: any. */
 void weir_worker_stop(struct weir_worker *worker);
