@@ -34,6 +34,9 @@ static const struct role_setting {
     {PRODUCERS, "queue.buffering.max.kbytes", "131072"},
     {PRODUCERS, "message.max.bytes", "67108864"}, /* the topics decide by their own */
     {ROLE(WEIR_KAFKA_PRODUCER), "linger.ms", "0"},
+    /* A broker takes a connection's requests one by one. What waits here instead becomes a larger batch: none
+     * that few records wait for, and large ones under load, which a fixed linger can't be for both. */
+    {ROLE(WEIR_KAFKA_PRODUCER), "max.in.flight.requests.per.connection", "2"},
     {ROLE(WEIR_KAFKA_PRODUCER), "message.timeout.ms", "120000"}, /* never tied to the HTTP deadline */
     {ROLE(WEIR_KAFKA_PRODUCER), "socket.timeout.ms",
         "60000"},                                       /* less: 2.0.2 goes fatal when a broker pauses */
