@@ -100,8 +100,7 @@ static enum weir_step take_numbers(struct weir_feed_client *client)
 
 static bool wants_stream(const struct weir_request *request)
 {
-    const char *accept =
-        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    const char *accept = request->head.accept.data;
     return accept != NULL && strcasestr(accept, "text/event-stream") != NULL;
 }
 

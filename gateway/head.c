@@ -4,39 +4,52 @@
 #include <string.h>
 #include <strings.h>
 
+enum repetition {
+    ONCE, /* given twice it is an attack or a mistake */
+    LAST, /* the last one counts */
+    LIST, /* one list, whatever lines it comes in (RFC 9110 §5.3) */
+};
+
 struct field {
     const char *name;
     size_t len;
     size_t offset;
-    bool singleton; /* given twice it is an attack or a mistake; others keep the last value */
+    enum repetition repetition;
+    size_t list; /* LIST: where the values of several lines are put together */
 };
 
-#define FIELD(text, member, once)                                                                            \
+#define FIELD(text, member, repetition)                                                                      \
     {                                                                                                        \
-        text, sizeof(text) - 1, offsetof(struct weir_head, member), once                                     \
+        text, sizeof(text) - 1, offsetof(struct weir_head, member), repetition, 0                            \
+    }
+#define LIST_FIELD(text, member)                                                                             \
+    {                                                                                                        \
+        text, sizeof(text) - 1, offsetof(struct weir_head, member), LIST,                                    \
+            offsetof(struct weir_head_lists, member)                                                         \
     }
 
 static const struct field fields[] = {
-    FIELD("Host", host, true),
-    FIELD("Content-Length", content_length, true),
-    FIELD("Transfer-Encoding", transfer_encoding, true),
-    FIELD("Content-Type", content_type, true),
-    FIELD("Authorization", authorization, true),
-    FIELD("Idempotency-Key", idempotency_key, true),
-    FIELD("If-Match", if_match, true),
-    FIELD("If-None-Match", if_none_match, true),
-    FIELD("traceparent", traceparent, false),
-    FIELD("Expect", expect, true),
-    FIELD("Content-Encoding", content_encoding, true),
-    FIELD("Prefer", prefer, false),
-    FIELD("Weir-Position", position, true),
-    FIELD("Origin", origin, true),
-    FIELD("Accept", accept, false),
-    FIELD("Access-Control-Request-Method", request_method, true),
+    FIELD("Host", host, ONCE),
+    FIELD("Content-Length", content_length, ONCE),
+    FIELD("Transfer-Encoding", transfer_encoding, ONCE),
+    FIELD("Content-Type", content_type, ONCE),
+    FIELD("Authorization", authorization, ONCE),
+    FIELD("Idempotency-Key", idempotency_key, ONCE),
+    FIELD("If-Match", if_match, ONCE),
+    FIELD("If-None-Match", if_none_match, ONCE),
+    FIELD("traceparent", traceparent, LAST),
+    FIELD("Expect", expect, ONCE),
+    FIELD("Content-Encoding", content_encoding, ONCE),
+    LIST_FIELD("Prefer", prefer),
+    FIELD("Weir-Position", position, ONCE),
+    FIELD("Origin", origin, ONCE),
+    LIST_FIELD("Accept", accept),
+    FIELD("Access-Control-Request-Method", request_method, ONCE),
 };
 
 struct walk {
     struct weir_head *head;
+    struct weir_head_lists *lists;
     struct weir_error *err;
     const char *next; /* where the next field has to begin; NULL: not looked at */
     int rc;
@@ -88,6 +101,17 @@ static bool is_whole(struct walk *walk, const char *name, const char *value, siz
     return whole;
 }
 
+/* One more line of a list. When memory is out, those before it have to do. */
+static void extend(struct weir_buffer *list, struct weir_bytes *slot, struct weir_bytes value)
+{
+    if (list->len == 0)
+        weir_buffer_append_bytes(list, *slot);
+    weir_buffer_append_str(list, ", ");
+    weir_buffer_append_bytes(list, value);
+    if (!list->failed)
+        *slot = weir_buffer_bytes(list);
+}
+
 static int take_field(
     struct walk *walk, const char *name, size_t name_len, const char *value, size_t value_len)
 {
@@ -102,9 +126,13 @@ static int take_field(
     if (field == NULL)
         return 0;
     struct weir_bytes *slot = (struct weir_bytes *)(void *)((char *)walk->head + field->offset);
-    if (field->singleton && slot->data != NULL)
+    struct weir_bytes text = weir_bytes(value != NULL ? value : "", value_len);
+    if (slot->data == NULL || field->repetition == LAST)
+        *slot = text;
+    else if (field->repetition == LIST)
+        extend((struct weir_buffer *)(void *)((char *)walk->lists + field->list), slot, text);
+    else
         return weir_error_set(walk->err, WEIR_E_INVALID, "the header %s is given twice", field->name);
-    *slot = weir_bytes(value != NULL ? value : "", value_len);
     return 0;
 }
 
@@ -178,10 +206,10 @@ static int check_end(
 }
 
 int weir_head_read(struct MHD_Connection *connection, const struct weir_request_line *line,
-    struct weir_head *ret_head, struct weir_error *err)
+    struct weir_head_lists *lists, struct weir_head *ret_head, struct weir_error *err)
 {
     *ret_head = (struct weir_head){0};
-    struct walk walk = {.head = ret_head, .err = err};
+    struct walk walk = {.head = ret_head, .lists = lists, .err = err};
     int rc = check_line(line, &walk.next, err);
     if (rc < 0)
         return rc;
@@ -196,6 +224,12 @@ int weir_head_read(struct MHD_Connection *connection, const struct weir_request_
     if (ret_head->host.data == NULL || ret_head->host.len == 0)
         return weir_error_set(err, WEIR_E_INVALID, "the header Host is missing");
     return check_framing(ret_head, line->version, err);
+}
+
+void weir_head_lists_done(struct weir_head_lists *lists)
+{
+    weir_buffer_done(&lists->prefer);
+    weir_buffer_done(&lists->accept);
 }
 
 bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type)

@@ -11,8 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The fields the gateway acts on. Values point into libmicrohttpd's memory: valid until the request is
- * completed. */
+/* What lists say that came in several lines. */
+struct weir_head_lists {
+    struct weir_buffer prefer, accept;
+};
+void weir_head_lists_done(struct weir_head_lists *lists);
+
+/* The fields the gateway acts on. Values point into libmicrohttpd's memory, which is valid until the request
+ * is completed, or into the lists. */
 struct weir_head {
     struct weir_bytes host, content_length, transfer_encoding, content_type, authorization, idempotency_key,
         if_match, if_none_match, traceparent, expect, content_encoding, prefer, position, origin, accept,
@@ -26,9 +32,10 @@ struct weir_request_line {
     size_t target_len; /* with the query, which the library cuts off in place */
 };
 
-/* Reads and checks line and fields. WEIR_E_INVALID: 400 and the connection is closed. */
+/* Reads and checks line and fields; lists are empty before, and needed as long as the head.
+ * WEIR_E_INVALID: 400 and the connection is closed. */
 int weir_head_read(struct MHD_Connection *connection, const struct weir_request_line *line,
-    struct weir_head *ret_head, struct weir_error *err);
+    struct weir_head_lists *lists, struct weir_head *ret_head, struct weir_error *err);
 
 /* Whether the Content-Type is that media type, whatever its parameters. Case does not matter. */
 bool weir_head_is_media_type(struct weir_bytes content_type, const char *media_type);

@@ -62,6 +62,7 @@ void weir_request_unref(struct weir_request *request)
 {
     if (request == NULL || atomic_fetch_sub_explicit(&request->references, 1, memory_order_acq_rel) > 1)
         return;
+    weir_head_lists_done(&request->lists);
     weir_buffer_done(&request->body);
     weir_buffer_done(&request->outcome.document);
     if (request->outcome.problem != NULL)
@@ -206,7 +207,7 @@ static bool pass_gate(struct weir_request *request, const char *version)
         .version = version,
     };
     if (weir_target_check(request->target, &err) < 0 ||
-        weir_head_read(request->connection, &line, &request->head, &err) < 0) {
+        weir_head_read(request->connection, &line, &request->lists, &request->head, &err) < 0) {
         refuse_close(request, MHD_HTTP_BAD_REQUEST, err.text);
         return false;
     }

@@ -123,6 +123,7 @@ struct weir_request {
     enum weir_operation operation; /* the route's, unless the body says more */
     const char *media_type;        /* of a command's body; NULL: it has none */
     struct weir_head head;
+    struct weir_head_lists lists; /* the head's */
     struct weir_buffer body;
     struct weir_bytes key; /* of the document; into path.key or id; data NULL: the body may say it */
     struct weir_pending_entry pending;
