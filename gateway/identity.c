@@ -44,7 +44,8 @@ int weir_identity_apply(struct weir_request *request, struct weir_bytes key, str
     if (rc < 0 || given.data == NULL)
         return rc;
     /* The collection's own path: spellings of one key in a URL are one request. */
-    snprintf(path, sizeof(path), "/v1/%s", request->collection->config->name);
+    snprintf(path, sizeof(path), "/v1/%s%s", request->collection->config->name,
+        request->operation == WEIR_OPERATION_ADJUST ? ":adjust" : "");
     snprintf(number, sizeof(number), "%zu", request->number);
     const struct weir_bytes parts[] = {
         weir_bytes_str(request->principal), weir_bytes_str(method_of(request->operation)),

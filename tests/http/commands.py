@@ -127,8 +127,10 @@ def case_idempotency_key():
             ids("POST", "/v1/products", "{}")[0],
             ids("PUT", "/v1/orders/b", "{}")[0],
             ids("PATCH", "/v1/orders/a", "{}", content_type="application/merge-patch+json")[0],
+            ids("POST", "/v1/orders", '{"orderID":"a"}')[0],
+            ids("POST", "/v1/orders/a:adjust", "{}")[0],
         ]
-        equal(len({first[0], named, *others}), 6, "other requests have other ids")
+        equal(len({first[0], named, *others}), 8, "other requests have other ids")
         prints = [record["headers"]["weir-fingerprint"] for record in stage.records() if record["key"] == first[1]]
         equal(prints, [sha256(b'{"total":1}').hexdigest()] * 2 + [sha256(b'{"total":2}').hexdigest()], "fingerprints")
 
