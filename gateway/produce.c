@@ -194,11 +194,11 @@ static int open_handle(struct weir_produce *produce, struct weir_error *err)
     int rc = make_handle(produce, &handle, err);
     if (rc < 0)
         return rc;
-    ring_for_reports(handle, produce->reports);
     pthread_rwlock_wrlock(&produce->lock);
     rc = make_topics(produce, handle, err);
     produce->handle = handle;
     produce->made_ms = weir_clock_ms();
+    ring_for_reports(handle, produce->reports); /* no sooner: it rings once, until the handle is polled */
     pthread_rwlock_unlock(&produce->lock);
     return rc;
 }
