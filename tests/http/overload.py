@@ -1,6 +1,7 @@
 """More than can be taken, and a million of everything; by the C program of tests/integration/load. Full form only: these take minutes,
 and a machine that does much else besides makes them slow."""
 import json
+import os
 import random
 import re
 import resource
@@ -9,9 +10,10 @@ import time
 from pathlib import Path
 
 from openload import OpenLoad
-from stage import Client, FaultyStage, Stage, call, check, equal, request, wait_for
+from stage import Client, FaultyStage, KafkaStage, Stage, call, check, equal, request, wait_for
 
-MILLION, SECONDS, GAP_S, RSS_MIB = 1_000_000, 30, 1, 30
+MILLION, SECONDS, GAP_S, RSS_MIB, GROWTH_MIB = 1_000_000, 30, 1, 30, 2
+MINUTES, LOG_BYTES = 10, 64 << 20
 MOST = 1_000_000  # a second: more than there is
 
 
@@ -102,7 +104,31 @@ def case_no_connection_is_forgotten_full():
             check(gap <= GAP_S, f"{gap} s without an answer at {connections} connections")
             if connections == 256 and not is_instrumented(stage.gateway):
                 check(last < RSS_MIB, f"{last} MiB at 256 connections")
-                check(last < third + 2, f"{third} MiB became {last} MiB")
+                check(last < third + GROWTH_MIB, f"{third} MiB became {last} MiB")
+
+
+def case_memory_stays_on_kafka_full():
+    """Ten minutes of 256 connections on real Kafka, which keeps but the last of what is written, as this keeps but the end of the log."""
+    with KafkaStage(settings=["log.retention.check.interval.ms=5000", "log.segment.delete.delay.ms=1000"]).start() as stage:
+        stage.kafka.tool("configs", "--alter", "--topic", "orders", "--add-config", "retention.bytes=67108864,segment.bytes=16777216")
+        began, memory = time.monotonic(), []
+
+        def look(_):
+            if time.monotonic() - began < len(memory) * 5:
+                return
+            memory.append(rss_mib(stage.gateway))
+            if stage.gateway.log.stat().st_size > LOG_BYTES:
+                os.truncate(stage.gateway.log, 0)
+
+        counts, _ = run_load(stage, MOST, 256, MINUTES * 60, None, look)
+        first, *others = [memory[min(minute * 12, len(memory) - 1)] for minute in (1, 5, MINUTES)]
+        print(f"{counts['2xx'] / MINUTES / 60:.0f} a second; {first:.1f} MiB after a minute, then {', '.join(f'{mib:.1f}' for mib in others)}; "
+              f"at most {max(memory):.1f}")
+        equal(set(counts) - {"sent", "missed"}, {"2xx"}, f"answers: {counts}")
+        equal(counts["2xx"], counts["sent"], "answers")
+        if not is_instrumented(stage.gateway):
+            check(max(memory) < RSS_MIB, f"{max(memory)} MiB at 256 connections")
+            check(others[-1] < first + GROWTH_MIB, f"{first} MiB became {others[-1]} MiB")
 
 
 BAD = [

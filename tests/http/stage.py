@@ -405,9 +405,10 @@ class LostCoordinatorStage(FaultyStage):
 class Kafka:
     """One broker of real Kafka, by tests/kafka; the case is skipped (77) where it can't be had."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, settings=()):
         self.folder, self.tools = str(folder), ROOT / "tests" / "kafka"
-        argv = [self.tools / "up", "--dir", self.folder, "--for", str(os.getpid())]
+        lines = [part for line in settings for part in ("--set", line)]
+        argv = [self.tools / "up", "--dir", self.folder, "--for", str(os.getpid()), *lines]
         done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, check=False)
         if done.returncode == SKIPPED:
             print("SKIPPED: Apache Kafka cannot be had here")
@@ -441,15 +442,16 @@ class Kafka:
 
 
 class KafkaStage(Stage):
-    """The same on real Kafka."""
+    """The same on real Kafka; `settings` are lines of the broker's own."""
 
     kafka = None
 
-    def __init__(self, gateway=(), more=""):
+    def __init__(self, gateway=(), more="", settings=()):
+        self.settings = settings
         super().__init__(gateway, ["dev = false", "replication.factor = 1", "min.insync.replicas = 1"], more, broker=False)
 
     def start(self, *arguments, **more):
-        self.kafka = Kafka(self.folder / "kafka")
+        self.kafka = Kafka(self.folder / "kafka", self.settings)
         self.bootstrap = self.kafka.bootstrap
         self.write_conf()
         argv = [find_program("weirctl"), "--config", self.conf, "topics", "apply"]

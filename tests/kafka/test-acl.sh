@@ -112,6 +112,12 @@ told() { # STATUS PATH [BODY]: what the gateway answers, of that status
   [[ ${output##*$'\n'} == "$1" ]]
 }
 tells_change() { told 200 "/v1/orders:changes?since=earliest" && [[ $output == *'"key":"o-1"'* ]]; }
+stream() { # NAME CURL'S ARGUMENTS...: what the gateway streams, into the file of that name
+  curl -sN -H 'accept: text/event-stream' "${@:2}" >"$WORK/$1" &
+  at_exit "kill $! 2>/dev/null"
+}
+streamed() { grep -q "\"key\":\"$2\"" "$WORK/$1"; } # NAME KEY
+place_behind() { sed -n "/^id: /h; /\"key\":\"$2\"/{x; s/^id: //p; q}" "$WORK/$1"; }
 has_told_letter() { told 200 /v1/dlq && [[ $output == *'"open":1,'* ]]; }
 
 test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
@@ -123,6 +129,8 @@ test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
   start store "$WEIR_BUILD/bin/weir-consumer" --service store
   eventually 60 accepted '{"orderID":"o-1","total":19.99}'
   eventually 60 tells_change
+  stream all "http://$GATEWAY/v1/orders:changes?since=earliest"
+  eventually 60 streamed all o-1
   kcat -F "$KAFKA_CLIENTS/admin-mtls.conf" -P -t orders -K'|' -X topic.partitioner=murmur2_random <<<'o-2|{"orderID":'
   eventually 60 has_told_letter
   told 200 /v1/dlq/store/letters:redrive '{"set":[{"pointer":"","value":{"orderID":"o-2"}}]}' || fail "the redrive: $output"
@@ -130,6 +138,10 @@ test_a_gateway_with_feed_and_dead_letters_may_do_that_too() {
   eventually 60 answers "http://$GATEWAY/v1/orders/o-2"
   told 200 /v1/dlq/store/letters:redrive '{}' || fail "the second redrive: $output"
   contains "the second redrive" '"sent":0,"already":1' "$output"
+  eventually 60 streamed all o-2
+  stream rest -H "last-event-id: $(place_behind all o-1)" "http://$GATEWAY/v1/orders:changes"
+  eventually 60 streamed rest o-2
+  lacks "what comes behind o-1" '"key":"o-1"' "$(cat "$WORK/rest")"
 
   for topic in orders orders.store.outcomes; do may_not_read gateway "$topic"; done
   for topic in orders.changes orders.store.dlq orders.store.outcomes; do may_not_write gateway "$topic"; done
