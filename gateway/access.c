@@ -12,8 +12,8 @@
 
 enum { FLUSH_BYTES = 60000 };
 
-/* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent.
- */
+/* The statuses the gateway answers; the first stands for a connection that broke before its answer was sent,
+ * and for what libmicrohttpd refused by itself. */
 static const unsigned statuses[] = {0, 200, 201, 202, 204, 207, 304, 308, 400, 401, 403, 404, 405, 406, 409,
     410, 412, 413, 415, 422, 428, 429, 500, 503, 504};
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
@@ -164,7 +164,7 @@ static struct weir_metric *make_counter(const struct note *note)
     weir_buffer_printf(
         &labels, "route=\"%s\",method=\"%s\",status=\"%u\"", note->route, note->method, note->status);
     return weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_requests_total", labels.failed ? "" : labels.data,
-        "Requests by their answer; status 0: the client left");
+        "Requests by their answer; status 0: the client left, or libmicrohttpd answered by itself");
 }
 
 static struct weir_metric *make_duration(const struct note *note)

@@ -88,6 +88,8 @@ def case_metrics():
         wait_for("three taken", 5, lambda: has("weir_gateway_requests_total{%s,status=\"202\"} 3" % item))
         check(has("weir_gateway_requests_total{%s,status=\"400\"} 1" % item), "one refused")
         check(has('weir_gateway_requests_total{route="-",method="-",status="404"} 1'), "one without a route")
+        equal(stage.call("GET", "/v1/orders/o-1", headers=[("X-Long", "x" * 9000)]).status, 431, "libmicrohttpd's own answer")
+        wait_for("that one", 5, lambda: has('weir_gateway_requests_total{route="-",method="-",status="0"} 1'))
         check(has('weir_gateway_deliveries_total{end="written"} 3'), "three written")
         check(has("weir_gateway_suspended_requests 0"), "none is suspended")
         check(re.search(r"^weir_gateway_request_duration_seconds_count\{.*PUT.*\} 4$", text(), re.M), "four measured")
