@@ -105,6 +105,14 @@ static void secure(
         weir_connection_set_tls_take(peer, weir_tls_peer_new(server->gateway->tls, info->tls_session));
 }
 
+/* By itself, because libmicrohttpd 1.x answers the next question where it answered this one. */
+static int socket_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
 static void on_connection(
     void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode code)
 {
@@ -117,11 +125,8 @@ static void on_connection(
         return;
     }
     weir_listener_began(server->listener, lane->number);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *slot = info != NULL ? weir_connection_begin(
-                               server->connections, info->connect_fd, weir_caller_address(connection))
-                         : NULL;
+    int fd = socket_of(connection);
+    *slot = fd >= 0 ? weir_connection_begin(server->connections, fd, weir_caller_address(connection)) : NULL;
     if (*slot != NULL && server->gateway->tls != NULL)
         secure(server, connection, *slot);
 }
