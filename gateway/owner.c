@@ -16,8 +16,10 @@ enum {
     LOOK_MS = 1000, /* then the question is asked again: a coordinator that is still loading loses some */
     /* librdkafka (2.0.2, and by its source later ones) aborts the process when it learns of a group's
      * coordinator after the request that looked for it has timed out. So none may time out: long before, the
-     * handle is closed with all that was asked of it. */
-    PATIENCE_MS = 15000,
+     * handle is closed with all that was asked of it. Soon at first, for a newer one (2.14.2) waits for ever
+     * for a coordinator that was away while it asked for the brokers; then later, for one may be slow. */
+    PATIENCE_MS = 2500,
+    MAX_PATIENCE_MS = 15000,
     REQUEST_MS = 60000,
     LOG_PAUSE_MS = 10000,
     DESTROY_MS = 3000,
@@ -35,6 +37,7 @@ struct weir_owner {
     int open;    /* questions without an answer */
     bool misled; /* asked a broker that is no longer the coordinator; librdkafka would go on for minutes */
     int64_t open_since_ms; /* since then there has always been one */
+    int patience_ms;       /* how long that may be */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     weir_owner_url **urls[WEIR_OWNER_KINDS]; /* [collection][partition]; "" when unknown */
@@ -219,6 +222,7 @@ static void take_answer(struct weir_owner *owner, rd_kafka_event_t *event)
     const struct weir_service *service = rd_kafka_event_opaque(event);
     int rc = read_answer(owner, service->name, event, &err);
     owner->open--;
+    owner->patience_ms = PATIENCE_MS;
     rd_kafka_event_destroy(event);
     weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
     if (rc < 0)
@@ -311,8 +315,9 @@ static void look(struct weir_owner *owner)
     take_answers(owner, weir_clock_ms() + LOOK_MS);
     if (owner->open == 0 && owner->misled)
         close_handle(owner);
-    if (owner->open == 0 || weir_clock_ms() < owner->open_since_ms + PATIENCE_MS)
+    if (owner->open == 0 || weir_clock_ms() < owner->open_since_ms + owner->patience_ms)
         return;
+    owner->patience_ms = owner->patience_ms < MAX_PATIENCE_MS / 2 ? owner->patience_ms * 2 : MAX_PATIENCE_MS;
     log_failure(owner, "-", "no answer about the stores' consumer groups");
     weir_metric_add(owner->failed, 1);
     close_handle(owner);
@@ -413,7 +418,8 @@ int weir_owner_open(const struct weir_gateway *gateway, void (*learnt)(void *con
     struct weir_owner *owner = calloc(1, sizeof(*owner));
     if (owner == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    *owner = (struct weir_owner){.gateway = gateway, .learnt = learnt, .context = context};
+    *owner = (struct weir_owner){
+        .gateway = gateway, .learnt = learnt, .context = context, .patience_ms = PATIENCE_MS};
     pthread_mutex_init(&owner->lock, NULL);
     init_condition(&owner->changed);
     owner->asked = weir_metric(WEIR_METRIC_COUNTER, "weir_gateway_owner_lookups_total", "result=\"ok\"",
