@@ -104,8 +104,9 @@ static rocksdb_cache_t *make_cache(size_t bytes)
 }
 
 /* Indexes and filters count against the cache, so that store.memory holds whatever the number of documents;
- * in partitions, because whole ones grow with the file until they push each other out at every read. */
-static void set_index_options(rocksdb_block_based_table_options_t *table)
+ * in partitions, because whole ones grow with the file until they push each other out at every read. Pinned
+ * are those that most reads need. */
+static void set_index_options(rocksdb_block_based_table_options_t *table, bool pinned)
 {
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
     rocksdb_block_based_options_set_index_type(
@@ -114,21 +115,19 @@ static void set_index_options(rocksdb_block_based_table_options_t *table)
     rocksdb_block_based_options_set_metadata_block_size(table, PARTITION_BYTES);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
-    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, pinned);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, pinned);
 }
 
-static void set_table_options(rocksdb_options_t *options, size_t cache_bytes)
+static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache, bool pinned)
 {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_cache_t *cache = make_cache(cache_bytes);
 
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_format_version(table, 5);
-    set_index_options(table);
+    set_index_options(table, pinned);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
-    rocksdb_cache_destroy(cache);
 }
 
 /* What leaves the write buffers meets a level of about their size and not the whole of the data: with a
@@ -140,7 +139,8 @@ static void set_level_options(rocksdb_options_t *options, int64_t memory_bytes)
     rocksdb_options_set_level0_file_num_compaction_trigger(options, LEVEL0_FILES);
 }
 
-static rocksdb_options_t *make_options(const struct weir_db_settings *settings, int64_t memory_bytes)
+static rocksdb_options_t *make_options(
+    const struct weir_db_settings *settings, int64_t memory_bytes, rocksdb_cache_t *cache)
 {
     rocksdb_options_t *options = rocksdb_options_create();
 
@@ -158,12 +158,14 @@ static rocksdb_options_t *make_options(const struct weir_db_settings *settings, 
     set_level_options(options, memory_bytes);
     rocksdb_options_set_bytes_per_sync(options, MIB);
     weir_rocks_set_log(options, settings->log_path);
-    set_table_options(options, (size_t)memory_bytes / 2);
+    set_table_options(options, cache, true);
     return options;
 }
 
-/* Written once, hardly read, dropped whole: nothing to gain by compaction. */
-static rocksdb_options_t *make_hour_options(rocksdb_options_t *documents, int64_t memory_bytes)
+/* Written once, hardly read, dropped whole: nothing to gain by compaction. An hour may be many tables, and
+ * what they pin would stay beside all that the cache may hold. */
+static rocksdb_options_t *make_hour_options(
+    rocksdb_options_t *documents, int64_t memory_bytes, rocksdb_cache_t *cache)
 {
     rocksdb_options_t *options = rocksdb_options_create_copy(documents);
 
@@ -171,7 +173,17 @@ static rocksdb_options_t *make_hour_options(rocksdb_options_t *documents, int64_
     rocksdb_options_set_disable_auto_compactions(options, 1);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 0);
     rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0);
+    set_table_options(options, cache, false);
     return options;
+}
+
+static void make_all_options(struct weir_db *db, int64_t memory_bytes)
+{
+    rocksdb_cache_t *cache = make_cache((size_t)memory_bytes / 2);
+
+    db->options = make_options(&db->settings, memory_bytes, cache);
+    db->hour_options = make_hour_options(db->options, memory_bytes, cache);
+    rocksdb_cache_destroy(cache);
 }
 
 static int open_rocks(struct weir_db *db, struct weir_error *err)
@@ -199,8 +211,7 @@ int weir_db_open(const struct weir_db_settings *settings, struct weir_db **ret_d
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     db->settings = *settings;
     pthread_rwlock_init(&db->lock, NULL);
-    db->options = make_options(settings, memory_bytes);
-    db->hour_options = make_hour_options(db->options, memory_bytes);
+    make_all_options(db, memory_bytes);
     /* Of this thread, the loop's: counting each comparison of keys, as RocksDB does unasked, took a twentieth
      * of the processor time of a message. */
     rocksdb_set_perf_level(rocksdb_disable);
