@@ -64,10 +64,16 @@ static int64_t read_proc(const char *path, const char *after, int word)
 }
 
 /* proc(5): statm's second number is the resident set in pages. */
-static int64_t read_resident_bytes(void)
+int64_t weir_process_resident_bytes(void)
 {
     int64_t pages = read_proc("/proc/self/statm", "", 1);
-    return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE) * 1000000;
+    return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t read_resident_bytes(void)
+{
+    int64_t bytes = weir_process_resident_bytes();
+    return bytes < 0 ? -1 : bytes * 1000000;
 }
 
 /* proc(5): starttime is number 22 of stat; number 2 ends with the last ')'. */

@@ -8,6 +8,7 @@
 #include "consumers/runtime/reload.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
+#include "consumers/runtime/trim.h"
 
 enum {
     IDLE_MS = 100,
@@ -100,6 +101,7 @@ static int turn(struct weir_runtime *runtime, struct weir_error *err)
     look_for_broker(runtime);
     weir_monitor_update(runtime);
     weir_monitor_slow_update(runtime);
+    weir_trim();
     return rc;
 }
 
