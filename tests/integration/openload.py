@@ -68,6 +68,7 @@ class OpenLoad:
 
 def rate_between(history, since, until):
     """Mean per second of a growing count between two moments; None where the history does not reach."""
+    history = list(history)  # in one go: it is written by another thread
     before = [point for point in history if point[0] <= since]
     after = [point for point in history if point[0] <= until]
     if not before or not after or until <= since or time.monotonic() < until:
