@@ -21,7 +21,7 @@ static const struct weir_option log_rows[] = {
     {.key = "format",
         .type = WEIR_OPTION_CHOICE,
         .fallback = "auto",
-        .choices = "auto|text|journal|json",
+        .choices = "auto|text|journal|json|logfmt",
         .offset = offsetof(struct weir_log_settings, format),
         .help = "form of a line; auto: journal under systemd, else text"},
 };

@@ -94,5 +94,7 @@ int weir_position_read(struct weir_bytes text, char *topic, size_t topic_size, i
 /* traceparent (W3C Trace Context): passes a valid one on as it is, else begins one. out: 55 characters and a NUL. */
 enum { WEIR_TRACEPARENT_BYTES = 56 };
 void weir_traceparent(struct weir_bytes given, char out[static WEIR_TRACEPARENT_BYTES]);
+/* The trace id of a valid one, 32 digits within it; else data NULL. */
+struct weir_bytes weir_trace_id(struct weir_bytes traceparent);
 
 #endif

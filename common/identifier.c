@@ -146,7 +146,7 @@ static bool is_zero(const char *at, size_t len)
 
 /* https://www.w3.org/TR/trace-context/ §3.2: 00-<32 hex>-<16 hex>-<2 hex>, later versions may be longer, ff
  * is none, neither id is all zeros. text ends in NUL. */
-static bool traceparent_valid(const char *text, size_t len)
+static bool is_valid(const char *text, size_t len)
 {
     if (len < 55 || text[2] != '-' || text[35] != '-' || text[52] != '-')
         return false;
@@ -171,17 +171,28 @@ static void traceparent_begin(char out[static WEIR_TRACEPARENT_BYTES])
     memcpy(out + 52, "-00", 4);
 }
 
-void weir_traceparent(struct weir_bytes given, char out[static WEIR_TRACEPARENT_BYTES])
+static bool is_traceparent(struct weir_bytes given)
 {
     char text[WEIR_HEADER_VALUE_BYTES + 1] = "";
 
-    if (given.data != NULL && given.len <= WEIR_HEADER_VALUE_BYTES)
-        memcpy(text, given.data, given.len);
-    if (!traceparent_valid(text, given.len <= WEIR_HEADER_VALUE_BYTES ? given.len : 0)) {
+    if (given.data == NULL || given.len > WEIR_HEADER_VALUE_BYTES)
+        return false;
+    memcpy(text, given.data, given.len);
+    return is_valid(text, given.len);
+}
+
+struct weir_bytes weir_trace_id(struct weir_bytes traceparent)
+{
+    return is_traceparent(traceparent) ? weir_bytes(traceparent.data + 3, 32) : WEIR_BYTES_NULL;
+}
+
+void weir_traceparent(struct weir_bytes given, char out[static WEIR_TRACEPARENT_BYTES])
+{
+    if (!is_traceparent(given)) {
         traceparent_begin(out);
         return;
     }
-    memcpy(out, text, WEIR_TRACEPARENT_BYTES - 1);
+    memcpy(out, given.data, WEIR_TRACEPARENT_BYTES - 1);
     out[WEIR_TRACEPARENT_BYTES - 1] = '\0';
     if (given.len > WEIR_TRACEPARENT_BYTES - 1)
         memcpy(out, "00", 2); /* cut to what version 00 knows (§4.3) */

@@ -1,7 +1,8 @@
 #include "common/log.h"
 
-#include "common/bytes.h"
 #include "common/clock.h"
+#include "common/log_line.h"
+#include "common/log_pairs.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -10,9 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* PIPE_BUF: up to here a write to a pipe is not mixed with those of others. */
-enum { LINE_BYTES = 4096, TAIL_BYTES = 8 };
 
 static const struct level {
     const char *name, *journal;
@@ -27,17 +25,17 @@ static const struct level {
 static _Atomic int least_level = WEIR_LOG_INFO;
 static _Atomic int line_format = WEIR_LOG_TEXT;
 
-/* A line being made. The last TAIL_BYTES stay free for what closes it. */
-struct line {
-    char data[LINE_BYTES];
-    size_t len;
-    bool cut;
-};
-
 void weir_log_init(enum weir_log_level level, enum weir_log_format format)
 {
     atomic_store(&least_level, (int)level);
     atomic_store(&line_format, (int)format);
+}
+
+enum weir_log_format weir_log_format_of(int64_t choice)
+{
+    static const enum weir_log_format chosen[] = {
+        WEIR_LOG_TEXT, WEIR_LOG_TEXT, WEIR_LOG_JOURNAL, WEIR_LOG_JSON, WEIR_LOG_LOGFMT};
+    return choice == 0 ? weir_log_format_auto() : chosen[choice];
 }
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that leads to the journal. */
@@ -63,108 +61,105 @@ bool weir_log_enabled(enum weir_log_level level)
     return (int)level <= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
-static void put(struct line *line, const char *data, size_t len)
+/* ---- forms */
+
+static const char *time_text(char out[static WEIR_CLOCK_RFC3339_BYTES])
 {
-    if (line->cut)
-        return;
-    if (len > sizeof(line->data) - TAIL_BYTES - line->len) {
-        line->cut = true;
-        return;
-    }
-    memcpy(line->data + line->len, data, len);
-    line->len += len;
+    return weir_clock_rfc3339(weir_clock_wall_ms(), out);
 }
 
-static void put_str(struct line *line, const char *text)
+static void begin_text(struct weir_log_line *line, const struct level *level, const char *event)
 {
-    put(line, text, strlen(text));
+    char now[WEIR_CLOCK_RFC3339_BYTES];
+
+    weir_log_line_put_str(line, time_text(now));
+    weir_log_line_put_str(line, " ");
+    weir_log_line_put_str(line, level->name);
+    weir_log_line_put_str(line, " ");
+    weir_log_line_put_word(line, weir_bytes_str(event));
 }
 
-/* What closes a line always fits: TAIL_BYTES were kept for it. */
-static void put_tail(struct line *line, const char *tail)
+static void begin_journal(struct weir_log_line *line, const struct level *level, const char *event)
 {
-    size_t len = strlen(tail);
-    memcpy(line->data + line->len, tail, len);
-    line->len += len;
+    weir_log_line_put_str(line, level->journal);
+    weir_log_line_put_word(line, weir_bytes_str(event));
 }
 
-/* U+0080 to U+009F steer terminals as well as the others do. */
-static bool is_control(const char *at, size_t step)
+static void begin_logfmt(struct weir_log_line *line, const struct level *level, const char *event)
 {
-    unsigned char byte = (unsigned char)at[0];
-    return byte < ' ' || byte == 0x7f || (step == 2 && byte == 0xc2 && (unsigned char)at[1] < 0xa0);
+    char now[WEIR_CLOCK_RFC3339_BYTES];
+
+    weir_log_line_put_str(line, "ts=");
+    weir_log_line_put_str(line, time_text(now));
+    weir_log_line_put_str(line, " level=");
+    weir_log_line_put_str(line, level->name);
+    weir_log_line_put_str(line, " event=");
+    weir_log_line_put_word(line, weir_bytes_str(event));
 }
 
-/* A byte as \xNN; in JSON that backslash is escaped itself. */
-static void put_hex(struct line *line, char byte, bool json)
+static void begin_json(struct weir_log_line *line, const struct level *level, const char *event)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char text[] = {'\\', '\\', 'x', digits[(unsigned char)byte >> 4], digits[byte & 15]};
+    char now[WEIR_CLOCK_RFC3339_BYTES];
 
-    put(line, json ? text : text + 1, json ? sizeof(text) : sizeof(text) - 1);
+    weir_log_line_put_str(line, "{\"ts\":\"");
+    weir_log_line_put_str(line, time_text(now));
+    weir_log_line_put_str(line, "\"");
+    weir_log_line_put_member(line, "level", weir_bytes_str(level->name), false);
+    weir_log_line_put_member(line, "event", weir_bytes_str(event), false);
 }
 
-static void put_escaped(struct line *line, char byte)
+static void put_pair(struct weir_log_line *line, const struct weir_log_pair *pair)
 {
-    const char text[] = {'\\', byte};
-    put(line, text, sizeof(text));
+    weir_log_line_put_str(line, " ");
+    weir_log_line_put(line, pair->key);
+    weir_log_line_put_str(line, "=");
+    weir_log_line_put_word(line, pair->value);
 }
 
-/* Text as people read it: what is no printable UTF-8 becomes \xNN. Each step is put whole or not at all. */
-static void put_clean(struct line *line, struct weir_bytes text, bool json)
+/* OpenTelemetry's semantic conventions, 1.37. */
+static const struct name {
+    const char *key, *attribute;
+    bool text; /* of a number, too */
+} names[] = {
+    {"error", "error.type", false},
+    {"error_type", "error.type", false},
+    {"exit_status", "process.exit.code", false},
+    {"file", "file.path", false},
+    {"instance", "service.instance.id", false},
+    {"offset", "messaging.kafka.offset", false},
+    {"partition", "messaging.destination.partition.id", true},
+    {"service", "service.name", false},
+    {"topic", "messaging.destination.name", false},
+    {"version", "service.version", false},
+};
+
+static void put_member(struct weir_log_line *line, const struct weir_log_pair *pair)
 {
-    for (size_t at = 0, step; at < text.len && !line->cut; at += step) {
-        const char *here = text.data + at;
-        step = weir_utf8_next(weir_bytes(here, text.len - at));
-        if (step == 0 || is_control(here, step)) {
-            step = 1; /* what follows of a control character is no beginning, and becomes \xNN too */
-            put_hex(line, here[0], json);
-        } else if (json && (here[0] == '"' || here[0] == '\\')) {
-            put_escaped(line, here[0]);
-        } else {
-            put(line, here, step);
+    char own[64];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (weir_bytes_is(pair->key, names[i].key)) {
+            weir_log_line_put_member(line, names[i].attribute, pair->value, pair->number && !names[i].text);
+            return;
         }
-    }
+    snprintf(own, sizeof(own), "%.*s", (int)pair->key.len, pair->key.data);
+    weir_log_line_put_member(line, own, pair->value, pair->number);
 }
 
-static void put_text_head(struct line *line, const struct level *level)
-{
-    char now[WEIR_CLOCK_RFC3339_BYTES];
-
-    put_str(line, weir_clock_rfc3339(weir_clock_wall_ms(), now));
-    put_str(line, " ");
-    put_str(line, level->name);
-    put_str(line, " ");
-}
-
-static void make_plain(struct line *line, const char *event, struct weir_bytes message)
-{
-    put_clean(line, weir_bytes_str(event), false);
-    if (message.len > 0)
-        put_str(line, " ");
-    put_clean(line, message, false);
-    put_tail(line, line->cut ? "…\n" : "\n");
-}
-
-static void make_json(
-    struct line *line, const struct level *level, const char *event, struct weir_bytes message)
-{
-    char now[WEIR_CLOCK_RFC3339_BYTES];
-
-    put_str(line, "{\"ts\":\"");
-    put_str(line, weir_clock_rfc3339(weir_clock_wall_ms(), now));
-    put_str(line, "\",\"level\":\"");
-    put_str(line, level->name);
-    put_str(line, "\",\"event\":\"");
-    put_clean(line, weir_bytes_str(event), true);
-    put_str(line, "\",\"message\":\"");
-    put_clean(line, message, true);
-    put_tail(line, line->cut ? "…\"}\n" : "\"}\n");
-}
+static const struct form {
+    void (*begin)(struct weir_log_line *line, const struct level *level, const char *event);
+    void (*pair)(struct weir_log_line *line, const struct weir_log_pair *pair);
+    bool json;
+} forms[] = {
+    [WEIR_LOG_TEXT] = {begin_text, put_pair, false},
+    [WEIR_LOG_JOURNAL] = {begin_journal, put_pair, false},
+    [WEIR_LOG_JSON] = {begin_json, put_member, true},
+    [WEIR_LOG_LOGFMT] = {begin_logfmt, put_pair, false},
+};
 
 /* One write: a line is never mixed with another's. What a full pipe does not take is lost rather than waited
  * for. */
-static void emit(const struct line *line)
+static void emit(const struct weir_log_line *line)
 {
     ssize_t written;
 
@@ -176,25 +171,20 @@ static void emit(const struct line *line)
 void weir_logv(enum weir_log_level level, const char *event, const char *format, va_list arguments)
 {
     int number = errno;
-    char message[LINE_BYTES + 4];
-    struct line line;
+    const struct form *form = &forms[atomic_load_explicit(&line_format, memory_order_relaxed)];
+    char text[WEIR_LOG_LINE_BYTES + 4];
+    struct weir_log_line line;
+    struct weir_log_pair pair;
 
     if (!weir_log_enabled(level))
         return;
     line.len = 0;
-    line.cut = false;
-    int len = vsnprintf(message, sizeof(message), format, arguments);
-    struct weir_bytes text = weir_bytes_str(len < 0 ? "text=unprintable" : message);
-    int chosen = atomic_load_explicit(&line_format, memory_order_relaxed);
-    if (chosen == WEIR_LOG_JSON) {
-        make_json(&line, &levels[level], event, text);
-    } else {
-        if (chosen == WEIR_LOG_JOURNAL)
-            put_str(&line, levels[level].journal);
-        else
-            put_text_head(&line, &levels[level]);
-        make_plain(&line, event, text);
-    }
+    line.cut = WEIR_LOG_WHOLE;
+    form->begin(&line, &levels[level], event);
+    struct weir_log_pairs pairs = weir_log_pairs(format, arguments, text, sizeof(text));
+    while (weir_log_pairs_next(&pairs, arguments, &pair))
+        form->pair(&line, &pair);
+    weir_log_line_end(&line, form->json);
     emit(&line);
     errno = number;
 }

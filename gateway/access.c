@@ -1,6 +1,7 @@
 #include "gateway/access.h"
 
 #include "common/clock.h"
+#include "common/envelope.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
@@ -78,15 +79,16 @@ void weir_access_free(struct weir_access *access)
 
 struct note {
     const char *method, *route, *principal, *id;
+    struct weir_bytes trace_id;
     unsigned status;
     size_t bytes;
     int64_t duration_us;
 };
 
-/* The forms of common/log's own lines. */
+/* The forms of common/log's own lines. Nothing in a note needs quotes. */
 static void append_pairs(struct weir_buffer *lines, const struct note *note)
 {
-    weir_buffer_append_str(lines, "method=");
+    weir_buffer_append_str(lines, " method=");
     weir_buffer_append_str(lines, note->method);
     weir_buffer_append_str(lines, " route=");
     weir_buffer_append_str(lines, note->route);
@@ -100,31 +102,63 @@ static void append_pairs(struct weir_buffer *lines, const struct note *note)
     weir_buffer_append_str(lines, note->principal);
     weir_buffer_append_str(lines, " request=");
     weir_buffer_append_str(lines, note->id);
+    if (note->trace_id.data != NULL) {
+        weir_buffer_append_str(lines, " trace_id=");
+        weir_buffer_append_bytes(lines, note->trace_id);
+    }
+    weir_buffer_append_str(lines, "\n");
+}
+
+static void append_time(struct weir_buffer *lines)
+{
+    char now[WEIR_CLOCK_RFC3339_BYTES];
+    weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
 }
 
 static void append_text(struct weir_buffer *lines, const struct note *note)
 {
-    char now[WEIR_CLOCK_RFC3339_BYTES];
-    weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
-    weir_buffer_append_str(lines, " INFO http.request ");
+    append_time(lines);
+    weir_buffer_append_str(lines, " INFO http.request");
     append_pairs(lines, note);
-    weir_buffer_append_str(lines, "\n");
 }
 
 static void append_journal(struct weir_buffer *lines, const struct note *note)
 {
-    weir_buffer_append_str(lines, "<6>http.request ");
+    weir_buffer_append_str(lines, "<6>http.request");
     append_pairs(lines, note);
-    weir_buffer_append_str(lines, "\n");
+}
+
+static void append_logfmt(struct weir_buffer *lines, const struct note *note)
+{
+    weir_buffer_append_str(lines, "ts=");
+    append_time(lines);
+    weir_buffer_append_str(lines, " level=INFO event=http.request");
+    append_pairs(lines, note);
 }
 
 static void append_json(struct weir_buffer *lines, const struct note *note)
 {
-    char now[WEIR_CLOCK_RFC3339_BYTES];
     weir_buffer_append_str(lines, "{\"ts\":\"");
-    weir_buffer_append_str(lines, weir_clock_rfc3339(weir_clock_wall_ms(), now));
-    weir_buffer_append_str(lines, "\",\"level\":\"INFO\",\"event\":\"http.request\",\"message\":\"");
-    append_pairs(lines, note);
+    append_time(lines);
+    weir_buffer_append_str(
+        lines, "\",\"level\":\"INFO\",\"event\":\"http.request\",\"http.request.method\":\"");
+    weir_buffer_append_str(lines, note->method);
+    weir_buffer_append_str(lines, "\",\"http.route\":\"");
+    weir_buffer_append_str(lines, note->route);
+    weir_buffer_append_str(lines, "\",\"http.response.status_code\":");
+    weir_buffer_append_number(lines, note->status);
+    weir_buffer_append_str(lines, ",\"http.response.body.size\":");
+    weir_buffer_append_number(lines, (int64_t)note->bytes);
+    weir_buffer_append_str(lines, ",\"duration_us\":");
+    weir_buffer_append_number(lines, note->duration_us);
+    weir_buffer_append_str(lines, ",\"user.name\":\"");
+    weir_buffer_append_str(lines, note->principal);
+    weir_buffer_append_str(lines, "\",\"request\":\"");
+    weir_buffer_append_str(lines, note->id);
+    if (note->trace_id.data != NULL) {
+        weir_buffer_append_str(lines, "\",\"trace_id\":\"");
+        weir_buffer_append_bytes(lines, note->trace_id);
+    }
     weir_buffer_append_str(lines, "\"}\n");
 }
 
@@ -132,6 +166,7 @@ static void (*const append[])(struct weir_buffer *, const struct note *) = {
     [WEIR_LOG_TEXT] = append_text,
     [WEIR_LOG_JOURNAL] = append_journal,
     [WEIR_LOG_JSON] = append_json,
+    [WEIR_LOG_LOGFMT] = append_logfmt,
 };
 
 static void log_note(struct weir_access *access, const struct note *note)
@@ -195,6 +230,7 @@ void weir_access_note(struct weir_access *access, const struct weir_request *req
         .route = request->route != NULL ? request->route->name : "-",
         .principal = request->principal,
         .id = request->id,
+        .trace_id = weir_trace_id(request->head.traceparent),
         .status = aborted ? 0 : request->outcome.status,
         .bytes = request->answer_bytes,
         .duration_us = weir_clock_us() - request->started_us,

@@ -143,12 +143,6 @@ static bool is_ready(void *context, struct weir_buffer *detail)
     return ready && !draining;
 }
 
-static enum weir_log_format log_format(const struct weir_deployment *deployment)
-{
-    int64_t choice = deployment->log.format;
-    return choice == 0 ? weir_log_format_auto() : (enum weir_log_format)(choice - 1);
-}
-
 static bool make_rate(struct weir_gateway *gateway)
 {
     int64_t limit = gateway->settings.rate_limit, burst = gateway->settings.rate_burst;
@@ -160,10 +154,8 @@ static bool make_rate(struct weir_gateway *gateway)
 
 static int open_parts(struct weir_gateway *gateway, struct weir_error *err)
 {
-    enum weir_log_format format = gateway->deployment->log.format == 0
-                                      ? weir_log_format_auto()
-                                      : (enum weir_log_format)(gateway->deployment->log.format - 1);
-    gateway->access = weir_access_new(gateway->settings.access_log, format);
+    gateway->access =
+        weir_access_new(gateway->settings.access_log, weir_log_format_of(gateway->deployment->log.format));
     gateway->pending = weir_pending_new(gateway->settings.timeout_ms);
     if (gateway->access == NULL || gateway->pending == NULL || !make_rate(gateway))
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
@@ -350,7 +342,7 @@ static int start(const struct arguments *arguments, int *ret_status, struct weir
     if (rc < 0)
         return rc;
     gateway.deployment = deployment;
-    weir_log_init((enum weir_log_level)deployment->log.level, log_format(deployment));
+    weir_log_init((enum weir_log_level)deployment->log.level, weir_log_format_of(deployment->log.format));
     rc = check(&gateway, arguments->config, err);
     if (rc == 0 && arguments->check_only)
         printf("%s: the gateway's configuration is good\n", arguments->config);

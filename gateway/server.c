@@ -188,7 +188,7 @@ static void raise_file_limit(int64_t connections)
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted)
         weir_log(WEIR_LOG_WARNING, "gateway.few-files",
-            "reason=the limit of open files (%ju) is below connections + 256 (%ju)",
+            "reason=\"the limit of open files (%ju) is below connections + 256 (%ju)\"",
             (uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
 }
 

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "common/topic.h"
+#include "consumers/runtime/record.h"
 #include "consumers/runtime/runtime.h"
 
 #include <inttypes.h>
@@ -267,6 +268,20 @@ static void tell_plugin(struct weir_runtime *runtime)
     batch->plugin_count = batch->emitted_count;
 }
 
+static void tell(const struct weir_slot *slot)
+{
+    struct weir_bytes request = weir_record_request(&slot->record),
+                      trace_id = weir_record_trace_id(&slot->record);
+
+    weir_log(WEIR_LOG_WARNING, "record.dead_lettered",
+        "topic=%s partition=%" PRId32 " offset=%" PRId64
+        " request=%.*s trace_id=%.*s disposition=%s error_type=%s reason=\"%s\"",
+        slot->record.topic, slot->record.partition, slot->record.offset, (int)request.len, request.data,
+        (int)trace_id.len, trace_id.data, slot->why.disposition,
+        slot->why.error_type != NULL ? slot->why.error_type : "",
+        slot->why.text != NULL ? slot->why.text : "");
+}
+
 static int write_one(struct weir_runtime *runtime, struct weir_slot *slot, struct weir_error *err)
 {
     char topic[WEIR_TOPIC_NAME_BYTES];
@@ -278,11 +293,7 @@ static int write_one(struct weir_runtime *runtime, struct weir_slot *slot, struc
     if (target == NULL ||
         weir_dead_letter_queue(&runtime->batch, slot, target, source, runtime->service->group) < 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "memory is out");
-    weir_log(WEIR_LOG_WARNING, "record.dead_lettered",
-        "topic=%s partition=%" PRId32 " offset=%" PRId64 " disposition=%s error_type=%s reason=\"%s\"",
-        slot->record.topic, slot->record.partition, slot->record.offset, slot->why.disposition,
-        slot->why.error_type != NULL ? slot->why.error_type : "",
-        slot->why.text != NULL ? slot->why.text : "");
+    tell(slot);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "consumers/runtime/backoff.h"
 #include "consumers/runtime/dead_letter.h"
 #include "consumers/runtime/loop.h"
+#include "consumers/runtime/record.h"
 #include "consumers/runtime/retry.h"
 #include "consumers/runtime/runtime.h"
 #include "consumers/runtime/taking.h"
@@ -51,9 +52,14 @@ static void back_off(struct weir_runtime *runtime, struct weir_partition *partit
 
 static void tell_retry(const struct weir_slot *slot)
 {
+    struct weir_bytes request = weir_record_request(&slot->record),
+                      trace_id = weir_record_trace_id(&slot->record);
+
     weir_log(WEIR_LOG_INFO, "record.retry",
-        "topic=%s partition=%" PRId32 " offset=%" PRId64 " executions=%" PRId32 " reason=\"%s\"",
-        slot->record.topic, slot->record.partition, slot->record.offset, slot->record.executions + 1,
+        "topic=%s partition=%" PRId32 " offset=%" PRId64 " request=%.*s trace_id=%.*s executions=%" PRId32
+        " reason=\"%s\"",
+        slot->record.topic, slot->record.partition, slot->record.offset, (int)request.len, request.data,
+        (int)trace_id.len, trace_id.data, slot->record.executions + 1,
         slot->why.text != NULL ? slot->why.text : "");
 }
 

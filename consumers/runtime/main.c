@@ -258,9 +258,7 @@ static int prepare(struct weir_runtime *runtime, const struct arguments *argumen
 
 static void init_log(const struct weir_deployment *deployment)
 {
-    weir_log_init((enum weir_log_level)deployment->log.level,
-        deployment->log.format == 0 ? weir_log_format_auto()
-                                    : (enum weir_log_format)(deployment->log.format - 1));
+    weir_log_init((enum weir_log_level)deployment->log.level, weir_log_format_of(deployment->log.format));
 }
 
 static int consume(const struct arguments *arguments, struct weir_error *err)

@@ -1,5 +1,7 @@
 #include "consumers/runtime/record.h"
 
+#include "common/envelope.h"
+
 void weir_record_fill(
     struct weir_record *record, const rd_kafka_message_t *message, const char *topic, uint32_t source)
 {
@@ -35,4 +37,24 @@ int weir_record_decode(struct weir_record *record, rd_kafka_message_t *message, 
     record->headers = headers;
     record->header_count = count;
     return 0;
+}
+
+static struct weir_bytes find(const struct weir_record *record, const char *name)
+{
+    return weir_header_find(record->headers, record->header_count, name);
+}
+
+static struct weir_bytes or_dash(struct weir_bytes text)
+{
+    return text.data != NULL ? text : weir_bytes_str("-");
+}
+
+struct weir_bytes weir_record_request(const struct weir_record *record)
+{
+    return or_dash(find(record, WEIR_HEADER_ID));
+}
+
+struct weir_bytes weir_record_trace_id(const struct weir_record *record)
+{
+    return or_dash(weir_trace_id(find(record, WEIR_HEADER_TRACEPARENT)));
 }

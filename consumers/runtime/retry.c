@@ -197,6 +197,13 @@ static int make_state(
     return whole ? 0 : WEIR_E_INTERNAL;
 }
 
+static void keep_trace(struct weir_emitted *state, const struct weir_record *record)
+{
+    struct weir_bytes trace = header(record, WEIR_HEADER_TRACEPARENT);
+    if (trace.data != NULL)
+        state->headers[state->header_count++] = (struct weir_header){WEIR_HEADER_TRACEPARENT, trace};
+}
+
 static int make_end(struct weir_batch *batch, struct weir_slot *slot, struct weir_emitted *ret_state)
 {
     int rc = begin(batch, slot, 0, ret_state);
@@ -205,6 +212,7 @@ static int make_end(struct weir_batch *batch, struct weir_slot *slot, struct wei
     if (!put_origin(ret_state, &batch->arena))
         return WEIR_E_INTERNAL;
     put(ret_state, WEIR_HEADER_DONE, slot->state == WEIR_SLOT_DONE ? "done" : slot->why.disposition);
+    keep_trace(ret_state, &slot->record);
     return 0;
 }
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import ssl
+import subprocess
 import sys
 import threading
 import urllib.parse
@@ -267,6 +268,87 @@ def case_leaving():
         team = [parse(mail.content)["Subject"] for mail in server.mails if mail.recipients == ["TO:<team@example.org>"]]
         equal(team, ["Order o-%d" % number for number in range(1, 6)] + ["Changed o-6"], "subjects")
         follow(story, passes)
+
+
+TRACED = """attempts = 2
+retry.backoff = 100ms
+retry.backoff.max = 200ms
+notifier.templates = {folder}/templates
+"""
+# Records of the deliveries that were not final went without the record that they are of.
+TOPICS = {"orders": 6, "orders.changes": 5, "orders.store.outcomes": 2, "orders.store.dlq": 1, "orders.changes.notifier.retry": 2,
+          "orders.changes.notifier.dlq": 1, "orders.changes.notifier.notifications": 3}
+
+
+def trace_of(number):
+    return "00-%032x-%016x-01" % (0xabc00 + number, number)
+
+
+class Traced:
+    """Requests with a traceparent each."""
+
+    def __init__(self, story):
+        self.story, self.requests = story, {}
+
+    def send(self, method, path, document, wanted):
+        number = len(self.requests) + 1
+        connection = http.client.HTTPConnection(self.story.gateway, timeout=30)
+        connection.request(method, "/v1/orders" + path, document and json.dumps(document),
+                           {"Content-Type": "application/json", "Prefer": "wait=20", "traceparent": trace_of(number)})
+        response = connection.getresponse()
+        equal((number, response.status), (number, wanted), "status of a request")
+        self.requests[response.headers["X-Request-Id"]] = trace_of(number)
+
+    def records(self, topic):
+        """The traceparent of each record, whose request's it has to be."""
+        done = subprocess.run(["kcat", "-b", self.story.kafka, "-C", "-t", topic, "-e", "-q", "-J"], stdout=subprocess.PIPE, check=True)
+        found = []
+        for record in map(json.loads, done.stdout.splitlines()):
+            headers = dict(zip(record["headers"][::2], record["headers"][1::2])) if record.get("headers") else {}
+            if topic.endswith("notifications") and json.loads(record["payload"])["status"] not in ("sent", "failed"):
+                continue
+            wanted = self.requests.get(headers.get("ce_id"), headers.get("traceparent"))
+            check(headers.get("traceparent") == wanted and wanted in self.requests.values(), "%s has %r, its request %r", topic, headers, wanted)
+            found.append(wanted)
+        return found
+
+
+def case_trace():
+    """A client's traceparent is in every record that comes of its request; what goes wrong names it in the log, and a mail names the request."""
+    answers = []
+    server = Server({"RCPT": lambda session, recipient: answers.pop() if answers else None})
+    with Story(server.address, None, TRACED) as story:
+        traced = Traced(story)
+
+        def mails(number):
+            wait_for("mail %d" % number, lambda: len(server.mails) == number)
+
+        traced.send("POST", "", {"orderID": "o-1"}, 201)
+        mails(1)
+        traced.send("POST", "", {"orderID": "o-1"}, 409)
+        answers.append("450 4.2.0 come again")
+        traced.send("POST", "", {"orderID": "o-2"}, 201)
+        mails(2)
+        answers.append("550 5.1.1 no such user")
+        traced.send("POST", "", {"orderID": "o-3"}, 201)
+        wait_for("the dead letter", lambda: traced.records("orders.changes.notifier.dlq"))
+        traced.send("DELETE", "/o-1", None, 204)
+        traced.requests["poison"] = trace_of(9)
+        subprocess.run(["kcat", "-b", story.kafka, "-P", "-t", "orders", "-k", "o-4", "-H", "ce_id=poison", "-H", "traceparent=" + trace_of(9), "-X",
+                        "topic.partitioner=murmur2_random"], input=b"{", check=True)
+        for topic, count in TOPICS.items():
+            wait_for("%d records of %s" % (count, topic), lambda: len(traced.records(topic)) == count)
+        found = {topic: traced.records(topic) for topic in TOPICS}
+        ways = {topic: {trace_of(number) for number in numbers} for topic, numbers in {
+            "orders": (1, 2, 3, 4, 5, 9), "orders.changes": (1, 3, 4, 5), "orders.store.outcomes": (2, 9), "orders.store.dlq": (9,),
+            "orders.changes.notifier.retry": (3,), "orders.changes.notifier.dlq": (4,)}.items()}
+        equal({topic: set(found[topic]) for topic in ways}, ways, "traces")
+        given = [parse(mail.content)["X-Weir-Event"] for mail in server.mails]
+        equal([traced.requests[request] for request in given], [trace_of(number) for number in (1, 3)], "requests that mails name")
+        for name, word, number in (("gateway", "http.request", 2), ("notifier", "record.retry", 3), ("notifier", "record.dead_lettered", 4),
+                                   ("store", "record.dead_lettered", 9)):
+            lines = [line for line in story.log(name).splitlines() if word in line and "trace_id=" + trace_of(number)[3:35] in line]
+            check(lines, "the log of the %s has no %s of trace %d", name, word, number)
 
 
 class Aiosmtpd:

@@ -159,7 +159,8 @@ struct weir_host {
         struct weir_bytes key, struct weir_bytes value, const struct weir_header *headers, size_t header_count,
         struct weir_error *err);
 
-    /* One line of the log: `event` in dotted words, then `key=value …` by format as vprintf(3); see weir_say. Any thread. */
+    /* One line of the log: `event` in dotted words, then pairs by format as vprintf(3): key=%s, or key="…" where the format itself has a
+     * space. Values are quoted as they need it, in whatever form the log is written; see weir_say. Any thread. */
     void (*log)(enum weir_log_severity severity, const char *event, const char *format, va_list arguments);
     int64_t (*now_ms)(void);              /* wall clock, ms since 1970. Any thread */
     bool (*stopping)(void);               /* the process has been asked to end. Any thread */

@@ -226,8 +226,8 @@ int weir_store_open(
         weir_store_close(store);
         return r;
     }
-    weir_store_log(store, WEIR_SAY_INFO, "store.open", "path=%s collections=%zu reads=%s%s", store->path,
-        store->source_count, host->http_address(store->http), store->temporary ? " temporary=true" : "");
+    weir_store_log(store, WEIR_SAY_INFO, "store.open", "path=%s collections=%zu reads=%s temporary=%s", store->path,
+        store->source_count, host->http_address(store->http), store->temporary ? "yes" : "no");
     *ret_instance = store;
     return 0;
 }
