@@ -1,4 +1,5 @@
-"""The API external.metrics.k8s.io of a cluster, from what its pods say at /metrics: the sum of a metric over the pods of a component."""
+"""The APIs of metrics that a cluster's autoscalers ask, from what its pods say at /metrics: external.metrics.k8s.io, the sum of a metric over the
+pods of a component, and metrics.k8s.io, the processor time of each."""
 import base64
 import contextlib
 import http.client
@@ -12,8 +13,9 @@ import urllib.parse
 from cluster import NODE
 
 PORT = 6444
-GROUP = "external.metrics.k8s.io/v1beta1"
-OBJECTS = """\
+EXTERNAL, RESOURCE = "external.metrics.k8s.io", "metrics.k8s.io"
+VERSION = "v1beta1"
+SERVICE = """\
 apiVersion: v1
 kind: Service
 metadata: {name: metrics, namespace: kube-system}
@@ -25,13 +27,14 @@ metadata: {name: metrics, namespace: kube-system, labels: {kubernetes.io/service
 addressType: IPv4
 ports: [{name: https, port: %(port)d}]
 endpoints: [{addresses: ["%(node)s"], conditions: {ready: true}}]
----
+"""
+API = """\
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
-metadata: {name: v1beta1.external.metrics.k8s.io}
+metadata: {name: %(version)s.%(group)s}
 spec:
-  group: external.metrics.k8s.io
-  version: v1beta1
+  group: %(group)s
+  version: %(version)s
   service: {name: metrics, namespace: kube-system}
   caBundle: %(authority)s
   groupPriorityMinimum: 100
@@ -64,24 +67,54 @@ def measure(pods, name, component):
     return total
 
 
+class Processor:
+    """Processor time of pods between two looks, in thousandths of a core; none at the first."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def look(self, pod):
+        now, seconds = time.monotonic(), sum_of(ask(pod["status"]["podIP"]), "process_cpu_seconds_total")
+        name = pod["metadata"]["name"]
+        before = self.seen.get(name)
+        self.seen[name] = now, seconds
+        return before and round(1000 * (seconds - before[1]) / (now - before[0]))
+
+
+def moment():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
-    pods = None
+    pods = processor = None
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
         parts = path.strip("/").split("/")
-        if path == "/apis/" + GROUP:
-            self.answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": GROUP, "resources": []})
+        if len(parts) == 3 and parts[1] in (EXTERNAL, RESOURCE):
+            self.answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "/".join(parts[1:]), "resources": []})
         elif len(parts) == 6 and parts[3] == "namespaces":
-            self.answer(self.values(parts[5], dict(urllib.parse.parse_qsl(query))))
+            labels = dict(part.split("=") for part in dict(urllib.parse.parse_qsl(query))["labelSelector"].split(","))
+            kind, items = ("ExternalMetricValueList", [self.external(parts[5], labels)]) if parts[1] == EXTERNAL else ("PodMetricsList", self.usage(labels))
+            self.answer({"kind": kind, "apiVersion": "/".join(parts[1:3]), "metadata": {}, "items": items})
         else:
             self.send_error(404)
 
-    def values(self, name, query):
-        labels = dict(part.split("=") for part in query["labelSelector"].split(","))
+    def external(self, name, labels):
         value = measure(self.pods, name, labels["service"])
-        item = {"metricName": name, "metricLabels": labels, "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "value": str(int(value))}
-        return {"kind": "ExternalMetricValueList", "apiVersion": GROUP, "metadata": {}, "items": [item]}
+        return {"metricName": name, "metricLabels": labels, "timestamp": moment(), "value": str(int(value))}
+
+    def usage(self, labels):
+        items = []
+        for pod in self.pods.of(labels["app.kubernetes.io/component"]):
+            with contextlib.suppress(OSError, http.client.HTTPException, KeyError):  # it begins or ends
+                used = self.processor.look(pod)
+                if used is not None:
+                    containers = [{"name": one["name"], "usage": {"cpu": "%dm" % used, "memory": "1Mi"}} for one in pod["spec"]["containers"]]
+                    items.append({"metadata": {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"],
+                                               "labels": pod["metadata"]["labels"]},
+                                  "timestamp": moment(), "window": "2s", "containers": containers})
+        return items
 
     def answer(self, body):
         text = json.dumps(body).encode()
@@ -97,13 +130,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def serve(pods):
-    """Serves it until this process ends, and tells the cluster where."""
+    """Serves them until this process ends, and tells the cluster where."""
     folder = pods.cluster.folder / "keys"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "metrics.crt", folder / "metrics.key")
-    server = http.server.ThreadingHTTPServer((NODE, PORT), type("OfPods", (Handler,), {"pods": pods}))
+    server = http.server.ThreadingHTTPServer((NODE, PORT), type("OfPods", (Handler,), {"pods": pods, "processor": Processor()}))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     authority = base64.b64encode((folder / "ca.crt").read_bytes()).decode()
-    pods.cluster.apply(OBJECTS % {"port": PORT, "node": NODE, "authority": authority})
-    pods.cluster.wait("the API of metrics", 60, lambda: pods.cluster.asks("get", "--raw", "/apis/" + GROUP))
+    pods.cluster.apply(SERVICE % {"port": PORT, "node": NODE})
+    for group in (EXTERNAL, RESOURCE):
+        pods.cluster.apply(API % {"group": group, "version": VERSION, "authority": authority})
+        pods.cluster.wait("the API " + group, 60, lambda group=group: pods.cluster.asks("get", "--raw", "/apis/%s/%s" % (group, VERSION)))
