@@ -50,7 +50,8 @@ struct weir_gateway {
     struct weir_owner *owner;
     struct weir_read *read;
     struct weir_server *server;
-    atomic_bool draining;   /* SIGTERM came: nothing new is begun */
+    atomic_bool draining;   /* SIGTERM came: not ready, and each answer closes its connection */
+    atomic_bool refusing;   /* nothing new is begun any more */
     atomic_int late_status; /* the exit status of an end that takes too long */
 };
 

@@ -105,7 +105,7 @@ static bool await_another(struct weir_read_job *job)
     const struct weir_request *request = job->request;
     int64_t until_ms = wait_until_ms(request);
     if (until_ms <= weir_clock_ms() || job->marks[WEIR_OWNER_STORE][0] == '\0' || !is_known(job) ||
-        atomic_load(&request->gateway->draining))
+        atomic_load(&request->gateway->refusing))
         return false;
     struct weir_read_job *added = weir_read_add(job, &way_awaited, until_ms, last_ms(request));
     if (added == NULL)

@@ -1,5 +1,6 @@
 /* weir-gateway: HTTP in, Kafka out. Puts the parts together, looks after the producer, and takes all down
  * again. */
+#include "common/clock.h"
 #include "common/deployment.h"
 #include "common/drain.h"
 #include "common/http.h"
@@ -249,15 +250,38 @@ static int run(struct weir_gateway *gateway, struct weir_error *err)
     return rc;
 }
 
+static void begin_drain(struct weir_gateway *gateway)
+{
+    weir_service_stop(); /* also when it is not SIGTERM that ends it: the limit holds from here */
+    atomic_store(&gateway->draining, true);
+    weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
+}
+
+/* Takes what comes as before, until whoever shares requests out has seen that it is not ready: each answer
+ * closes its connection, and one that nobody uses any more can be closed without a request being on its way.
+ * Without connections there is nobody to wait for. */
+static int delay(struct weir_gateway *gateway, struct weir_error *err)
+{
+    const struct weir_gateway_settings *settings = &gateway->settings;
+    int64_t most_ms = settings->drain_timeout_ms / 4;
+    int64_t delay_ms = settings->drain_delay_ms < most_ms ? settings->drain_delay_ms : most_ms;
+    int64_t until_ms = weir_clock_ms() + delay_ms;
+    int rc = 0;
+    for (int64_t left_ms; rc == 0 && (left_ms = until_ms - weir_clock_ms()) > 0;) {
+        if (weir_server_await_closed(gateway->server, left_ms < WATCH_MS ? left_ms : WATCH_MS))
+            break;
+        rc = weir_produce_watch(gateway->produce, err);
+    }
+    return rc;
+}
+
 /* Answers what is in flight, and nothing new. The last of the time is kept for telling those whose record
  * got no answer what became of it. */
 static void drain(struct weir_gateway *gateway)
 {
     int64_t half_ms = gateway->settings.drain_timeout_ms / 2;
     int last_ms = half_ms < LAST_MS ? (int)half_ms : LAST_MS;
-    weir_service_stop(); /* also when it is not SIGTERM that ends it: the limit holds from here */
-    atomic_store(&gateway->draining, true);
-    weir_log(WEIR_LOG_NOTICE, "gateway.draining", "suspended=%zu", weir_pending_count(gateway->pending));
+    atomic_store(&gateway->refusing, true);
     weir_server_quiesce(gateway->server);
     weir_feed_end(gateway->feed);
     weir_dlq_end(gateway->dlq);
@@ -286,6 +310,9 @@ static int serve(struct weir_gateway *gateway, struct weir_error *err)
         rc = weir_management_listen(gateway->settings.management_listen, &management, &pages, err);
     if (rc == 0) {
         rc = run(gateway, err);
+        begin_drain(gateway);
+        if (rc == 0)
+            rc = delay(gateway, err);
         drain(gateway);
     }
     weir_http_close(pages);

@@ -412,7 +412,7 @@ static enum MHD_Result request_came(struct weir_request *request)
     weir_connection_expect_nothing(request->peer);
     if (request->refused)
         return answer(request);
-    if (atomic_load_explicit(&request->gateway->draining, memory_order_relaxed))
+    if (atomic_load_explicit(&request->gateway->refusing, memory_order_relaxed))
         weir_request_refuse(
             request, MHD_HTTP_SERVICE_UNAVAILABLE, "this gateway is shutting down; nothing was written");
     else if (request->body.failed)

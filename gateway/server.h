@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "gateway/gateway.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct weir_server;
@@ -14,11 +15,15 @@ struct weir_server;
  * halfway: it is to be closed and freed. */
 int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_server, struct weir_error *err);
 
+/* Waits up to timeout_ms until no client's connection is open; whether that is so. */
+bool weir_server_await_closed(struct weir_server *server, int64_t timeout_ms);
+
 /* Accepts no more connections. */
 void weir_server_quiesce(struct weir_server *server);
 
-/* Waits up to timeout_ms until every connection is closed or has been idle for a while: whoever goes on asking on
- * one that is kept gets an answer that says it closes, instead of none because his request was on its way. */
+/* Waits up to timeout_ms until every connection is closed or has been idle for a while: whoever goes on
+ * asking on one that is kept gets an answer that says it closes, instead of none because his request was on
+ * its way. */
 void weir_server_await_kept(struct weir_server *server, int64_t timeout_ms);
 
 /* Waits up to timeout_ms until no request is suspended. */

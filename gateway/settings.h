@@ -34,6 +34,7 @@ struct weir_gateway_settings {
     int64_t timeout_ms;
     int64_t read_wait_ms;
     int64_t drain_timeout_ms;
+    int64_t drain_delay_ms;
     int64_t queue_max;  /* records */
     int64_t rate_limit; /* requests a second; 0: none */
     int64_t rate_burst; /* requests; 0: as many as rate_limit */

@@ -205,7 +205,7 @@ def case_scopes_and_the_switch():
 
 def case_a_broker_that_stands():
     """Nobody waits for longer than the timeout or in a queue without end, other requests go on, and SIGTERM ends it."""
-    with Stage(["dlq = on", "timeout = 2s"]).start() as stage:
+    with Stage(["dlq = on", "timeout = 2s", "drain.delay = 0s"]).start() as stage:
         get(stage, DLQ)
         stage.broker.signal(signal.SIGSTOP)
         answers = []

@@ -136,7 +136,7 @@ def case_is_there_where_it_is_switched_on():
 
 def case_streams():
     """One after the other in the order of a key; a stream goes on where the last one ended; a sign of life; the end."""
-    with fed() as stage:
+    with fed("drain.delay = 0s") as stage:
         first = Stream(stage)
         place = first.block()["id"]
         for total in range(3):

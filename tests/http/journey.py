@@ -212,7 +212,7 @@ def case_owners_that_move_are_found_within_the_wait():
 
 def case_a_wait_without_news():
     """304 when it is over or the gateway ends; nobody is told whose client has gone."""
-    with mailed_stage() as stage:
+    with mailed_stage("drain.delay = 0s") as stage:
         sources = Sources(stage)
         first = stage.call("GET", PATH)
         tag = first.headers["etag"]

@@ -10,6 +10,8 @@ from stage import LostCoordinatorStage, Stage, call, check, check_problem, equal
 
 EX_USAGE, EX_CONFIG = 64, 78
 SOON_S = 0.25
+IDLE_S = 1.5
+PATIENT = ["drain.delay = 60s", "drain.timeout = 240s"]  # of which a quarter may be delay
 
 
 def ends_with(stage, code, *parts, arguments=()):
@@ -121,12 +123,33 @@ def case_access_log_off():
 
 
 def case_stops_idle():
-    with Stage().start() as stage, stage.client() as client:
-        equal(client.send(request("PUT", "/v1/orders/o-1", "{}")).reply().status, 202, "status")
-        started = time.monotonic()
-        equal(stage.gateway.stop(), 0, "exit code")
-        check(time.monotonic() - started < 3, "stopped at once")
-        check(client.is_closed(), "the kept connection is closed")
+    """At once where no connection is open; one that is kept is closed after drain.delay."""
+    with Stage(PATIENT).start() as stage:
+        equal(stage.call("PUT", "/v1/orders/o-1", "{}").status, 202, "status")
+        equal(stage.gateway.stop(20), 0, "exit code")
+        stage.conf.write_text(stage.conf.read_text().replace(PATIENT[0], "drain.delay = 100ms"))
+        stage.start()
+        with stage.client() as client:
+            equal(client.send(request("PUT", "/v1/orders/o-1", "{}")).reply().status, 202, "status")
+            equal(stage.gateway.stop(20), 0, "exit code")
+            check(client.is_closed(), "the kept connection is closed")
+
+
+def case_delays_its_end_for_load_balancers():
+    """After SIGTERM /readyz says no, and whoever has not seen it yet is served, also on a connection that was idle for long: each
+    answer closes its connection, and with the last of them the gateway ends."""
+    with Stage(PATIENT).start() as stage, stage.client() as kept, stage.client() as unused:
+        equal(kept.send(request("PUT", "/v1/orders/o-1", "{}")).reply().status, 202, "status before")
+        idle_until = time.monotonic() + IDLE_S
+        stage.gateway.signal(signal.SIGTERM)
+        wait_for("not ready", 5, lambda: stage.readyz().status == 503)
+        wait_for("idle for long", 5, lambda: time.monotonic() > idle_until)
+        for number, client in enumerate([kept, unused, stage.client()], 2):
+            reply = client.send(request("PUT", f"/v1/orders/o-{number}", "{}")).reply()
+            equal((reply.status, reply.headers.get("connection")), (202, "close"), f"answer {number}")
+            check(client.is_closed(), f"connection {number} is closed")
+        equal(stage.gateway.wait_ended(20), 0, "exit code")
+        equal(sorted(record["key"] for record in stage.records()), [f"o-{number}" for number in range(1, 5)], "keys on the topic")
 
 
 def case_stops_without_broker():
@@ -144,7 +167,7 @@ def refuses_connections(stage):
 
 def case_stop_answers_what_is_in_flight():
     """SIGTERM while a request waits for the broker: no new connection, no new command, and the one in flight gets its 202."""
-    with Stage().start() as stage, stage.client() as client, stage.client() as other:
+    with Stage(["drain.delay = 0s"]).start() as stage, stage.client() as client, stage.client() as other:
         equal(other.send(request("PUT", "/v1/orders/o-0", "{}")).reply().status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
         client.send(request("PUT", "/v1/orders/o-1", "{}"))
@@ -163,8 +186,8 @@ def case_stop_answers_what_is_in_flight():
 
 
 def case_kept_connections_are_told_before_they_are_closed():
-    """Who asks again within a moment of SIGTERM, on a connection that is kept, is told so instead of finding it closed."""
-    with Stage().start() as stage, stage.client() as client:
+    """Who asks again within a moment of the end, on a connection that is kept, is told so instead of finding it closed."""
+    with Stage(["drain.delay = 0s"]).start() as stage, stage.client() as client:
         equal(client.send(request("PUT", "/v1/orders/o-1", "{}")).reply().status, 202, "status before")
         answered = time.monotonic()
         stage.gateway.signal(signal.SIGTERM)
@@ -182,7 +205,7 @@ def case_stop_with_5000_suspended():
     count = 5000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
-    with Stage(["timeout = 60s", "drain.timeout = 10s", "connections = 6000", "connections.per.address = 0"]).start() as stage:
+    with Stage(["timeout = 60s", "drain.delay = 0s", "drain.timeout = 10s", "connections = 6000", "connections.per.address = 0"]).start() as stage:
         equal(stage.call("PUT", "/v1/orders/o-0", "{}").status, 202, "status before")
         stage.broker.signal(signal.SIGSTOP)
         clients = []
