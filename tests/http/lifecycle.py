@@ -1,4 +1,5 @@
 """Start, refusal to start, readiness, shutdown, access log, metrics."""
+import json
 import re
 import resource
 import signal
@@ -113,6 +114,30 @@ def case_access_log():
         missing = stage.call("FOO", "/v1/x%0Ahttp.request").headers["x-request-id"]
         wait_for("the line", 5, lambda: lines_of(stage, missing))
         check("method=- route=- status=404" in lines_of(stage, missing)[0], "a line without the client's words")
+
+
+def read_logfmt(line):
+    pairs = re.findall(r'([^ =]+)=("(?:[^"\\]|\\.)*"|[^ ]*)(?: |$)', line)
+    equal(" ".join("%s=%s" % pair for pair in pairs), line, "nothing but pairs")
+    return {name: json.loads(value) if value[:1] == '"' else value for name, value in pairs}
+
+
+def case_log_is_read_by_programs():
+    """Each line of the forms for collectors is one object, or nothing but pairs; a request's has the client's trace."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    fields = [("traceparent", f"00-{trace}-b7ad6b7169203331-01"), ("X-Request-Id", 'x" level="ERROR'), ("User-Agent", "a=b")]
+    for form, read, names in (("json", json.loads, ("http.route", "http.response.status_code", "user.name")),
+                              ("logfmt", read_logfmt, ("route", "status", "principal"))):
+        with Stage(more=f"[log]\nformat = {form}\nlevel = debug").start() as stage:
+            wanted = stage.call("PUT", "/v1/orders/o-1", '{"n":1}', fields).json["request_id"]
+            stage.call("GET", "/v1/x%22%20level=ERROR", None, fields)
+            wait_for("the lines", 5, lambda: sum("http.request" in line for line in stage.log().splitlines()) == 2)
+            lines = [read(line) for line in stage.log().splitlines() if not line.startswith("---")]
+            check(all({"ts", "level", "event"} <= line.keys() for line in lines), "time, level and event of each line")
+            equal([line for line in lines if line["level"] == "ERROR"], [], "lines of the level that a client made up")
+            (line,) = [line for line in lines if line.get("request") == wanted]
+            equal([str(line[name]) for name in names], ["/v1/{collection}/{key}", "202", "anonymous"], "what it tells")
+            equal(line["trace_id"], trace, "the client's trace")
 
 
 def case_access_log_off():
