@@ -1,7 +1,9 @@
-/* Every program's own view of the configuration: each is asked with --check-config. */
+/* Every program's own view of the configuration: each is asked with --check-config, with what its unit on
+ * this machine has. */
 #include "common/bytes.h"
 #include "deploy/weirctl/program.h"
 #include "deploy/weirctl/text.h"
+#include "deploy/weirctl/unit.h"
 #include "deploy/weirctl/weirctl.h"
 
 #include <stdio.h>
@@ -63,10 +65,16 @@ static int ask(struct check *check, const char *program, const char *service, st
     const char *flag = service[0] != '\0' ? "--service" : NULL;
     const char *const arguments[] = {
         program, "--config", check->ctl->arguments->config_path, "--check-config", flag, service, NULL};
+    struct unit unit;
     int status = 0;
 
     int code =
+        unit_enter(UNIT_ENVIRONMENT, UNIT_CREDENTIALS, service[0] != '\0' ? service : "gateway", &unit, err);
+    if (code < 0)
+        return code;
+    code =
         program_run((char *const *)(uintptr_t)arguments, check->ctl->deadline_ms, &told, &told, &status, err);
+    unit_leave(&unit);
     if (code == 0)
         note(check, program, service, status, &told);
     return code;

@@ -2,6 +2,7 @@
 #include "deploy/weirctl/doctor.h"
 
 #include "deploy/weirctl/text.h"
+#include "deploy/weirctl/unit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,12 +18,12 @@ static const struct weir_option rows[] = {
     {.key = "--environment",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct doctor_flags, environment),
-        .fallback = "/etc/default",
+        .fallback = UNIT_ENVIRONMENT,
         .help = "DIR: where the variables of the units lie"},
     {.key = "--credentials",
         .type = WEIR_OPTION_PATH,
         .offset = offsetof(struct doctor_flags, credentials),
-        .fallback = "/etc/credstore",
+        .fallback = UNIT_CREDENTIALS,
         .help = "DIR: where the credentials of the units lie"},
     {.key = "--expiry",
         .type = WEIR_OPTION_DURATION,
