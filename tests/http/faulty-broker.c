@@ -28,14 +28,14 @@ static void push_errors(
         rd_kafka_mock_push_request_errors(cluster, request, 1, error);
 }
 
-/* The coordinator of the group "store" is not known at first (12 answers in a row say so), then is the second
+/* The coordinator of the group "store" is not known at first (6 answers in a row say so), then is the second
  * broker, which can't be reached. rd_kafka_destroy() of a client that has asked for that group then waits for
  * ever, up to 2.15 at least. */
 static void lose_coordinator(rd_kafka_mock_cluster_t *cluster)
 {
     rd_kafka_mock_coordinator_set(cluster, "group", "store", LOST);
     rd_kafka_mock_broker_set_down(cluster, LOST);
-    push_errors(cluster, FIND_COORDINATOR, 12, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+    push_errors(cluster, FIND_COORDINATOR, 6, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
 }
 
 /* The first record is answered as a repeat, which a producer takes for written, at an offset that it is not

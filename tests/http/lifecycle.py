@@ -267,6 +267,7 @@ def case_stops_when_a_client_of_kafka_hangs():
     with LostCoordinatorStage().start() as stage:
         equal(stage.gateway.stop(), 0, f"exit code; {stage.gateway.tail()}")
         check("gateway.draining" in stage.log(), "it was asked to")
+        check("kafka.abandoned" in stage.log(), "a client did not close")
 
 
 def case_looks_on_when_a_client_of_kafka_hangs():
