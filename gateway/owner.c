@@ -37,7 +37,8 @@ struct weir_owner {
     int open;    /* questions without an answer */
     bool misled; /* asked a broker that is no longer the coordinator; librdkafka would go on for minutes */
     int64_t open_since_ms; /* since then there has always been one */
-    int patience_ms;       /* how long that may be */
+    int64_t answered_ms;   /* when the last answer came */
+    int patience_ms;       /* how long none may come */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     weir_owner_url **urls[WEIR_OWNER_KINDS]; /* [collection][partition]; "" when unknown */
@@ -222,6 +223,7 @@ static void take_answer(struct weir_owner *owner, rd_kafka_event_t *event)
     const struct weir_service *service = rd_kafka_event_opaque(event);
     int rc = read_answer(owner, service->name, event, &err);
     owner->open--;
+    owner->answered_ms = weir_clock_ms();
     owner->patience_ms = PATIENCE_MS;
     rd_kafka_event_destroy(event);
     weir_metric_add(rc < 0 ? owner->failed : owner->asked, 1);
@@ -304,6 +306,14 @@ static void take_answers(struct weir_owner *owner, int64_t until_ms)
     }
 }
 
+/* One question may be lost while the next ones are answered. */
+static bool is_patient(const struct weir_owner *owner)
+{
+    int64_t now_ms = weir_clock_ms();
+    int64_t since_ms = owner->answered_ms > owner->open_since_ms ? owner->answered_ms : owner->open_since_ms;
+    return now_ms < since_ms + owner->patience_ms && now_ms < owner->open_since_ms + MAX_PATIENCE_MS;
+}
+
 static void look(struct weir_owner *owner)
 {
     struct weir_error err;
@@ -315,7 +325,7 @@ static void look(struct weir_owner *owner)
     take_answers(owner, weir_clock_ms() + LOOK_MS);
     if (owner->open == 0 && owner->misled)
         close_handle(owner);
-    if (owner->open == 0 || weir_clock_ms() < owner->open_since_ms + owner->patience_ms)
+    if (owner->open == 0 || is_patient(owner))
         return;
     owner->patience_ms = owner->patience_ms < MAX_PATIENCE_MS / 2 ? owner->patience_ms * 2 : MAX_PATIENCE_MS;
     log_failure(owner, "-", "no answer about the stores' consumer groups");
