@@ -63,6 +63,16 @@ static void tell_retry(const struct weir_slot *slot)
         slot->why.text != NULL ? slot->why.text : "");
 }
 
+/* Before the parking takes the records over. */
+static void tell_retries(const struct weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct weir_slot *slot = &batch->slots[i];
+        if (slot->finished && slot->state == WEIR_SLOT_RETRY && !slot->deferred)
+            tell_retry(slot);
+    }
+}
+
 static void note_wait(
     struct weir_runtime *runtime, struct weir_partition *partition, const struct weir_slot *slot)
 {
@@ -91,8 +101,6 @@ static void note_failures(struct weir_runtime *runtime)
         struct weir_partition *partition = slot->partition;
         if (slot->finished && slot->state != WEIR_SLOT_FOLLOWER && partition->waits > 0)
             end_waiting(partition);
-        if (slot->finished && slot->state == WEIR_SLOT_RETRY && !slot->deferred)
-            tell_retry(slot);
         if (partition->blocked && slot->state == WEIR_SLOT_WAIT)
             note_wait(runtime, partition, slot);
         partition->blocked &= slot->state != WEIR_SLOT_WAIT;
@@ -264,6 +272,7 @@ static void committed(struct weir_runtime *runtime)
     struct weir_error err = {0};
     weir_crash_point("before-apply");
     int applied = apply(runtime, &err);
+    tell_retries(&runtime->batch);
     if (applied == 0 && weir_retry_apply(&runtime->batch) < 0)
         applied = weir_error_set(&err, WEIR_E_INTERNAL, "memory is out");
     weir_crash_point("after-apply");
