@@ -1,5 +1,6 @@
 #include "gateway/listener.h"
 
+#include "common/clock.h"
 #include "common/http.h"
 #include "common/log.h"
 
@@ -13,7 +14,7 @@
 
 /* Threads may differ by twice as many connections, so that not each that comes or goes changes whose turn it
  * is. */
-enum { BACKLOG = 1024, SLACK = 8 };
+enum { BACKLOG = 1024, SLACK = 8, LOG_PAUSE_MS = 10000 };
 
 struct acceptor {
     int epoll;
@@ -27,6 +28,7 @@ struct weir_listener {
     pthread_mutex_t lock;
     int fd; /* −1: closed */
     bool short_of_files;
+    int64_t next_log_ms;
     size_t connections;
     size_t count; /* acceptors that have joined */
     struct acceptor acceptors[];
@@ -101,7 +103,10 @@ static void note_shortage(struct weir_listener *listener, int number)
         return;
     listener->short_of_files = true;
     take_turns(listener);
-    weir_log(WEIR_LOG_WARNING, "gateway.few-files", "connections=%zu reason=%s", listener->connections,
+    if (weir_clock_ms() < listener->next_log_ms)
+        return;
+    listener->next_log_ms = weir_clock_ms() + LOG_PAUSE_MS;
+    weir_log(WEIR_LOG_WARNING, "gateway.few-files", "connections=%zu reason=\"%s\"", listener->connections,
         strerror(number));
 }
 

@@ -21,7 +21,8 @@ int weir_listener_open(const struct weir_gateway_settings *settings, struct weir
     struct weir_error *err);
 
 /* HTTP thread `number` (0 to settings->threads − 1), which waits on `epoll`, finds the event `data` there,
- * level-triggered, while it is its turn to accept. To be called once for each. */
+ * level-triggered, while it is its turn to accept. To be called once for each, in the order of their numbers.
+ */
 int weir_listener_join(
     struct weir_listener *listener, size_t number, int epoll, void *data, struct weir_error *err);
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* A turn that found work leads to a few more for the same connections, not to this many. */
-enum { BUSY_TURNS_MAX = 64, STUCK_MS = 1 };
+enum { BUSY_TURNS_MAX = 64, STUCK_MS = 1, ACCEPTS_MAX = 64 };
 
 struct weir_worker {
     struct MHD_Daemon *daemon;
@@ -139,12 +139,17 @@ static void do_deferred(struct weir_worker *worker)
     }
 }
 
-static void accept_all(struct weir_worker *worker)
+/* The rest of a rush comes in the next turns, with answers in between. */
+static void accept_some(struct weir_worker *worker)
 {
     struct sockaddr_storage address;
     socklen_t len;
-    for (int fd; (fd = weir_listener_accept(worker->listener, worker->number, &address, &len)) >= 0;)
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        int fd = weir_listener_accept(worker->listener, worker->number, &address, &len);
+        if (fd < 0)
+            return;
         MHD_add_connection(worker->daemon, fd, (struct sockaddr *)&address, len); /* closes what it refuses */
+    }
 }
 
 static int wait_ms(struct weir_worker *worker)
@@ -191,7 +196,7 @@ static void *run(void *context)
         if (calls.watched)
             call_watched(worker);
         if (calls.listener)
-            accept_all(worker);
+            accept_some(worker);
         resume_all(worker);
         MHD_run(worker->daemon);
         do_deferred(worker);
