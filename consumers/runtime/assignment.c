@@ -306,8 +306,10 @@ static int resume_one(struct weir_runtime *runtime, const char *topic, int32_t p
         rc = weir_kafka_error_set(err, list->elems[0].err, "seek");
     if (rc == 0)
         return 0;
-    rd_kafka_pause_partitions(runtime->consumer, list);
-    if (list->elems[0].err == RD_KAFKA_RESP_ERR__STATE)
+    /* It was fetched from the placeholder offset before it was paused, is out of range there, and stands. */
+    bool stands = list->elems[0].err == RD_KAFKA_RESP_ERR__STATE;
+    rd_kafka_pause_partitions(runtime->consumer, list); /* which tells its own errors in the list */
+    if (stands)
         reassign(runtime);
     return WEIR_E_UNAVAILABLE;
 }
