@@ -52,14 +52,13 @@ static const struct weir_option rows[] = {
         .help = "most HTTP threads; as many share the connections as connections.per.thread says"},
     {.key = "connections.per.thread",
         .type = WEIR_OPTION_INTEGER,
-        .fallback = "256",
+        .fallback = "128",
         .min = 1,
         .max = 200000,
         .offset = offsetof(struct weir_gateway_settings, connections_per_thread),
         .help = "connections that HTTP threads have each before one more joins in: few threads with many "
-                "connections "
-                "need less processor time for a request; where requests are heavy, like long lists, more "
-                "threads answer sooner"},
+                "connections need less processor time for a request; where requests are heavy, like long "
+                "lists, more threads answer sooner"},
     {.key = "connections",
         .type = WEIR_OPTION_INTEGER,
         .fallback = "8192",
