@@ -5,6 +5,7 @@ Short form: a lower rate and a shorter fault; WEIR_FULL=1 without --short: 2,000
 --newest: on the newest librdkafka of Debian's sources (tests/support/newest) instead of this machine's.
 """
 import argparse
+import itertools
 import os
 import signal
 import sys
@@ -28,7 +29,8 @@ if OPTIONS.short:
 
 from cut import cut_off, in_own_network
 from harness import Failed, main, newest_librdkafka, say
-from scene import FULL, judge_fault
+from reads import Http
+from scene import ENOUGH, FULL, judge_fault
 
 CUT_S, PAUSE_S, KILL_EVERY_S = 15, 20, 2
 GROWTH_MIB_PER_MIN = 1.0
@@ -124,8 +126,21 @@ def mixed(scene):
         scene.pause(15)
 
 
+def fill_caches(scene):
+    """Reads documents until the stores' caches are full, so that growth is growth."""
+    reader, numbers = Http(scene.weir.url), itertools.count(1)
+
+    def are_full():
+        for number in itertools.islice(numbers, 500):
+            reader.get(f"/v1/orders/o-{number:07}")
+        return all(one.metric("weir_store_block_cache_bytes") > ENOUGH * CACHE_BYTES for one in scene.stores)
+
+    scene.wait("full caches", are_full, 300)
+    reader.close()
+
+
 def check_growth(scene):
-    growth = scene.memory.growth()
+    growth = scene.memory.growth(scene.harmed + 120)
     say(f"growth in MiB a minute after the first two: {growth}")
     if not growth or max(growth.values()) >= GROWTH_MIB_PER_MIN:
         raise Failed(f"memory grows: {growth}")
@@ -141,8 +156,10 @@ def two_versions(scene):
 
 # A name that stays is no new member: a restart within the session moves nothing.
 STATIC = {"service store": ["batch.max = 1000", "instance.static = on"]}
-# A small cache is full sooner, and growth is growth; at 1,000 orders a second it takes about seven minutes.
+# A cache (half of store.memory) that is full soon.
+CACHE_BYTES = 4 << 20
 SMALL = {"service store": ["batch.max = 1000", "store.memory = 8MiB"]}
+GROWTH = {"warm": fill_caches, "check": check_growth}
 FAULTS = {
     "consumer_kill": (consumer_kill, {}),
     "consumer_kill_static": (consumer_kill, {"sections": STATIC}),
@@ -153,7 +170,7 @@ FAULTS = {
     "broker_cut": (broker_cut, {"brokers": 3}),
     "third_instance": (third_instance, {"brokers": 3 if FULL else 1}),
     "two_versions": (two_versions, {"newest": ("two",)}),
-    "mixed": (mixed, {"brokers": 3, "sections": SMALL, "seconds": 600 if FULL else 40, "check": check_growth if FULL else None}),
+    "mixed": (mixed, {"brokers": 3, "sections": SMALL, "seconds": 600 if FULL else 40, **(GROWTH if FULL else {})}),
 }
 
 

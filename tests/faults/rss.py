@@ -3,6 +3,7 @@ import threading
 import time
 
 PAUSE_S, MIB = 2, 1024.0
+FLOOR_S = 30  # a backlog takes memory for a moment: what counts is what is not given back within this
 
 
 def resident_mib(pid):
@@ -22,6 +23,15 @@ def slope(points):
     mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def floors(points):
+    """The lowest of each FLOOR_S seconds of (seconds, value) points."""
+    found = {}
+    for when, value in points:
+        window = int(when // FLOOR_S)
+        found[window] = min(found.get(window, (when, value)), (when, value), key=lambda point: point[1])
+    return [found[window] for window in sorted(found)]
 
 
 class Memory:
@@ -51,13 +61,13 @@ class Memory:
                     self.series.setdefault((program.name, pid), []).append((time.monotonic(), mib))
             time.sleep(PAUSE_S)
 
-    def growth(self, warm_s=120):
-        """{program: MiB a minute} of the processes that lived longest, without their first warm_s seconds."""
+    def growth(self, since):
+        """{program: MiB a minute} from that monotonic second on, of the processes that lived longest."""
         found = {}
         for (name, _pid), points in self.series.items():
-            warm = [(when / 60, mib) for when, mib in points if when >= points[0][0] + warm_s]
-            if len(warm) > 10 and len(warm) > found.get(name, (0, 0))[0]:
-                found[name] = len(warm), round(slope(warm), 3)
+            later = [(when / 60, mib) for when, mib in floors([point for point in points if point[0] >= since])]
+            if len(later) > 3 and len(later) > found.get(name, (0, 0))[0]:
+                found[name] = len(later), round(slope(later), 3)
         return {name: rate for name, (_, rate) in found.items()}
 
     def report(self):

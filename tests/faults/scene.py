@@ -45,7 +45,7 @@ class Scene:
             self.weir.instance(name).environment["LD_LIBRARY_PATH"] = newest_librdkafka()
         self.log = self.weir.folder / "accepted.jsonl"
         self.load = OpenLoad(self.weir.address["gateway"], self.log, RATE, CONNECTIONS)
-        self.progress, self.memory, self.ends = None, Memory(), None
+        self.progress, self.memory, self.harmed, self.ends = None, Memory(), None, None
 
     def start(self):
         for program in (self.gateway, *self.stores):
@@ -141,14 +141,16 @@ def _tails(scene):
     return "\n".join(program.tail(8) for program in scene.weir.programs.values())
 
 
-def _measure(scene, act):
+def _measure(scene, act, warm):
     """Runs the load, the fault and the load again; the rates."""
     scene.start()
     scene.load.wait_accepted(WARM_S * RATE // 4, 120)
+    if warm:
+        warm(scene)
     wait_for("the store keeps up", 60, lambda: scene.progress.lag < 2 * RATE, scene.stores)
     began = time.monotonic()
     scene.pause(STEADY_S)
-    harmed = time.monotonic()
+    harmed = scene.harmed = time.monotonic()
     scene.ends = harmed + scene.seconds
     before = _rates(scene, began, harmed)
     act(scene)
@@ -169,13 +171,13 @@ def _settle(scene):
     wait_for("lag 0", 120, lambda: scene.progress.lag == 0, scene.stores)
 
 
-def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, newest=(), check=None):
+def judge_fault(name, act, brokers=1, kafka=(), instances=("one", "two"), seconds=FAULT_S, sections=None, newest=(), warm=None, check=None):
     """Runs one fault from start to verdict; Failed when anything promised does not hold. The instances named in `newest` run with
-    the newest librdkafka."""
+    the newest librdkafka; warm(scene) comes before anything is measured, check(scene) last."""
     with Stage() as stage:
         scene = Scene(stage, brokers, kafka, instances, seconds, sections, newest)
         with Progress(scene.kafka) as scene.progress, scene.memory:
-            rates = _measure(scene, act)
+            rates = _measure(scene, act, warm)
             answers = scene.load.stop()
             _settle(scene)
         for kill in scene.kills:
