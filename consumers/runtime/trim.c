@@ -1,22 +1,19 @@
 #include "consumers/runtime/trim.h"
 
 #include "common/clock.h"
-#include "common/metrics_process.h"
 
 #include <malloc.h>
 #include <stdint.h>
 
-enum { LOOK_MS = 10000, GROWN_BYTES = 8 << 20 };
+enum { LOOK_US = 10000000, SHARE = 1000 };
 
 void weir_trim(void)
 {
-    static int64_t next_ms, trimmed_bytes;
-    int64_t now_ms = weir_clock_ms();
-    if (now_ms < next_ms)
-        return;
-    next_ms = now_ms + LOOK_MS;
-    if (weir_process_resident_bytes() < trimmed_bytes + GROWN_BYTES)
+    static int64_t next_us;
+    int64_t began_us = weir_clock_us();
+    if (began_us < next_us)
         return;
     malloc_trim(0);
-    trimmed_bytes = weir_process_resident_bytes();
+    int64_t now_us = weir_clock_us(), rest_us = SHARE * (now_us - began_us);
+    next_us = now_us + (rest_us > LOOK_US ? rest_us : LOOK_US);
 }

@@ -3,8 +3,9 @@
 #ifndef WEIR_RUNTIME_TRIM_H
 #define WEIR_RUNTIME_TRIM_H
 
-/* Gives free memory back to the system when the process has grown since that was last done. To be called
- * now and then; looks once in ten seconds. A few ms when there is something to give. Threads: the loop. */
+/* Gives free memory back to the system: once in ten seconds, and seldom enough to take no more than a
+ * thousandth of the time where the allocator has much to look through. To be called now and then. A few ms
+ * when there is something to give. Threads: the loop. */
 void weir_trim(void);
 
 #endif
