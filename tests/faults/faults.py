@@ -30,6 +30,7 @@ if OPTIONS.short:
 from cut import cut_off, in_own_network
 from harness import Failed, main, newest_librdkafka, say
 from reads import Http
+from rss import slope
 from scene import ENOUGH, FULL, judge_fault
 
 CUT_S, PAUSE_S, KILL_EVERY_S = 15, 20, 2
@@ -140,8 +141,10 @@ def fill_caches(scene):
 
 
 def check_growth(scene):
-    growth = scene.memory.growth(scene.harmed + 120)
-    say(f"growth in MiB a minute after the first two: {growth}")
+    floors = scene.memory.floors(scene.harmed + 120)
+    growth = {name: round(slope(points), 3) for name, points in floors.items()}
+    say(f"growth in MiB a minute after the first two: {growth}; the lowest of each minute: "
+        f"{ {name: [round(mib, 1) for _, mib in points] for name, points in floors.items()} }")
     if not growth or max(growth.values()) >= GROWTH_MIB_PER_MIN:
         raise Failed(f"memory grows: {growth}")
 

@@ -3,7 +3,7 @@ import threading
 import time
 
 PAUSE_S, MIB = 2, 1024.0
-FLOOR_S = 30  # a backlog takes memory for a moment: what counts is what is not given back within this
+FLOOR_S = 60  # a backlog takes memory for a moment: what counts is what is not given back within this
 
 
 def resident_mib(pid):
@@ -16,13 +16,13 @@ def resident_mib(pid):
 
 
 def slope(points):
-    """Least squares: growth per unit of time of (time, value) points."""
+    """Least squares: MiB a minute of (seconds, MiB) points."""
     count = len(points)
     if count < 2:
         return 0.0
     mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
 def floors(points):
@@ -61,14 +61,12 @@ class Memory:
                     self.series.setdefault((program.name, pid), []).append((time.monotonic(), mib))
             time.sleep(PAUSE_S)
 
-    def growth(self, since):
-        """{program: MiB a minute} from that monotonic second on, of the processes that lived longest."""
+    def floors(self, since):
+        """{program: [(monotonic seconds, MiB)]}: its floors from that second on, of its process that lived longest then."""
         found = {}
         for (name, _pid), points in self.series.items():
-            later = [(when / 60, mib) for when, mib in floors([point for point in points if point[0] >= since])]
-            if len(later) > 3 and len(later) > found.get(name, (0, 0))[0]:
-                found[name] = len(later), round(slope(later), 3)
-        return {name: rate for name, (_, rate) in found.items()}
+            found[name] = max(found.get(name, []), floors([point for point in points if point[0] >= since]), key=len)
+        return found
 
     def report(self):
         """{program: highest MiB seen}"""
