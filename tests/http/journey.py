@@ -221,7 +221,7 @@ def case_a_wait_without_news():
             reply = client.reply()
             said = (reply.status, reply.headers["etag"], reply.headers["preference-applied"], reply.headers["content-length"])
             equal(said, (304, tag, "wait=3", str(len(first.body))), "after the wait")
-            equal(sources.ended[-1], "journeys", "what said so")
+            check("journeys" in sources.ended, "the store had the word")
         with stage.client() as gone:
             await_another(stage, sources, gone, tag)
         sources.change("deliveries", SENT)
