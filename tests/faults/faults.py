@@ -34,7 +34,7 @@ from rss import slope
 from scene import ENOUGH, FULL, judge_fault
 
 CUT_S, PAUSE_S, KILL_EVERY_S = 15, 20, 2
-GROWTH_MIB_PER_MIN = 1.0
+GROWTH_MIB_PER_MIN, LEAST_MINUTES = 1.0, 4
 
 
 def consumer_kill(scene):
@@ -145,7 +145,9 @@ def check_growth(scene):
     growth = {name: round(slope(points), 3) for name, points in floors.items()}
     say(f"growth in MiB a minute after the first two: {growth}; the lowest of each minute: "
         f"{ {name: [round(mib, 1) for _, mib in points] for name, points in floors.items()} }")
-    if not growth or max(growth.values()) >= GROWTH_MIB_PER_MIN:
+    if not floors or min(len(points) for points in floors.values()) < LEAST_MINUTES:
+        raise Failed("a program did not live long enough for its growth to be known")
+    if max(growth.values()) >= GROWTH_MIB_PER_MIN:
         raise Failed(f"memory grows: {growth}")
 
 
