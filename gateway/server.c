@@ -192,6 +192,8 @@ static void raise_file_limit(int64_t connections)
             (uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
 }
 
+/* The listener keeps the limit of connections; the library counts one for some time after it has told of its
+ * end, and would close a new one in its place. */
 static struct MHD_Daemon *start_daemon(struct lane *lane)
 {
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
@@ -201,7 +203,7 @@ static struct MHD_Daemon *start_daemon(struct lane *lane)
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | OWN_THREAD | MHD_ALLOW_SUSPEND_RESUME |
                                 MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
         0, NULL, NULL, on_request, lane, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
         lane, MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
