@@ -23,13 +23,13 @@
 #include <unistd.h>
 
 enum { TICK_MS = 50, SWEEP_MS = 500, IDLE_MS = 500 };
+enum { NO_THREAD_SAFETY = 1 << 19 }; /* MHD_USE_NO_THREAD_SAFETY since 1.0 */
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
-#define OWN_THREAD MHD_USE_NO_THREAD_SAFETY
+_Static_assert(NO_THREAD_SAFETY == MHD_USE_NO_THREAD_SAFETY, "what 1.x calls it");
 #else
 #define STRICT MHD_OPTION_STRICT_FOR_CLIENT
-#define OWN_THREAD MHD_NO_FLAG
 #endif
 
 /* A worker and its number. */
@@ -192,18 +192,23 @@ static void raise_file_limit(int64_t connections)
             (uintmax_t)limit.rlim_cur, (uintmax_t)wanted);
 }
 
-/* The listener keeps the limit of connections; the library counts one for some time after it has told of its
- * end, and would close a new one in its place. */
+/* Without it libmicrohttpd 1.x, on which a gateway may run that was built with 0.9, tells of an accepted
+ * connection only in its next turn, too late for the listener's count. */
+static unsigned own_thread(void)
+{
+    return MHD_get_version()[0] == '0' ? 0 : NO_THREAD_SAFETY;
+}
+
 static struct MHD_Daemon *start_daemon(struct lane *lane)
 {
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     const struct weir_gateway *gateway = lane->server->gateway;
     const struct weir_gateway_settings *settings = &gateway->settings;
     bool tls = gateway->tls != NULL;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | OWN_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | own_thread() |
+                                MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0),
         0, NULL, NULL, on_request, lane, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, 2 * (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)settings->header_max_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
         lane, MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
