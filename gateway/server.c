@@ -27,7 +27,7 @@ enum { NO_THREAD_SAFETY = 1 << 19 }; /* MHD_USE_NO_THREAD_SAFETY since 1.0 */
 
 #if MHD_VERSION >= 0x01000000
 #define STRICT MHD_OPTION_CLIENT_DISCIPLINE_LVL
-_Static_assert(NO_THREAD_SAFETY == MHD_USE_NO_THREAD_SAFETY, "what 1.x calls it");
+_Static_assert(NO_THREAD_SAFETY == (int)MHD_USE_NO_THREAD_SAFETY, "what 1.x calls it");
 #else
 #define STRICT MHD_OPTION_STRICT_FOR_CLIENT
 #endif
