@@ -22,7 +22,6 @@ from progress import Progress
 RATE, CONNECTIONS, READY_S, REST_S = 500, 64, 60, 3
 FINE = {"sent", "2xx", "503", "missed"}
 SECTIONS = {"kafka.consumer": ["session.timeout.ms = 6000"], "gateway": ["access.log = off"]}
-HAPROXY = ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
 
 
 def second_gateway(weir):
@@ -56,7 +55,7 @@ def proxy(weir, gateways):
     address = f"127.0.0.1:{free_ports(1)[0]}"
     config = weir.folder / "haproxy.cfg"
     config.write_text(proxy_text(address, gateways))
-    binary, environment = debian.unpack("usr/sbin/haproxy", *HAPROXY)
+    binary, environment = debian.haproxy()
     with open(weir.folder / "haproxy.log", "w", encoding="ascii") as log:
         process = subprocess.Popen([binary, "-db", "-f", config], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:

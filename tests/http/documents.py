@@ -219,5 +219,3 @@ def case_kafka_that_comes_late():
         finally:
             member.kill()
             store.close()
-
-

@@ -23,3 +23,8 @@ def unpack(program, *packages):
         unfinished.rename(folder)
     libraries = ":".join(map(str, folder.glob("usr/lib/*-linux-gnu")))
     return folder / program, {**os.environ, "LD_LIBRARY_PATH": libraries}
+
+
+def haproxy():
+    """Its (path, environment)."""
+    return unpack("usr/sbin/haproxy", "haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")

@@ -241,7 +241,7 @@ def pair_of_machines():
     """All of it, configured, allowed and running the first version."""
     if subprocess.run([ROOT / "tests/kafka/fetch"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode == SKIP:
         sys.exit(SKIP)
-    haproxy, environment = debian.unpack("usr/sbin/haproxy", "haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
+    haproxy, environment = debian.haproxy()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-pair.", dir="/var/tmp"))
     try:
         repository.make(folder / "repository")
