@@ -27,6 +27,7 @@
 #include "gateway/try.h"
 
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -259,7 +260,8 @@ static void begin_drain(struct weir_gateway *gateway)
 
 /* Takes what comes as before, until whoever shares requests out has seen that it is not ready: each answer
  * closes its connection, and one that nobody uses any more can be closed without a request being on its way.
- * Without connections there is nobody to wait for. */
+ * That no connection is open says nothing: so it is for a moment behind a proxy whose connections are closed.
+ */
 static int delay(struct weir_gateway *gateway, struct weir_error *err)
 {
     const struct weir_gateway_settings *settings = &gateway->settings;
@@ -268,8 +270,8 @@ static int delay(struct weir_gateway *gateway, struct weir_error *err)
     int64_t until_ms = weir_clock_ms() + delay_ms;
     int rc = 0;
     for (int64_t left_ms; rc == 0 && (left_ms = until_ms - weir_clock_ms()) > 0;) {
-        if (weir_server_await_closed(gateway->server, left_ms < WATCH_MS ? left_ms : WATCH_MS))
-            break;
+        weir_service_alive();
+        poll(NULL, 0, left_ms < WATCH_MS ? (int)left_ms : WATCH_MS);
         rc = weir_produce_watch(gateway->produce, err);
     }
     return rc;

@@ -285,26 +285,12 @@ void weir_server_quiesce(struct weir_server *server)
     weir_listener_close(server->listener);
 }
 
-/* Whether there is none within timeout_ms that was opened or answered in the last idle_ms. */
-static bool await_connections(struct weir_server *server, int64_t idle_ms, int64_t timeout_ms)
-{
-    int64_t until_ms = weir_clock_ms() + timeout_ms;
-    while (weir_connections_kept_since(server->connections, weir_clock_ms() - idle_ms)) {
-        if (weir_clock_ms() >= until_ms)
-            return false;
-        sleep_ms(10);
-    }
-    return true;
-}
-
-bool weir_server_await_closed(struct weir_server *server, int64_t timeout_ms)
-{
-    return await_connections(server, INT64_MAX, timeout_ms);
-}
-
 void weir_server_await_kept(struct weir_server *server, int64_t timeout_ms)
 {
-    await_connections(server, IDLE_MS, timeout_ms);
+    int64_t until_ms = weir_clock_ms() + timeout_ms;
+    while (weir_connections_kept_since(server->connections, weir_clock_ms() - IDLE_MS) &&
+           weir_clock_ms() < until_ms)
+        sleep_ms(10);
 }
 
 void weir_server_await_suspended(struct weir_server *server, int64_t timeout_ms)

@@ -15,9 +15,6 @@ struct weir_server;
  * halfway: it is to be closed and freed. */
 int weir_server_open(struct weir_gateway *gateway, struct weir_server **ret_server, struct weir_error *err);
 
-/* Waits up to timeout_ms until no client's connection is open; whether that is so. */
-bool weir_server_await_closed(struct weir_server *server, int64_t timeout_ms);
-
 /* Accepts no more connections. */
 void weir_server_quiesce(struct weir_server *server);
 

@@ -137,10 +137,9 @@ static const struct weir_option rows[] = {
         .min = 0,
         .max = 150000,
         .offset = offsetof(struct weir_gateway_settings, drain_delay_ms),
-        .help =
-            "time after SIGTERM in which requests are still taken while clients' connections are open, and "
-            "/readyz says no already: longer than a load balancer needs to see that and to turn to another "
-            "gateway; of drain.timeout at most a quarter"},
+        .help = "time after SIGTERM in which requests are still taken, and /readyz says no already: longer "
+                "than a load balancer needs to see that and to turn to another "
+                "gateway; of drain.timeout at most a quarter"},
     {.key = "queue.max",
         .type = WEIR_OPTION_INTEGER,
         .fallback = "8192",

@@ -231,7 +231,7 @@ class Stage:
         self.store = Store()
         self.programs = []
         self.bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
-        self._lines = {"gateway": list(gateway), "kafka": list(kafka), "orders": list(orders)}
+        self._lines = {"gateway": list(gateway) + ([] if any("drain.delay" in line for line in gateway) else ["drain.delay = 0s"]), "kafka": list(kafka), "orders": list(orders)}
         self._more, self._topics = more, topics
         self.gateway = self.broker = None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
