@@ -1,5 +1,8 @@
 #include "deploy/weirctl/weirctl.h"
 
+#include "common/bytes.h"
+#include "common/cleanup.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,6 +154,32 @@ static const struct command *find_command(char **words, int count, int *ret_word
     return NULL;
 }
 
+/* "list, show, stats", the verbs of a group; empty: there is no such group. */
+static void join_verbs(struct weir_buffer *out, const char *group)
+{
+    for (size_t i = 0; i < weirctl_command_count; i++)
+        if (strcmp(weirctl_commands[i].group, group) == 0)
+            weir_buffer_printf(out, "%s%s", out->len > 0 ? ", " : "", weirctl_commands[i].verb);
+}
+
+/* The words name no command: a group alone is one to be helped with, all else is wrong. */
+static int take_group(char **words, int count, struct arguments *arguments, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer verbs = {0};
+
+    if (count == 0)
+        return 0;
+    join_verbs(&verbs, words[0]);
+    if (verbs.len == 0)
+        return weir_error_set(err, WEIR_E_USAGE, "no such command: %s; weirctl --help tells all", words[0]);
+    if (count > 1)
+        return weir_error_set(err, WEIR_E_USAGE, "%s has no verb %s, but %s", words[0], words[1], verbs.data);
+    if (!arguments->help)
+        return weir_error_set(err, WEIR_E_USAGE, "%s needs a verb: %s", words[0], verbs.data);
+    arguments->group = words[0];
+    return 0;
+}
+
 static bool holds_word(const char *words, const char *word)
 {
     size_t len = strlen(word);
@@ -244,7 +273,7 @@ int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struc
         return code;
     ret_arguments->command = find_command(argv + optind, argc - optind, &words);
     if (ret_arguments->command == NULL)
-        return argc == optind ? 0 : weir_error_set(err, WEIR_E_USAGE, "no such command: %s", argv[optind]);
+        return take_group(argv + optind, argc - optind, ret_arguments, err);
     ret_arguments->operands = argv + optind + words;
     ret_arguments->operand_count = argc - optind - words;
     if (ret_arguments->operand_count > 0 && ret_arguments->command->operands[0] == '\0')

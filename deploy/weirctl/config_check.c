@@ -102,7 +102,7 @@ int config_check_run(struct weirctl *ctl, struct weir_error *err)
     if (code == 0 && ctl->arguments->json)
         printf("{\"ok\":%s,\"programs\":[%s]}\n", check.bad == 0 ? "true" : "false", check.json.data);
     else if (code == 0)
-        text_table_print(&check.table);
+        text_table_print(&check.table, stdout);
     weir_buffer_done(&check.json);
     text_table_done(&check.table);
     return code == 0 && check.bad > 0 ? EXIT_BAD : code;

@@ -69,7 +69,7 @@ static void print(const struct list *list)
         printf("{\"letters\":[%s],\"more\":%s}\n", list->count > 0 ? list->lines.data : "",
             list->more ? "true" : "false");
     else if (list->count > 0)
-        text_table_print(&list->table);
+        text_table_print(&list->table, stdout);
     if (!list->json && list->count == 0)
         puts("no such dead letters");
     if (list->more && !list->json)

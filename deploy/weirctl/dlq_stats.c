@@ -49,7 +49,7 @@ static void print_text(const struct weir_letter_groups *stats)
         text_table_add(&table, weir_bytes_str(weir_clock_rfc3339(group->newest_ms, text)));
     }
     if (stats->count > 0)
-        text_table_print(&table);
+        text_table_print(&table, stdout);
     printf("%" PRId64 " open, %" PRId64 " redriven\n", stats->open, stats->redriven);
     text_table_done(&table);
 }

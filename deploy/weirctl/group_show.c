@@ -54,7 +54,7 @@ static void print_text(const struct group *group)
         add_place(&table, &group->partitions[i].source, group->partitions[i].number);
         add_place(&table, &group->partitions[i].retry, group->partitions[i].number);
     }
-    text_table_print(&table);
+    text_table_print(&table, stdout);
     text_table_done(&table);
 }
 

@@ -66,7 +66,7 @@ static int print_text(const struct keys *keys, struct weir_error *err)
     }
     bool failed = table.cells.failed;
     if (!failed)
-        text_table_print(&table);
+        text_table_print(&table, stdout);
     text_table_done(&table);
     return failed ? weir_error_set(err, WEIR_E_INTERNAL, "out of memory") : 0;
 }

@@ -1,11 +1,15 @@
 /* weirctl, the operators' tool: one table of subcommands. */
 #include "deploy/weirctl/weirctl.h"
 
+#include "common/bytes.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/drain.h"
 #include "common/log.h"
+#include "deploy/weirctl/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const struct command weirctl_commands[] = {
     {"topics", "plan", topics_plan_run, "", "print the topics that the configuration needs; asks no broker",
@@ -78,29 +82,54 @@ static void print_common_flags(FILE *to)
         to);
 }
 
-static void print_help(FILE *to)
+/* The commands of a group; NULL: all. */
+static void print_help(const char *group, FILE *to)
 {
-    fputs("usage: weirctl [FLAG …] GROUP [VERB] [OPERAND …]\n\n", to);
+    struct text_table table = {.columns = 4}; /* the first one indents */
+
+    fprintf(to, "usage: weirctl [FLAG …] %s %s [OPERAND …]\n\n", group != NULL ? group : "GROUP",
+        group != NULL ? "VERB" : "[VERB]");
     for (size_t i = 0; i < weirctl_command_count; i++) {
         const struct command *command = &weirctl_commands[i];
-        fprintf(to, "  %-18s %-14s  %s\n", command_name(command), command->operands, command->help);
+        if (group != NULL && strcmp(command->group, group) != 0)
+            continue;
+        text_table_add(&table, weir_bytes_str(""));
+        text_table_add(&table, weir_bytes_str(command_name(command)));
+        text_table_add(&table, weir_bytes_str(command->operands));
+        text_table_add(&table, weir_bytes_str(command->help));
     }
+    text_table_print(&table, to);
+    text_table_done(&table);
     fputs("\nweirctl GROUP VERB --help tells a command's own flags.\n", to);
     print_common_flags(to);
+}
+
+static void add_flag(struct text_table *table, const struct weir_option *row)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer help = {0};
+
+    weir_buffer_append_str(&help, row->help);
+    if (row->fallback != NULL)
+        weir_buffer_printf(&help, " (default %s)", row->fallback);
+    text_table_add(table, weir_bytes_str(""));
+    text_table_add(table, weir_bytes_str(row->key));
+    text_table_add(table, weir_buffer_bytes(&help));
 }
 
 static void print_command_help(const struct command *command)
 {
     const struct flag_table *flags = command->flags;
+    struct text_table table = {.columns = 3}; /* the first one indents */
 
-    printf(
-        "usage: weirctl %s [FLAG …] %s\n\n%s\n\n", command_name(command), command->operands, command->help);
+    printf("usage: weirctl %s [FLAG …]%s%s\n\n%s\n", command_name(command),
+        command->operands[0] != '\0' ? " " : "", command->operands, command->help);
     for (size_t i = 0; flags != NULL && i < flags->count; i++)
         if (command_takes(command, i))
-            printf("  %-16s %s%s%s%s\n", flags->rows[i].key, flags->rows[i].help,
-                flags->rows[i].fallback != NULL ? " (default " : "",
-                flags->rows[i].fallback != NULL ? flags->rows[i].fallback : "",
-                flags->rows[i].fallback != NULL ? ")" : "");
+            add_flag(&table, &flags->rows[i]);
+    if (table.count > 0)
+        puts("");
+    text_table_print(&table, stdout);
+    text_table_done(&table);
     print_common_flags(stdout);
 }
 
@@ -146,12 +175,12 @@ static int run(const struct arguments *arguments, struct weir_error *err)
     else if (arguments->help && arguments->command != NULL)
         print_command_help(arguments->command);
     else if (arguments->help)
-        print_help(stdout);
+        print_help(arguments->group, stdout);
     if (arguments->version || arguments->help)
         return 0;
     if (arguments->command != NULL || arguments->check_config)
         return run_command(arguments, err);
-    print_help(stderr);
+    print_help(NULL, stderr);
     return weir_code_exit_status(WEIR_E_USAGE);
 }
 

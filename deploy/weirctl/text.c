@@ -69,7 +69,7 @@ static void measure(const struct text_table *table, size_t widths[static COLUMNS
             widths[i % table->columns] = width_of(cell);
 }
 
-void text_table_print(const struct text_table *table)
+void text_table_print(const struct text_table *table, FILE *to)
 {
     size_t widths[COLUMNS_MAX] = {0};
     const char *cell = table->cells.data;
@@ -78,7 +78,7 @@ void text_table_print(const struct text_table *table)
     for (size_t i = 0; i < table->count; i++, cell += strlen(cell) + 1) {
         size_t column = i % table->columns;
         bool last = column + 1 == table->columns;
-        printf("%s%*s", cell, last ? 0 : (int)(widths[column] - width_of(cell) + GAP), last ? "\n" : "");
+        fprintf(to, "%s%*s", cell, last ? 0 : (int)(widths[column] - width_of(cell) + GAP), last ? "\n" : "");
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "common/bytes.h"
 
+#include <stdio.h>
+
 /* Appends text with control characters, what is no UTF-8 and marks that reorder text written as \x1b or
  * \u202e; with lines, newlines and tabs stay. */
 void text_append_safe(struct weir_buffer *out, struct weir_bytes text, bool lines);
@@ -15,7 +17,7 @@ struct text_table {
 };
 
 void text_table_add(struct text_table *table, struct weir_bytes cell);
-void text_table_print(const struct text_table *table);
+void text_table_print(const struct text_table *table, FILE *to);
 void text_table_done(struct text_table *table);
 
 #endif

@@ -51,6 +51,7 @@ struct arguments {
     bool version;
     int64_t timeout_ms;
     const struct command *command; /* NULL: none was named */
+    const char *group;             /* that was named without a verb, to be helped with; NULL: none */
     void *settings;                /* the command's flags; NULL when it has none */
     char **operands;               /* behind group and verb: borrowed from argv */
     int operand_count;

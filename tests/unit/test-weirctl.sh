@@ -143,7 +143,14 @@ test_command_line() {
   exits 0 weirctl --check-config
   exits 64 weirctl
   exits 64 weirctl topics
+  contains "error" "topics needs a verb: plan, apply, check" "$output"
   exits 64 weirctl topics destroy
+  contains "error" "topics has no verb destroy, but plan, apply, check" "$output"
+  exits 64 weirctl topcis plan --help
+  contains "error" "no such command: topcis" "$output"
+  exits 0 weirctl topics --help
+  contains "help of a group" "topics apply" "$output"
+  lacks "help of a group" "dlq" "$output"
   exits 64 weirctl topics plan surplus
   exits 64 weirctl topics plan --bogus
   contains "error" "--bogus" "$output"
