@@ -101,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
 
     def external(self, name, labels):
-        value = measure(self.pods, name, labels["service"])
+        value = measure(self.pods, name, labels["job"].removeprefix("weir-"))
         return {"metricName": name, "metricLabels": labels, "timestamp": moment(), "value": str(int(value))}
 
     def usage(self, labels):

@@ -108,7 +108,12 @@ class Pods:
     def deploy(self, verb, seconds, *settings):
         """install or upgrade with values NAME=VALUE; done when all pods are ready."""
         sets = [part for setting in settings for part in ("--set", setting)]
-        self.helm(verb, CHART, *self.values, *sets, "--wait", "--timeout", "%ds" % seconds)
+        try:
+            self.helm(verb, CHART, *self.values, *sets, "--wait", "--timeout", "%ds" % seconds)
+        except RuntimeError:
+            say(self.kubectl("get", "pods") + self.kubectl("get", "events", "--field-selector", "type=Warning") +
+                self.kubectl("logs", "--selector", "app.kubernetes.io/instance=" + RELEASE, "--prefix", "--tail=3"))
+            raise
 
     def kubectl(self, *arguments):
         return self.cluster.kubectl("--namespace", SPACE, *arguments)
@@ -165,10 +170,10 @@ class Pods:
 
 
 @contextlib.contextmanager
-def stage(volumes, values=ALL_MAILS, kafka=()):
+def stage(volumes, values=ALL_MAILS, kafka=(), images=()):
     """A cluster with the image and empty disks, Kafka and the mail server; the release is not installed. `values`: beside VALUES;
-    `kafka`: more arguments of tests/kafka/up."""
-    with Cluster([archive()]) as cluster:
+    `kafka`: more arguments of tests/kafka/up; `images`: archives of further images."""
+    with Cluster([archive(), *images]) as cluster:
         name = "weir:" + version()
         for other in ("docker.io/library/" + name, IMAGE + ":first", IMAGE + ":second"):  # the first is what the kubelet takes it for
             cluster.tag(name, other)
