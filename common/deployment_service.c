@@ -314,11 +314,16 @@ static int fill_derived(struct weir_service *service, struct weir_error *err)
 static int check_name(
     const struct weir_config *config, const char *section, const char *name, struct weir_error *err)
 {
-    if (weir_deployment_is_name(name))
-        return 0;
-    return weir_error_set(err, WEIR_E_CONFIG,
-        "%s: [%s]: a service's name is a-z, then a-z 0-9 -, at most 63 characters",
-        weir_config_where(config, section, NULL), section);
+    const char *where = weir_config_where(config, section, NULL);
+
+    if (!weir_deployment_is_name(name))
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: [%s]: a service's name is a-z, then a-z 0-9 -, at most 63 characters", where, section);
+    if (strcmp(name, "gateway") == 0 || strcmp(name, "weirctl") == 0)
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "%s: [%s]: %s is the program's own name: a service of that name would have its rights on Kafka",
+            where, section, name);
+    return 0;
 }
 
 static int check_tls(const struct weir_config *config, const char *section,

@@ -40,7 +40,11 @@ static const struct {
         "NAME is lower case letters, digits and hyphens, up to 63, beginning with a letter.\n\n",
         &weir_collection_options},
     {"[service NAME]",
-        "Keys that every service has. The keys of its plugin carry the plugin's name and follow below.\n\n",
+        "NAME is lower case letters, digits and hyphens, up to 63, beginning with a letter, but not gateway "
+        "or weirctl: these\n"
+        "programs have rights of their own on Kafka. Keys that every service has; the keys of its plugin "
+        "carry the plugin's name and "
+        "follow below.\n\n",
         &weir_service_options},
     {"[notify NAME]",
         "Mails of the company's own, sent by each service with plugin = notifier that reads the collection's "

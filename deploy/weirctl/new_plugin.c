@@ -24,7 +24,7 @@ WEIR_CLEANUP_DEFINE(dir, DIR *, closedir)
 
 static int check_name(const char *name, struct weir_error *err)
 {
-    static const char *const own[] = {"store", "notifier", "inventory"};
+    static const char *const own[] = {"store", "notifier", "inventory", "gateway", "weirctl"};
 
     if (!weir_deployment_is_name(name))
         return weir_error_set(err, WEIR_E_USAGE, "%.80s: a plugin is named by a-z, then a-z 0-9 -", name);
@@ -34,7 +34,7 @@ static int check_name(const char *name, struct weir_error *err)
             NAME_MAX_BYTES);
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (strcmp(own[i], name) == 0)
-            return weir_error_set(err, WEIR_E_USAGE, "%s is a plugin of Weir's own: take another name", name);
+            return weir_error_set(err, WEIR_E_USAGE, "%s is a name of Weir's own: take another", name);
     return 0;
 }
 
