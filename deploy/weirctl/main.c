@@ -8,8 +8,10 @@
 #include "common/log.h"
 #include "deploy/weirctl/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 const struct command weirctl_commands[] = {
     {"topics", "plan", topics_plan_run, "", "print the topics that the configuration needs; asks no broker",
@@ -77,7 +79,7 @@ static void print_common_flags(FILE *to)
           "Exit status: 0 done; 1 check or verify found a difference, smoke something that does not work; 64 "
           "wrong command line; 65 apply found a "
           "difference,\n"
-          "redrive left a letter; 69 no broker in time; 70 internal; 78 wrong configuration, or another "
+          "redrive left a letter; 69 no broker in time; 70 internal; 74 output lost; 78 wrong configuration, or another "
           "redrive took over.\n",
         to);
 }
@@ -141,6 +143,17 @@ static int report(int code, const struct weir_error *err)
     return weir_code_exit_status(code);
 }
 
+/* What a command did is half of it: what it says about that has to arrive, too. */
+static int end_output(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fprintf(stderr, "weirctl: the output could not be written%s%s\n", errno != 0 ? ": " : "",
+        errno != 0 ? strerror(errno) : "");
+    return code < EX__BASE ? EX_IOERR : code;
+}
+
 /* What passes by itself is none of a person's business, unless he looks for it. */
 static enum weir_log_level log_level(const struct weir_deployment *deployment)
 {
@@ -190,7 +203,7 @@ int main(int argc, char **argv)
     struct weir_error err = {0};
 
     int code = arguments_read(argc, argv, &arguments, &err);
-    code = report(code < 0 ? code : run(&arguments, &err), &err);
+    code = end_output(report(code < 0 ? code : run(&arguments, &err), &err));
     arguments_done(&arguments);
     weir_drain_exit(code);
 }

@@ -159,6 +159,17 @@ test_command_line() {
   exits 64 weirctl topics check --timeout
 }
 
+test_output_that_is_lost_is_74() {
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  local command
+  for command in 'acl plan' 'topics plan --json' --help --version 'completion bash'; do
+    exits 74 bash -c '"$@" >/dev/full' full "$WEIRCTL" --config "$WORK/weir.conf" $command
+    contains "$command" "weirctl: the output could not be written" "$output"
+  done
+  exits 64 bash -c '"$1" topics >/dev/full' full "$WEIRCTL"
+}
+
 test_help_and_manual_know_every_flag() {
   local man=$WEIR_SOURCE/deploy/weirctl/weirctl.8 commands command flag section
   exits 0 groff -man -Tutf8 -ww -z "$man"
