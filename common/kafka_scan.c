@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STEP_MS = 100, DESTROY_MS = 3000 };
 
@@ -12,6 +13,7 @@ struct weir_kafka_scan {
     rd_kafka_t *reader; /* read_committed */
     rd_kafka_t *marks;  /* read_uncommitted: the only handle that answers true high watermarks */
     int timeout_ms;
+    bool dev;
     weir_kafka_scan_tick *tick;
     void *tick_context;
     struct weir_header *headers; /* of the record under way */
@@ -35,6 +37,7 @@ int weir_kafka_scan_open(const struct weir_deployment *deployment, const char *n
     if (scan == NULL)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
     scan->timeout_ms = timeout_ms;
+    scan->dev = deployment->kafka.dev;
     int code = open_handle(deployment, WEIR_KAFKA_COMMITTED_READER, name, &scan->reader, err);
     if (code == 0)
         code = open_handle(deployment, WEIR_KAFKA_UNCOMMITTED_READER, name, &scan->marks, err);
@@ -63,10 +66,28 @@ void weir_kafka_scan_on_tick(struct weir_kafka_scan *scan, weir_kafka_scan_tick 
     scan->tick_context = context;
 }
 
+/* The dev broker makes a topic that it is asked for by name. */
+static int check_listed(struct weir_kafka_scan *scan, const char *topic, struct weir_error *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    bool listed = false;
+
+    rd_kafka_resp_err_t failed = rd_kafka_metadata(scan->marks, 1, NULL, &metadata, scan->timeout_ms);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return weir_error_set(
+            err, WEIR_E_UNAVAILABLE, "reading the list of topics: %s", rd_kafka_err2str(failed));
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        listed |= strcmp(metadata->topics[i].topic, topic) == 0;
+    rd_kafka_metadata_destroy(metadata);
+    return listed ? 0 : weir_error_set(err, WEIR_E_NOT_FOUND, "topic %s does not exist", topic);
+}
+
 int weir_kafka_scan_partitions(
     struct weir_kafka_scan *scan, const char *topic, int32_t *ret_count, struct weir_error *err)
 {
-    return weir_kafka_partition_count(scan->marks, topic, scan->timeout_ms, ret_count, err);
+    int code = scan->dev ? check_listed(scan, topic, err) : 0;
+
+    return code < 0 ? code : weir_kafka_partition_count(scan->marks, topic, scan->timeout_ms, ret_count, err);
 }
 
 int weir_kafka_scan_ends(struct weir_kafka_scan *scan, const char *topic, int32_t partition,

@@ -125,6 +125,20 @@ static bool show_progress(void *context, const struct weir_kafka_range *range, i
     return true;
 }
 
+/* A service's topics may be made later, a name on the command line is meant. */
+static int check_foreign(struct dlq *dlq, struct weir_error *err)
+{
+    int32_t partitions = 0;
+
+    if (dlq->settings->topic == NULL)
+        return 0;
+    int code = weir_kafka_scan_partitions(dlq->scan, dlq->settings->topic, &partitions, err);
+    if (code != WEIR_E_NOT_FOUND)
+        return code;
+    weir_error_prefix(err, "--topic");
+    return WEIR_E_USAGE;
+}
+
 int dlq_open(struct weirctl *ctl, struct dlq *ret_dlq, struct weir_error *err)
 {
     struct dlq *dlq = ret_dlq;
@@ -139,9 +153,10 @@ int dlq_open(struct weirctl *ctl, struct dlq *ret_dlq, struct weir_error *err)
     if (code == 0)
         code = weir_kafka_scan_open(
             ctl->deployment, "weirctl", (int)ctl->arguments->timeout_ms, &dlq->scan, err);
-    if (code == 0)
-        weir_kafka_scan_on_tick(dlq->scan, show_progress, &dlq->progress);
-    return code;
+    if (code < 0)
+        return code;
+    weir_kafka_scan_on_tick(dlq->scan, show_progress, &dlq->progress);
+    return check_foreign(dlq, err);
 }
 
 void dlq_close(struct dlq *dlq)

@@ -73,15 +73,21 @@ static int add_topic(struct group *group, const char *source, struct weir_error 
 static int add_topics(struct group *group, struct weir_error *err)
 {
     const char *only = group->settings->topic;
+    bool read = false;
     int code = 0;
 
     for (char **source = group->service->source_topics; *source != NULL && code == 0; source++)
-        if (only == NULL || strcmp(only, *source) == 0)
+        if (only == NULL || strcmp(only, *source) == 0) {
+            read = true;
             code = add_topic(group, *source, err);
-    if (code == 0 && group->count == 0)
+        }
+    if (code < 0 || group->count > 0)
+        return code;
+    if (!read)
         return weir_error_set(
-            err, WEIR_E_USAGE, "service %s reads no such partition", group->settings->service);
-    return code;
+            err, WEIR_E_USAGE, "--topic %s: service %s does not read it", only, group->settings->service);
+    return weir_error_set(err, WEIR_E_USAGE, "--partition %" PRId64 ": no topic of service %s has it",
+        group->settings->partition, group->settings->service);
 }
 
 static rd_kafka_topic_partition_list_t *list_places(const struct group *group, bool moved)

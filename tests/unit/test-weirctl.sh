@@ -189,6 +189,20 @@ test_help_and_manual_know_every_flag() {
   lacks "flags of another verb" "--rate" "$("$WEIRCTL" dlq purge --help)"
 }
 
+test_a_topic_that_is_not_there_is_named_and_not_made() {
+  start_devbroker
+  local verb
+  for verb in list stats 'show 0/0'; do
+    exits 64 weirctl dlq $verb --topic mistyped.dlq
+    equals "$verb" "weirctl: --topic: topic mistyped.dlq does not exist" "$output"
+  done
+  exits 64 weirctl group show --service store --topic mistyped
+  contains "group" "--topic mistyped: service store does not read it" "$output"
+  exits 64 weirctl group show --service store --partition 3
+  contains "group" "--partition 3: no topic of service store has it" "$output"
+  lacks "topics" mistyped "$(kcat -b "$(<"$WORK/address")" -L)"
+}
+
 test_dead_letters_on_the_dev_broker() {
   start_devbroker
   exits 0 weirctl dlq list --service store
