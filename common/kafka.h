@@ -59,6 +59,10 @@ int weir_kafka_judge_cooperative(int version, struct weir_error *err);
 
 /* dev = true asks whether the broker is a real one (it answers DescribeConfigs) and then refuses; else 0. */
 int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *handle, struct weir_error *err);
+/* The reverse: WEIR_E_CONFIG when the dev broker is reached although dev is not set. Asks up to timeout_ms for
+ * the cluster's id; without an answer it is taken for a real one. */
+int weir_kafka_check_real(const struct weir_deployment *deployment, rd_kafka_t *handle, int timeout_ms,
+    struct weir_error *err);
 
 /* Partition count of a topic, or WEIR_E_NOT_FOUND, WEIR_E_UNAVAILABLE. Blocks up to timeout_ms. */
 int weir_kafka_partition_count(rd_kafka_t *handle, const char *topic, int timeout_ms, int32_t *ret_count,

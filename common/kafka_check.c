@@ -50,7 +50,8 @@ int weir_kafka_judge_cooperative(int version, struct weir_error *err)
     if (release >= VERSION_2_10_0)
         return 0;
     return weir_error_set(err, WEIR_E_CONFIG,
-        "assignment = cooperative-sticky: librdkafka %d.%d.%d can lose an assignment or never settle with it; "
+        "assignment = cooperative-sticky: librdkafka %d.%d.%d can lose an assignment or never settle with "
+        "it; "
         "install 2.10.1 or newer, or leave assignment = range",
         release >> 16, release >> 8 & 0xff, release & 0xff);
 }
@@ -117,6 +118,24 @@ int weir_kafka_check_dev(const struct weir_deployment *deployment, rd_kafka_t *h
         return 0;
     int code = any_broker(handle, &broker, err);
     return code < 0 ? code : ask_dev(handle, broker, err);
+}
+
+int weir_kafka_check_real(
+    const struct weir_deployment *deployment, rd_kafka_t *handle, int timeout_ms, struct weir_error *err)
+{
+    static const char mock[] = "mockCluster"; /* librdkafka's begin so; Kafka's own are 22 of base64 */
+
+    if (deployment->kafka.dev)
+        return 0;
+    char *id = rd_kafka_clusterid(handle, timeout_ms);
+    bool real = id == NULL || strncmp(id, mock, strlen(mock)) != 0;
+    if (id != NULL)
+        rd_kafka_mem_free(handle, id);
+    return real ? 0
+                : weir_error_set(err, WEIR_E_CONFIG,
+                      "%s is a dev broker, which keeps nothing and knows no rights, but [kafka] does not say "
+                      "dev = true",
+                      deployment->kafka.bootstrap_servers);
 }
 
 static int read_count(

@@ -41,5 +41,7 @@ int weirctl_connect(struct weirctl *ctl, struct weir_error *err)
         code = wait_for_broker(ctl, err);
     if (code == 0)
         code = weir_kafka_check_dev(ctl->deployment, ctl->kafka, err);
+    if (code == 0)
+        code = weir_kafka_check_real(ctl->deployment, ctl->kafka, weirctl_left_ms(ctl), err);
     return code;
 }

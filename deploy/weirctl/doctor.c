@@ -109,11 +109,14 @@ void doctor_find(struct doctor *doctor, const char *area, enum doctor_level leve
 static void reach_cluster(struct doctor *doctor)
 {
     struct weir_error why;
+    int code = weirctl_connect(doctor->ctl, &why);
 
-    doctor->connected = weirctl_connect(doctor->ctl, &why) == 0;
+    doctor->connected = code == 0;
     if (!doctor->connected)
         doctor_find(doctor, "topics", DOCTOR_ILL,
-            "see that bootstrap.servers, certificates and the firewall are right", "Kafka: %s", why.text);
+            code == WEIR_E_CONFIG ? "see [kafka] of the configuration"
+                                  : "see that bootstrap.servers, certificates and the firewall are right",
+            "Kafka: %s", why.text);
 }
 
 static int examine(struct doctor *doctor, struct weir_error *err)

@@ -59,7 +59,7 @@ int probe_open(
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "no broker answers: %s", rd_kafka_err2str(failed));
     rd_kafka_metadata_destroy(metadata);
-    return 0;
+    return weir_kafka_check_real(deployment, ret_probe->admin, timeout_ms, err);
 }
 
 void probe_close(struct probe *probe)

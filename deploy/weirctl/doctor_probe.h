@@ -19,8 +19,8 @@ struct probe {
     struct weir_error why; /* of the last answer that was none */
 };
 
-/* Connects as the principal. WEIR_E_UNAVAILABLE, WEIR_E_CONFIG: it can't. The caller ends it with
- * probe_close() in any case. */
+/* Connects as the principal. WEIR_E_UNAVAILABLE, WEIR_E_CONFIG: it can't, or it is the dev broker. The caller
+ * ends it with probe_close() in any case. */
 int probe_open(const struct weir_deployment *deployment, int timeout_ms, struct probe *ret_probe,
     struct weir_error *err);
 void probe_close(struct probe *probe);
@@ -28,7 +28,7 @@ void probe_close(struct probe *probe);
 /* One question about each of count topics, which have to be there, answered in their order. */
 typedef void probe_topics(
     struct probe *probe, const char *const *topics, size_t count, enum probe_answer *ret_answers);
-/* Writes with acks = 2, which no broker takes. */
+/* Writes with acks = 2, which no broker takes but the dev broker, which probe_open() refuses. */
 probe_topics probe_write;
 /* Reads from the end of partition 0. */
 probe_topics probe_read;

@@ -73,7 +73,7 @@ struct weirctl {
 };
 
 /* Opens the admin handle and waits for a broker until the deadline. WEIR_E_UNAVAILABLE when none answers;
- * WEIR_E_CONFIG when dev is set for a real cluster. */
+ * WEIR_E_CONFIG when dev is set for a real cluster, or is not set for the dev broker. */
 int weirctl_connect(struct weirctl *ctl, struct weir_error *err);
 
 /* Milliseconds until the deadline, at least 1. */

@@ -108,6 +108,16 @@ test_check_on_the_dev_broker() {
   equals "ok" true "$(jq .ok <<<"$output")"
 }
 
+test_a_dev_broker_is_no_real_one() {
+  start_devbroker
+  write_conf "$(<"$WORK/address")" false 3
+  exits 78 weirctl topics check
+  contains "reason" "is a dev broker, which keeps nothing and knows no rights, but [kafka] does not say dev = true" "$output"
+  exits 1 weirctl doctor
+  contains "doctor" "fix: see [kafka] of the configuration" "$output"
+  equals "what was written" "" "$(kcat -b "$(<"$WORK/address")" -C -t orders -e -q -J)"
+}
+
 test_apply_on_the_dev_broker_says_who_makes_topics() {
   start_devbroker
   exits 0 weirctl topics apply
