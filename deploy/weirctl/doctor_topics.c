@@ -11,6 +11,23 @@
 
 enum { BROKERS_WANTED = 3 };
 
+/* What can't be read is as bad as it may be. */
+static void tell_unread(struct doctor *doctor, int code, const char *why)
+{
+    doctor_find(doctor, AREA, DOCTOR_ILL,
+        code == WEIR_E_CONFIG ? "give weirctl its rights: weirctl acl plan"
+                              : "see that all brokers are up, or give it more time: --timeout 2m",
+        "%s", why);
+}
+
+static void tell_failed(struct doctor *doctor, rd_kafka_resp_err_t failed, const char *what)
+{
+    struct weir_error why;
+
+    if (weir_kafka_error_set(&why, failed, what) < 0)
+        tell_unread(doctor, why.code, why.text);
+}
+
 static void tell_difference(void *context, const struct weir_topic_difference *difference)
 {
     doctor_find(context, AREA, DOCTOR_ILL, difference->fix, "%s: %s is %s, should be %s", difference->topic,
@@ -48,9 +65,12 @@ static void look_at_cluster(struct doctor *doctor, const struct weir_topic_state
     const struct rd_kafka_metadata *metadata = NULL;
     const struct weir_kafka_settings *kafka = &doctor->ctl->deployment->kafka;
 
-    if (rd_kafka_metadata(doctor->ctl->kafka, 1, NULL, &metadata, weirctl_left_ms(doctor->ctl)) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_resp_err_t failed =
+        rd_kafka_metadata(doctor->ctl->kafka, 1, NULL, &metadata, weirctl_left_ms(doctor->ctl));
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        tell_failed(doctor, failed, "the brokers and the copies of topics could not be looked at");
         return;
+    }
     if (metadata->broker_cnt < BROKERS_WANTED)
         doctor_find(doctor, AREA, DOCTOR_NOTE, "run three brokers on three machines",
             "the cluster has %d broker%s: what a disk or a power cut takes is not elsewhere",
@@ -69,24 +89,33 @@ static void look_at_cluster(struct doctor *doctor, const struct weir_topic_state
 
 /* ---- a replica that lags must not lead: what only the others have would be gone */
 
+static bool is_unclean(const rd_kafka_ConfigResource_t *topic)
+{
+    size_t count = 0;
+    const rd_kafka_ConfigEntry_t **list = rd_kafka_ConfigResource_configs(topic, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(list[i]), "unclean.leader.election.enable") == 0)
+            return rd_kafka_ConfigEntry_value(list[i]) != NULL &&
+                   strcmp(rd_kafka_ConfigEntry_value(list[i]), "true") == 0;
+    return false;
+}
+
 static void look_at_elections(struct doctor *doctor, rd_kafka_event_t *event)
 {
-    size_t count = 0, entries = 0;
-    const rd_kafka_ConfigResource_t **resources =
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **topics =
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
 
     for (size_t i = 0; i < count; i++) {
-        const rd_kafka_ConfigEntry_t **list = rd_kafka_ConfigResource_configs(resources[i], &entries);
-        for (size_t k = 0; k < entries; k++)
-            if (strcmp(rd_kafka_ConfigEntry_name(list[k]), "unclean.leader.election.enable") == 0 &&
-                rd_kafka_ConfigEntry_value(list[k]) != NULL &&
-                strcmp(rd_kafka_ConfigEntry_value(list[k]), "true") == 0)
-                doctor_find(doctor, AREA, DOCTOR_ILL,
-                    "kafka-configs.sh --alter --add-config unclean.leader.election.enable=false, on the "
-                    "topic "
-                    "or the brokers",
-                    "%s: unclean.leader.election.enable is on: accepted commands can be lost",
-                    rd_kafka_ConfigResource_name(resources[i]));
+        tell_failed(
+            doctor, rd_kafka_ConfigResource_error(topics[i]), rd_kafka_ConfigResource_name(topics[i]));
+        if (is_unclean(topics[i]))
+            doctor_find(doctor, AREA, DOCTOR_ILL,
+                "kafka-configs.sh --alter --add-config unclean.leader.election.enable=false, on the topic or "
+                "the brokers",
+                "%s: unclean.leader.election.enable is on: accepted commands can be lost",
+                rd_kafka_ConfigResource_name(topics[i]));
     }
 }
 
@@ -104,14 +133,16 @@ static int ask_elections(
         if (states->topics[i].exists)
             resources[count++] =
                 rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, states->topics[i].plan->name);
+    if (count == 0)
+        return 0;
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(kafka, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     rd_kafka_AdminOptions_set_request_timeout(options, weirctl_left_ms(doctor->ctl), NULL, 0);
-    if (count > 0)
-        rd_kafka_DescribeConfigs(kafka, resources, count, options, queue);
-    rd_kafka_event_t *event =
-        count > 0 ? rd_kafka_queue_poll(queue, weirctl_left_ms(doctor->ctl) + 1000) : NULL;
-    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_DescribeConfigs(kafka, resources, count, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, weirctl_left_ms(doctor->ctl) + 1000);
+    rd_kafka_resp_err_t failed = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    tell_failed(doctor, failed, "who may become leader could not be looked at");
+    if (event != NULL && failed == RD_KAFKA_RESP_ERR_NO_ERROR)
         look_at_elections(doctor, event);
     if (event != NULL)
         rd_kafka_event_destroy(event);
@@ -130,8 +161,9 @@ int doctor_topics(struct doctor *doctor, struct weir_error *err)
     int code = weir_topic_states_plan(doctor->ctl->deployment, NULL, NULL, &states, err);
     if (code < 0)
         return code;
-    if (topic_states_read(doctor->ctl, &states, &why) < 0) {
-        doctor_find(doctor, AREA, DOCTOR_ILL, "give weirctl its rights: weirctl acl plan", "%s", why.text);
+    code = topic_states_read(doctor->ctl, &states, &why);
+    if (code < 0) {
+        tell_unread(doctor, code, why.text);
         return 0;
     }
     weir_topic_differences_each(doctor->ctl->deployment, &states, tell_difference, doctor);

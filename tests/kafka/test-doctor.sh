@@ -180,6 +180,47 @@ check_planted_faults() {
   contains "a principal that can't connect" "rights: store can't connect: " "$(ills)"
 }
 
+# What runs with LD_PRELOAD=$WORK/late.so gets no answer to its second list of topics, nor to its second question for settings.
+make_late() {
+  cc -shared -fPIC -o "$WORK/late.so" -x c - -ldl <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <librdkafka/rdkafka.h>
+
+rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *kafka, int all, rd_kafka_topic_t *only,
+    const struct rd_kafka_metadata **ret_metadata, int timeout_ms)
+{
+    static int lists;
+    rd_kafka_resp_err_t (*real)(rd_kafka_t *, int, rd_kafka_topic_t *, const struct rd_kafka_metadata **, int) =
+        dlsym(RTLD_NEXT, "rd_kafka_metadata");
+    return all && ++lists == 2 ? RD_KAFKA_RESP_ERR__TIMED_OUT : real(kafka, all, only, ret_metadata, timeout_ms);
+}
+
+rd_kafka_resp_err_t rd_kafka_event_error(rd_kafka_event_t *event)
+{
+    static int settings;
+    rd_kafka_resp_err_t (*real)(rd_kafka_event_t *) = dlsym(RTLD_NEXT, "rd_kafka_event_error");
+    if (event != NULL && rd_kafka_event_type(event) == RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT && ++settings == 2)
+        return RD_KAFKA_RESP_ERR__TIMED_OUT;
+    return real(event);
+}
+C
+}
+
+check_what_is_not_answered() {
+  make_late
+  output=$(LD_PRELOAD=$WORK/late.so doctor --json) && fail "all is well"
+  equals "ills" "topics: the brokers and the copies of topics could not be looked at: Local: Timed out (_TIMED_OUT)
+topics: who may become leader could not be looked at: Local: Timed out (_TIMED_OUT)" "$(ills)"
+  contains "fix" "see that all brokers are up" "$(jq -r '.findings[0].fix' <<<"$output")"
+  lacks "a promise" "are as they should be" "$output"
+  admin acls --remove --force --allow-principal User:weirctl --operation DescribeConfigs --topic orders >/dev/null
+  exits 1 doctor --json
+  contains "no right" "topics: reading the settings of orders: " "$(ills)"
+  contains "fix" "give weirctl its rights" "$(jq -r '.findings[0].fix' <<<"$output")"
+  allow weirctl --operation DescribeConfigs --topic orders
+}
+
 check_super_user_and_units() {
   exits 1 weirctl doctor --environment "$WORK" --credentials "$WORK" --principal "gateway=$WORK/admin.conf" --json
   contains "all of it" "rights: gateway has no need to change everybody's rights" "$(ills)"
@@ -244,6 +285,7 @@ test_doctor_finds_what_is_ill_and_purge_leaves_nothing() {
   check_well
   check_clock_of_this_machine
   check_certificate_of_relay
+  check_what_is_not_answered
   check_super_user_and_units
   check_refusals
   check_planted_faults
