@@ -38,14 +38,14 @@ static const struct {
     [ACL_TRANSACTIONAL_ID] = {"--transactional-id", "transactionalId"},
 };
 
+static const char place_of_name[] = "{}";
+
 static void write_principal(const char *pattern, const char *program, struct weir_buffer *out)
 {
-    const char *place = strstr(pattern, "{}");
+    const char *place = strstr(pattern, place_of_name);
 
-    if (place == NULL)
-        weir_buffer_append_str(out, pattern);
-    else
-        weir_buffer_printf(out, "%.*s%s%s", (int)(place - pattern), pattern, program, place + 2);
+    weir_buffer_printf(
+        out, "%.*s%s%s", (int)(place - pattern), pattern, program, place + strlen(place_of_name));
 }
 
 /* One word for a shell, whatever is in it. */
@@ -151,7 +151,13 @@ int acl_plan_run(struct weirctl *ctl, struct weir_error *err)
 {
     WEIR_CLEANUP(acl_plan) struct acl_plan plan = {0};
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
+    const char *principal = ((const struct acl_settings *)ctl->arguments->settings)->principal;
 
+    if (strstr(principal, place_of_name) == NULL)
+        return weir_error_set(err, WEIR_E_USAGE,
+            "--principal %s: all programs would be one to Kafka; write {} where their names go, e.g. "
+            "User:CN={}",
+            principal);
     int code = acl_plan_make(ctl->deployment, &plan, err);
     if (code < 0)
         return code;

@@ -154,8 +154,11 @@ int doctor_run(struct weirctl *ctl, struct weir_error *err)
 {
     struct doctor doctor = {.ctl = ctl, .flags = ctl->arguments->settings};
 
+    int code = doctor_principals_check(&doctor, err);
+    if (code < 0)
+        return code;
     progress_begin(&doctor.progress);
-    int code = examine(&doctor, err);
+    code = examine(&doctor, err);
     if (code == 0)
         code = print(&doctor, err);
     weir_buffer_done(&doctor.json);

@@ -46,6 +46,9 @@ struct doctor_principal {
     struct weir_deployment *deployment; /* as that program reads it: owned */
 };
 
+/* WEIR_E_USAGE: a --principal names no program of the deployment, or no file. */
+int doctor_principals_check(const struct doctor *doctor, struct weir_error *err);
+
 /* Reads the configuration as the program does: from the file of --principal, else with the variables and
  * credentials of its unit. *ret_own: whether anything of it was its own. The caller frees
  * ret_principal->deployment. */

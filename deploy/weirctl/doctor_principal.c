@@ -5,6 +5,34 @@
 
 #include <string.h>
 
+static bool is_program(const struct weir_deployment *deployment, struct weir_bytes name)
+{
+    bool known = weir_bytes_is(name, "gateway") || weir_bytes_is(name, "weirctl");
+
+    for (size_t i = 0; i < deployment->service_count && !known; i++)
+        known = weir_bytes_is(name, deployment->services[i].name);
+    return known;
+}
+
+int doctor_principals_check(const struct doctor *doctor, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer names = {0};
+    const struct weir_deployment *deployment = doctor->ctl->deployment;
+
+    for (char **given = doctor->flags->principals; given != NULL && *given != NULL; given++) {
+        size_t len = strcspn(*given, "=");
+        if ((*given)[len] == '=' && (*given)[len + 1] != '\0' &&
+            is_program(deployment, weir_bytes(*given, len)))
+            continue;
+        for (size_t i = 0; i < deployment->service_count; i++)
+            weir_buffer_printf(&names, ", %s", deployment->services[i].name);
+        return weir_error_set(err, WEIR_E_USAGE,
+            "--principal %s: it is written NAME=FILE, with one of these names: gateway, weirctl%s", *given,
+            names.data != NULL ? names.data : "");
+    }
+    return 0;
+}
+
 static int load(struct doctor *doctor, const char *file, doctor_view *view,
     struct doctor_principal *principal, struct weir_error *err)
 {

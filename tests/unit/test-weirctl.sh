@@ -74,6 +74,17 @@ test_acl_plan_gives_each_program_what_it_needs() {
   equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
 }
 
+test_principals_that_are_none_are_refused() {
+  start_devbroker
+  local principal
+  for principal in foo =x nobody=/x gateway=; do
+    exits 64 weirctl doctor --principal "store=$WORK/weir.conf" --principal "$principal"
+    contains "reason" "--principal $principal: it is written NAME=FILE, with one of these names: gateway, weirctl, store" "$output"
+  done
+  exits 64 weirctl acl plan --principal User:weir
+  contains "reason" "--principal User:weir: all programs would be one to Kafka; write {}" "$output"
+}
+
 test_acl_plan_follows_the_plugins() {
   work_dir
   write_conf 127.0.0.1:1 false 3
