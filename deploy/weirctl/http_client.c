@@ -51,13 +51,14 @@ static int find_base(struct http_client *client, const struct http_flags *flags,
     return 0;
 }
 
-static int take_key(struct http_client *client, const char *key, struct weir_error *err)
+static int take_key(struct http_client *client, const char *from, const char *key, struct weir_error *err)
 {
     WEIR_CLEANUP(buffer) struct weir_buffer header = {0};
 
     for (const char *at = key; *at != '\0'; at++)
         if (*at <= ' ' || *at > '~')
-            return weir_error_set(err, WEIR_E_CONFIG, "the access key holds a byte that no key has");
+            return weir_error_set(
+                err, WEIR_E_CONFIG, "%s: the access key holds a byte that no key has", from);
     weir_buffer_printf(&header, "Authorization: Bearer %s", key);
     client->authorization = curl_slist_append(NULL, header.data);
     OPENSSL_cleanse(header.data, header.capacity);
@@ -70,11 +71,13 @@ static int read_key(struct http_client *client, const struct http_flags *flags, 
 
     if (flags->key_file == NULL) {
         const char *key = getenv("WEIR_KEY");
-        return key == NULL || *key == '\0' ? 0 : take_key(client, key, err);
+        return key == NULL || *key == '\0' ? 0 : take_key(client, "$WEIR_KEY", key, err);
     }
     int code = weir_file_read_value(flags->key_file, &held, err);
+    if (code == 0 && *held == '\0')
+        code = weir_error_set(err, WEIR_E_CONFIG, "%s holds no access key: it is empty", flags->key_file);
     if (code == 0)
-        code = take_key(client, held, err);
+        code = take_key(client, flags->key_file, held, err);
     if (held != NULL)
         OPENSSL_cleanse(held, strlen(held));
     free(held);

@@ -91,6 +91,40 @@ static bool is_method(const char *text)
     return text[0] != '\0' && text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
 }
 
+static bool is_control(char byte)
+{
+    return (unsigned char)byte < ' ' || byte == 0x7f;
+}
+
+/* RFC 9110, 5.1 and 5.5. curl itself leaves a header without a value out, and sends any byte of others. */
+static int check_header(const char *header, struct weir_error *err)
+{
+    static const char name[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *value = header + strspn(header, name);
+    bool named = value > header && *value == ':';
+
+    value += named;
+    value += strspn(value, " \t");
+    bool empty = *value == '\0';
+    while (*value != '\0' && (!is_control(*value) || *value == '\t'))
+        value++;
+    if (named && !empty && *value == '\0')
+        return 0;
+    return weir_error_set(err, WEIR_E_USAGE,
+        "--header %s: it is written NAME: VALUE, without control characters, e.g. 'Prefer: wait=5'", header);
+}
+
+/* What is behind a # is for who shows the answer: no server sees it. */
+static int check_path(const char *path, struct weir_error *err)
+{
+    for (const char *at = path; *at != '\0'; at++)
+        if (is_control(*at) || *at == ' ' || *at == '#')
+            return weir_error_set(err, WEIR_E_USAGE,
+                "%s: a space, # or control character of a path is written %%%02X", path, (unsigned)*at);
+    return 0;
+}
+
 /* [METHOD] PATH; a body makes it a POST. */
 static int read_operands(struct sending *sending, const struct weirctl *ctl, struct weir_error *err)
 {
@@ -100,6 +134,11 @@ static int read_operands(struct sending *sending, const struct weirctl *ctl, str
     if (count < 1 || count > 2 || operands[count - 1][0] != '/' || (count == 2 && !is_method(operands[0])))
         return weir_error_set(
             err, WEIR_E_USAGE, "say what to ask for, e.g. weirctl send POST /v1/orders --body order.json");
+    int code = check_path(operands[count - 1], err);
+    for (char **header = sending->flags->headers; header != NULL && *header != NULL && code == 0; header++)
+        code = check_header(*header, err);
+    if (code < 0)
+        return code;
     sending->request.method = count == 2 ? operands[0] : sending->flags->body != NULL ? "POST" : "GET";
     sending->request.path = operands[count - 1];
     sending->request.headers = sending->flags->headers;

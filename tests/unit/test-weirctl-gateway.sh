@@ -147,6 +147,25 @@ test_a_request_is_explained_from_route_to_mails() {
   exits 64 weirctl config explain POST
 }
 
+test_what_is_no_request_is_not_sent() {
+  work_dir
+  write_conf
+  local header path
+  for header in nocolon 'X-None:' ': x' 'X y: z' $'X-A: b\r\nX-C: d' $'X-A: \033[2J'; do
+    exits 64 weirctl send /v1/orders --header 'Prefer: wait=5' --header "$header"
+    contains "reason" "it is written NAME: VALUE" "$output"
+  done
+  for path in '/v1/a b' $'/v1/a\rb' $'/v1/a\177' '/v1/a#b'; do
+    exits 64 weirctl send "$path"
+    contains "reason" "a space, # or control character of a path is written %" "$output"
+  done
+  echo >"$WORK/empty"
+  for path in 'send /v1/orders' 'journey orders o-1' 'smoke orders'; do
+    exits 78 weirctl $path --key-file "$WORK/empty"
+    contains "reason" "$WORK/empty holds no access key" "$output"
+  done
+}
+
 start() { # NAME COMMAND...
   local name=$1
   shift
