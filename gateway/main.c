@@ -396,7 +396,9 @@ int main(int argc, char **argv)
         return status;
     weir_json_init();
     int rc = start(&arguments, &status, &err);
-    if (rc < 0)
+    if (rc < 0 && (arguments.check_only || arguments.sample != NULL))
+        fprintf(stderr, "weir-gateway: %s\n", err.text);
+    else if (rc < 0)
         weir_log(WEIR_LOG_ERROR, "gateway.failed", "reason=%s", err.text);
     weir_drain_exit(rc < 0 ? weir_code_exit_status(rc) : status);
 }

@@ -53,7 +53,8 @@ const struct command weirctl_commands[] = {
         &send_flags},
     {"smoke", "", smoke_run, "COLLECTION",
         "send a document the whole way and take it back: stored, read, mailed, deleted (1)", &smoke_flags},
-    {"config", "check", config_check_run, "", "have every program check the configuration (78)", NULL},
+    {"config", "check", config_check_run, "", "have every program check the configuration (78)",
+        .unconfigured = true},
     {"config", "explain", config_explain_run, "[METHOD] PATH",
         "tell what is done with a request and who is mailed (65: refused)", &explain_flags},
     {"doctor", "", doctor_run, "", "look over Kafka, rights, clocks, disks, mail servers, certificates (1)",
@@ -79,7 +80,8 @@ static void print_common_flags(FILE *to)
           "Exit status: 0 done; 1 check or verify found a difference, smoke something that does not work; 64 "
           "wrong command line; 65 apply found a "
           "difference,\n"
-          "redrive left a letter; 69 no broker in time; 70 internal; 74 output lost; 78 wrong configuration, or another "
+          "redrive left a letter; 69 no broker in time; 70 internal; 74 output lost; 78 wrong configuration, "
+          "or another "
           "redrive took over.\n",
         to);
 }
@@ -163,9 +165,10 @@ static enum weir_log_level log_level(const struct weir_deployment *deployment)
 static int run_command(const struct arguments *arguments, struct weir_error *err)
 {
     WEIR_CLEANUP(deployment) struct weir_deployment *deployment = NULL;
+    struct weirctl ctl = {.arguments = arguments};
 
     if (arguments->command != NULL && arguments->command->unconfigured)
-        return arguments->command->run(&(struct weirctl){.arguments = arguments}, err);
+        return arguments->command->run(&ctl, err);
     int code = weir_deployment_load(arguments->config_path, &deployment, err);
     if (code < 0)
         return code;
@@ -173,9 +176,8 @@ static int run_command(const struct arguments *arguments, struct weir_error *err
     code = weir_kafka_check_version(deployment, err);
     if (code < 0 || arguments->check_config)
         return code;
-    struct weirctl ctl = {.arguments = arguments,
-        .deployment = deployment,
-        .deadline_ms = weir_clock_ms() + arguments->timeout_ms};
+    ctl.deployment = deployment;
+    ctl.deadline_ms = weir_clock_ms() + arguments->timeout_ms;
     code = arguments->command->run(&ctl, err);
     weir_kafka_destroy(ctl.kafka, DESTROY_MS);
     return code;

@@ -31,7 +31,7 @@ struct command {
     const char *help;
     const struct flag_table *flags; /* beside those that every command takes; NULL: none */
     bool alone;                     /* may be named by its verb alone */
-    bool unconfigured;              /* reads no configuration: it is run with arguments only */
+    bool unconfigured;              /* reads no configuration, or by itself: it is run with arguments only */
 };
 
 extern const struct command weirctl_commands[];
@@ -67,7 +67,7 @@ extern const char *const weirctl_common_flags[];
 
 struct weirctl {
     const struct arguments *arguments;
-    struct weir_deployment *deployment; /* NULL for a bare command */
+    struct weir_deployment *deployment; /* NULL for an unconfigured command */
     rd_kafka_t *kafka;                  /* NULL until weirctl_connect() */
     int64_t deadline_ms;                /* weir_clock_ms() at which --timeout is over */
 };

@@ -115,8 +115,17 @@ test_every_program_checks_the_configuration() {
   sed -i 's/^notifier.from .*/notifier.from = nobody/' "$WORK/weir.conf"
   exits 78 weirctl config check --json
   equals "who says so" "weir-gateway null weir-consumer notifier" "$(of '[.programs[] | select(.ok == false) | "\(.program) \(.service)"] | join(" ")')"
+  equals "where" "$WORK/weir.conf:5:" "$(of '.programs[1].reason | split(" ")[0]')"
   contains "why" "weir.conf:5: threads" "$(of '.programs[1].reason')"
+  equals "where" "$WORK/weir.conf" "$(of '.programs[3].reason | split(":")[0]')"
   contains "why" "notifier.from" "$(of '.programs[3].reason')"
+  write_conf "nonsense = 1"
+  sed -i 's/^\[kafka\]/&\nretenton = 1/' "$WORK/weir.conf"
+  exits 78 weirctl config check --json
+  equals "what weirctl says" "false weirctl false" "$(of '"\(.ok) \(.programs[] | "\(.program) \(.ok)")"')"
+  contains "why" "$WORK/weir.conf:2: " "$(of '.programs[0].reason')"
+  exits 78 weirctl config check
+  contains "text" "weirctl  bad  $WORK/weir.conf:2: " "$output"
 }
 
 test_a_request_is_explained_from_route_to_mails() {
