@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { EXIT_ILL = 1, DAY_MS = 24 * 3600 * 1000 };
+enum { EXIT_ILL = 1, PATIENCE_MS = 10000, DAY_MS = 24 * 3600 * 1000 };
 
 static const struct weir_option rows[] = {
     {.key = "--principal",
@@ -104,6 +104,12 @@ void doctor_find(struct doctor *doctor, const char *area, enum doctor_level leve
     doctor->ill += level == DOCTOR_ILL;
     write_json(doctor, area, level, fix, &what);
     write_text(doctor, area, level, fix, &what);
+}
+
+int doctor_patience_ms(const struct doctor *doctor)
+{
+    int64_t timeout_ms = doctor->ctl->arguments->timeout_ms;
+    return timeout_ms < PATIENCE_MS ? (int)timeout_ms : PATIENCE_MS;
 }
 
 static void reach_cluster(struct doctor *doctor)

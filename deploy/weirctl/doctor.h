@@ -34,6 +34,9 @@ struct doctor {
 void doctor_find(struct doctor *doctor, const char *area, enum doctor_level level, const char *fix,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* How long one question to Kafka may take: 10 s, or --timeout where that is less. */
+int doctor_patience_ms(const struct doctor *doctor);
+
 /* The examinations, each in a file of that name. They tell what they find; only what makes the doctor himself
  * unfit is an error. */
 typedef int doctor_examination(struct doctor *doctor, struct weir_error *err);

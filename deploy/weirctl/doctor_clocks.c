@@ -16,7 +16,7 @@
 #define AREA "clocks"
 #define FIX "keep the machines' clocks in step: chrony, systemd-timesyncd"
 
-enum { NEWEST = 50, ASK_MS = 10000, AHEAD_MS = 1000, BEHIND_MS = 30000 };
+enum { NEWEST = 50, AHEAD_MS = 1000, BEHIND_MS = 30000 };
 
 struct clocks {
     struct doctor *doctor;
@@ -150,7 +150,7 @@ int doctor_clocks(struct doctor *doctor, struct weir_error *err)
     struct weir_kafka_scan *scan = NULL;
     size_t records = 0, before = doctor->ill;
 
-    int code = weir_kafka_scan_open(deployment, "weirctl", ASK_MS, &scan, err);
+    int code = weir_kafka_scan_open(deployment, "weirctl", doctor_patience_ms(doctor), &scan, err);
     for (size_t i = 0; i < deployment->collection_count && code == 0; i++) {
         const struct weir_collection *collection = &deployment->collections[i];
         look_at(doctor, scan, collection->command_topic, collection->partitions, "a gateway", &records);

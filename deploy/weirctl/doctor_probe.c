@@ -54,7 +54,8 @@ int probe_open(
     if (code < 0)
         return code;
     do {
-        failed = rd_kafka_metadata(ret_probe->admin, 0, NULL, &metadata, 1000);
+        failed =
+            rd_kafka_metadata(ret_probe->admin, 0, NULL, &metadata, timeout_ms < 1000 ? timeout_ms : 1000);
     } while (failed != RD_KAFKA_RESP_ERR_NO_ERROR && weir_clock_ms() < deadline_ms);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "no broker answers: %s", rd_kafka_err2str(failed));

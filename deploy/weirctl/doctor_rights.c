@@ -1,6 +1,7 @@
 /* Rights, with each program's own eyes: what `acl plan` says it needs has to work, all else has to be
  * refused. */
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/kafka_topics.h"
 #include "deploy/weirctl/doctor.h"
 #include "deploy/weirctl/doctor_probe.h"
@@ -14,7 +15,7 @@
 #define GRANT "weirctl acl plan, and run its lines as an administrator"
 #define TAKE "take it away: kafka-acls.sh --remove, or see that the principal is no super user and its own"
 
-enum { PROBE_MS = 10000, SHOWN = 5 };
+enum { SHOWN = 5 };
 
 static const struct {
     enum acl_operation operation;
@@ -83,6 +84,16 @@ static void tell_names(
             names->text.data != NULL ? names->text.data : "");
     }
     weir_buffer_done(&names->text);
+}
+
+/* Who gets no answers asks no more of them than fit into --timeout. */
+static bool is_late(struct rights *rights)
+{
+    if (rights->unknown == 0 || weir_clock_ms() < rights->doctor->ctl->deadline_ms)
+        return false;
+    rights->unknown++;
+    weir_error_set(&rights->probe.why, WEIR_E_TIMEOUT, "--timeout is over");
+    return true;
 }
 
 /* ---- topics */
@@ -157,7 +168,7 @@ static void ask_named(struct rights *rights, enum acl_resource resource, const c
 
     for (size_t i = 0; i < rights->plan.count; i++) {
         const struct acl *acl = &rights->plan.list[i];
-        if (acl->resource != resource || !is_first(rights, i))
+        if (acl->resource != resource || !is_first(rights, i) || is_late(rights))
             continue;
         progress_show(&rights->doctor->progress, "looking at rights of %s: %s", rights->program, acl->name);
         (resource == ACL_GROUP ? ask_group : ask_transaction)(rights, acl->name, &lacking, &excess);
@@ -194,6 +205,8 @@ static int ask_all(struct rights *rights, struct weir_error *err)
 
     ask_cluster(rights);
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]) && code == 0; i++) {
+        if (is_late(rights))
+            continue;
         progress_show(
             &rights->doctor->progress, "looking at rights of %s: %s", rights->program, questions[i].verb);
         code = ask_topics(rights, i, err);
@@ -232,7 +245,7 @@ static int look_at_program(struct rights *rights, struct weir_error *err)
     if (code == 0 && !own && !rights->doctor->open)
         tell_shared(rights->doctor, rights->program);
     else if (code == 0 && (own || strcmp(rights->program, "weirctl") == 0)) {
-        code = probe_open(principal.deployment, PROBE_MS, &rights->probe, &why);
+        code = probe_open(principal.deployment, doctor_patience_ms(rights->doctor), &rights->probe, &why);
         if (code == 0 && ask_all(rights, err) < 0) {
             probe_close(&rights->probe);
             weir_deployment_free(principal.deployment);
@@ -284,7 +297,8 @@ int doctor_rights(struct doctor *doctor, struct weir_error *err)
     int code = weir_topic_states_plan(doctor->ctl->deployment, NULL, NULL, &states, err);
     if (code == 0)
         code = acl_plan_make(doctor->ctl->deployment, &rights.plan, err);
-    if (code == 0 && weir_topic_states_read_partitions(doctor->ctl->kafka, PROBE_MS, &states, &ignored) == 0)
+    if (code == 0 && weir_topic_states_read_partitions(
+                         doctor->ctl->kafka, doctor_patience_ms(doctor), &states, &ignored) == 0)
         code = list_topics(&rights, &states, err);
     if (code == 0)
         code = look_at_all(&rights, err);
