@@ -112,7 +112,7 @@ static int read_flags(
     int flag, index = 0;
 
     opterr = 0;
-    while ((flag = getopt_long(argc, argv, "", reading->flags, &index)) >= 0) {
+    while ((flag = getopt_long(argc, argv, "h", reading->flags, &index)) >= 0) {
         if (flag == '?')
             return weir_error_set(err, WEIR_E_USAGE, "%s is unknown or lacks its value", argv[optind - 1]);
         int code = flag == ROW_FLAG ? keep_given(reading, &reading->flags[index], err)
@@ -271,6 +271,10 @@ int arguments_read(int argc, char **argv, struct arguments *ret_arguments, struc
     int code = read_flags(&reading, argc, argv, ret_arguments, err);
     if (code < 0)
         return code;
+    if (optind < argc && strcmp(argv[optind], "help") == 0) {
+        ret_arguments->help = true;
+        optind++;
+    }
     ret_arguments->command = find_command(argv + optind, argc - optind, &words);
     if (ret_arguments->command == NULL)
         return take_group(argv + optind, argc - optind, ret_arguments, err);

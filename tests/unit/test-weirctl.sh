@@ -169,6 +169,14 @@ test_command_line() {
   contains "error" "topics has no verb destroy, but plan, apply, check" "$output"
   exits 64 weirctl topcis plan --help
   contains "error" "no such command: topcis" "$output"
+  exits 0 weirctl help topics
+  contains "help of a group" "topics apply" "$output"
+  exits 0 weirctl help acl plan
+  contains "help of a command" "--strimzi" "$output"
+  equals "help" "$("$WEIRCTL" --help)" "$("$WEIRCTL" help)"
+  equals "help" "$("$WEIRCTL" --help)" "$("$WEIRCTL" -h)"
+  exits 64 weirctl -x
+  contains "error" "-x is unknown" "$output"
   exits 0 weirctl topics --help
   contains "help of a group" "topics apply" "$output"
   lacks "help of a group" "dlq" "$output"
