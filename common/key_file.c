@@ -43,13 +43,18 @@ static int no_memory(const struct line *line)
     return weir_error_set(line->err, WEIR_E_INTERNAL, "%s: out of memory", line->path);
 }
 
-static int read_name(const char *text, struct weir_key *key, const struct line *line)
+bool weir_key_sound_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t len = strlen(text);
-    if (len == 0 || len >= sizeof(key->name) || text[strspn(text, allowed)] != '\0')
+    size_t len = strlen(name);
+    return len > 0 && len < WEIR_KEYS_NAME_BYTES && name[strspn(name, allowed)] == '\0';
+}
+
+static int read_name(const char *text, struct weir_key *key, const struct line *line)
+{
+    if (!weir_key_sound_name(text))
         return refuse(line, "a name is 1 to 63 letters, digits, dots, _ or -");
-    memcpy(key->name, text, len + 1);
+    memcpy(key->name, text, strlen(text) + 1);
     return 0;
 }
 
@@ -66,7 +71,7 @@ static int read_digest(const char *text, struct weir_key *key, const struct line
                                 "in a client certificate: cn=, dns=, uri= or email= and the name");
 }
 
-static bool is_certificate(const char *text)
+bool weir_key_sound_certificate(const char *text)
 {
     static const char *const kinds[] = {"cn=", "dns=", "uri=", "email="};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -79,7 +84,7 @@ static bool is_certificate(const char *text)
 
 static int read_proof(const char *text, struct weir_key *key, const struct line *line)
 {
-    if (!is_certificate(text))
+    if (!weir_key_sound_certificate(text))
         return read_digest(text, key, line);
     if (!line->certificates)
         return refuse(line, "a client certificate's name needs tls.client.ca in [gateway]");
@@ -95,25 +100,24 @@ static const char *find_verb(const char *text)
     return NULL;
 }
 
-static bool is_collection(const char *text)
+bool weir_key_sound_scope(const char *text)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    return strcmp(text, "*") == 0 || (text[0] != '\0' && text[strspn(text, allowed)] == '\0');
+    size_t len = text[0] == '*' ? 1 : strspn(text, allowed);
+    return len > 0 && text[len] == ':' && find_verb(text + len + 1) != NULL;
 }
 
 /* text is taken apart in place. */
 static int read_scope(char *text, struct weir_key *key, const struct line *line)
 {
-    char *colon = strchr(text, ':');
-    if (colon != NULL)
-        *colon = '\0';
-    const char *verb = colon != NULL ? find_verb(colon + 1) : NULL;
-    if (verb == NULL || !is_collection(text))
+    if (!weir_key_sound_scope(text))
         return refuse(line,
             "a scope is COLLECTION:VERB; the verbs are create, replace, merge, delete, adjust, checkout, "
             "read and *, and a collection may be *; dead letters are dlq:read, dlq:redrive and dlq:*");
     struct weir_key_scope *scope = &key->scopes[key->scope_count];
-    scope->verb = verb;
+    char *colon = strchr(text, ':');
+    *colon = '\0';
+    scope->verb = find_verb(colon + 1);
     scope->collection = strdup(text);
     if (scope->collection == NULL)
         return no_memory(line);

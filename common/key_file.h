@@ -56,6 +56,12 @@ static inline void weir_cleanup_key_file(struct weir_key_file *file)
     weir_key_file_done(file);
 }
 
+/* Whether a line may have it: a name (1 to 63 letters, digits, dots, _ or -), a name in a certificate
+ * (dns=shop.example.org), a scope (orders:create). */
+bool weir_key_sound_name(const char *name);
+bool weir_key_sound_certificate(const char *certificate);
+bool weir_key_sound_scope(const char *scope);
+
 /* Whether a line's certificate is the name. Case does not matter in names of hosts. */
 bool weir_key_is_name(const char *certificate, struct weir_bytes name);
 

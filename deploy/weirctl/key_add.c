@@ -42,20 +42,40 @@ static void append_scopes(struct weir_buffer *out, char *const *scopes)
 /* The words of the line come from the command line: none may end it or begin another word. */
 static int check_words(const char *name, const struct key_flags *flags, struct weir_error *err)
 {
-    static const char white[] = " \t\r\n";
-
     if (flags->scopes == NULL)
         return weir_error_set(err, WEIR_E_USAGE, "say what it may do, e.g. --scope orders:create");
     for (char *const *scope = flags->scopes; *scope != NULL; scope++)
-        if (strpbrk(*scope, white) != NULL || **scope == '\0')
-            return weir_error_set(err, WEIR_E_USAGE, "--scope %s: COLLECTION:VERB is one word", *scope);
-    if (strpbrk(name, white) != NULL || name[0] == '#' || name[0] == '\0')
+        if (!weir_key_sound_scope(*scope))
+            return weir_error_set(err, WEIR_E_USAGE,
+                "--scope %s: it is written COLLECTION:VERB, e.g. orders:create, *:read or dlq:redrive",
+                *scope);
+    if (!weir_key_sound_name(name))
         return weir_error_set(err, WEIR_E_USAGE, "%s: a name is 1 to 63 letters, digits, dots, _ or -", name);
     if (flags->certificate != NULL &&
-        (strpbrk(flags->certificate, white) != NULL || strchr(flags->certificate, '=') == NULL))
+        (strpbrk(flags->certificate, " \t\r\n") != NULL || !weir_key_sound_certificate(flags->certificate)))
         return weir_error_set(err, WEIR_E_USAGE,
             "--certificate %s: it is written cn=NAME, dns=NAME, uri=NAME or email=NAME", flags->certificate);
     return 0;
+}
+
+static bool is_known(const struct weir_deployment *deployment, struct weir_bytes collection)
+{
+    bool known = weir_bytes_is(collection, "*") || weir_bytes_is(collection, "dlq");
+
+    for (size_t i = 0; i < deployment->collection_count && !known; i++)
+        known = weir_bytes_is(collection, deployment->collections[i].name);
+    return known;
+}
+
+/* The collection may come later, but more often it is mistyped. */
+static void tell_unknown_collections(const struct keys *keys)
+{
+    for (char *const *scope = keys->flags->scopes; *scope != NULL; scope++) {
+        int len = (int)strcspn(*scope, ":");
+        if (!is_known(keys->ctl->deployment, weir_bytes(*scope, (size_t)len)))
+            fprintf(stderr, "weirctl: --scope %s: the configuration has no [collection %.*s]\n", *scope, len,
+                *scope);
+    }
 }
 
 static int write_line(struct keys *keys, const char *name, const char *proof, struct weir_error *err)
@@ -104,9 +124,11 @@ static int add(struct keys *keys, const char *name, struct weir_error *err)
     if (code == 0)
         code = print(keys, name, certificate == NULL ? secret : NULL, err);
     OPENSSL_cleanse(secret, sizeof(secret));
-    if (code == 0)
-        keys_tell_reload(keys);
-    return code;
+    if (code < 0)
+        return code;
+    tell_unknown_collections(keys);
+    keys_tell_reload(keys);
+    return 0;
 }
 
 int key_add_run(struct weirctl *ctl, struct weir_error *err)
