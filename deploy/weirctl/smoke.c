@@ -267,14 +267,29 @@ static int read_document(struct smoking *smoking, struct weir_error *err)
     return weir_json_set(weir_buffer_bytes(&text), pointer, weir_bytes_str(value), &smoking->document, err);
 }
 
+static int find_collection(struct smoking *smoking, const struct weirctl *ctl, struct weir_error *err)
+{
+    WEIR_CLEANUP(buffer) struct weir_buffer names = {0};
+    const struct weir_deployment *deployment = ctl->deployment;
+
+    if (ctl->arguments->operand_count != 1)
+        return weir_error_set(err, WEIR_E_USAGE, "say which collection: weirctl smoke COLLECTION");
+    smoking->collection = weir_deployment_collection(deployment, ctl->arguments->operands[0]);
+    if (smoking->collection != NULL)
+        return 0;
+    for (size_t i = 0; i < deployment->collection_count; i++)
+        weir_buffer_printf(&names, "%s%s", i > 0 ? ", " : "", deployment->collections[i].name);
+    return weir_error_set(err, WEIR_E_USAGE, "there is no [collection %s]; there are: %s",
+        ctl->arguments->operands[0], names.data != NULL ? names.data : "none");
+}
+
 static int prepare(struct smoking *smoking, const struct weirctl *ctl, struct weir_error *err)
 {
     uint64_t number;
 
-    if (ctl->arguments->operand_count == 1)
-        smoking->collection = weir_deployment_collection(ctl->deployment, ctl->arguments->operands[0]);
-    if (smoking->collection == NULL)
-        return weir_error_set(err, WEIR_E_USAGE, "say which collection: weirctl smoke COLLECTION");
+    int code = find_collection(smoking, ctl, err);
+    if (code < 0)
+        return code;
     if (getentropy(&number, sizeof(number)) != 0)
         return weir_error_set(err, WEIR_E_INTERNAL, "the kernel gives no random bytes");
     snprintf(smoking->key, sizeof(smoking->key), "smoke-%016" PRIx64, number);

@@ -83,6 +83,12 @@ test_the_file_of_keys_keeps_mode_comments_and_links() {
   equals "what is left" $'# ours\n'"old $(printf %064d 7) orders:read" "$(<"$WORK/real")"
 }
 
+test_a_scope_of_an_unknown_collection_is_told_of() {
+  with_keys_file
+  exits 0 weirctl key add a --scope ordrs:read --scope 'dlq:*' --scope '*:read'
+  equals "warnings" "weirctl: --scope ordrs:read: the configuration has no [collection ordrs]" "$(grep -e --scope <<<"$output")"
+}
+
 test_what_is_no_key_changes_nothing() {
   with_keys_file
   exits 78 weirctl key list
@@ -95,8 +101,14 @@ test_what_is_no_key_changes_nothing() {
   exits 64 weirctl key add b
   exits 64 weirctl key add 'b x' --scope orders:read
   exits 64 weirctl key add b --scope $'orders:read\nroot 1 *:*'
-  exits 78 weirctl key add b --scope orders:fly
-  contains "reason" "keys:4: a scope is COLLECTION:VERB" "$output"
+  local scope
+  for scope in orders:fly :read orders orders:read,notes:read ''; do
+    exits 64 weirctl key add b --scope "$scope"
+    contains "reason" "--scope $scope: it is written COLLECTION:VERB" "$output"
+  done
+  exits 64 weirctl key add 'b$' --scope orders:read
+  equals "reason" "weirctl: b\$: a name is 1 to 63 letters, digits, dots, _ or -" "$output"
+  exits 64 weirctl key add b --scope orders:read --certificate ip=10.0.0.1
   exits 64 weirctl key revoke b
   exits 64 weirctl key revoke a
   contains "reason" "the last key" "$output"
@@ -173,6 +185,10 @@ test_what_is_no_request_is_not_sent() {
     exits 78 weirctl $path --key-file "$WORK/empty"
     contains "reason" "$WORK/empty holds no access key" "$output"
   done
+  exits 64 weirctl smoke nothing
+  equals "reason" "weirctl: there is no [collection nothing]; there are: orders, notes" "$output"
+  exits 64 weirctl smoke
+  contains "reason" "say which collection" "$output"
 }
 
 start() { # NAME COMMAND...
@@ -248,7 +264,6 @@ test_a_document_goes_the_whole_way_and_back() {
   eventually 10 is_gone "$(awk 'NR == 1 { print $2 }' <<<"$output")"
   exits 1 weirctl smoke notes --url http://127.0.0.1:1
   contains "nobody there" " was not stored: POST http://127.0.0.1:1/v1/notes" "$output"
-  exits 64 weirctl smoke nothing
 }
 
 is_gone() { # COLLECTION/KEY
