@@ -209,7 +209,10 @@ enum { SHOWN_BYTES = 80 };
 int weir_option_text_refuse(
     const struct weir_option *row, const char *text, struct weir_error *err, const char *format, ...)
 {
-    bool hidden = row->type == WEIR_OPTION_SECRET;
+    /* user:password@ */
+    bool may_hold_password =
+        (row->type == WEIR_OPTION_URL || row->type == WEIR_OPTION_ADDRESS) && strchr(text, '@') != NULL;
+    bool hidden = row->type == WEIR_OPTION_SECRET || may_hold_password;
     char reason[WEIR_ERROR_TEXT_BYTES];
     va_list arguments;
 

@@ -190,6 +190,10 @@ int weir_notifier_server(
     const char *colon = strrchr(server, ':');
     size_t len = colon != NULL ? (size_t)(colon - server) : 0;
 
+    if (strchr(server, '@') != NULL) /* not repeated: there may be a password in it */
+        return weir_error_set(err, WEIR_E_CONFIG,
+            "notifier.smtp: a server is host:port; who logs in stands in notifier.smtp.user and "
+            "notifier.smtp.password");
     if (len == 0 || memchr(server, ':', len) != NULL || memchr(server, '/', len) != NULL)
         return weir_error_set(err, WEIR_E_CONFIG,
             "notifier.smtp = %s: write host:port with a name or an IPv4 address (libesmtp takes no IPv6 "
