@@ -65,10 +65,11 @@ static int take(void *context, const struct weir_letter *letter, bool redriven, 
 
 static void print(const struct list *list)
 {
-    if (list->json)
-        printf("{\"letters\":[%s],\"more\":%s}\n", list->count > 0 ? list->lines.data : "",
-            list->more ? "true" : "false");
-    else if (list->count > 0)
+    if (list->json) {
+        fputs("{\"letters\":[", stdout);
+        text_print_json(weir_buffer_bytes(&list->lines), stdout);
+        printf("],\"more\":%s}\n", list->more ? "true" : "false");
+    } else if (list->count > 0)
         text_table_print(&list->table, stdout);
     if (!list->json && list->count == 0)
         puts("no such dead letters");

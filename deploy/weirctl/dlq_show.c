@@ -71,7 +71,9 @@ int dlq_show_run(struct weirctl *ctl, struct weir_error *err)
     if (code == 0)
         code = find(&dlq, ctl->arguments->operands[0], &show, err);
     progress_end(&dlq.progress);
-    if (code == 0)
+    if (code == 0 && show.json)
+        text_print_json(weir_buffer_bytes(&show.out), stdout);
+    else if (code == 0)
         fwrite(show.out.data, 1, show.out.len, stdout);
     weir_buffer_done(&show.out);
     dlq_close(&dlq);

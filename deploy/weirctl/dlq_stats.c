@@ -59,7 +59,9 @@ static void print_json(const struct weir_letter_groups *stats)
     WEIR_CLEANUP(buffer) struct weir_buffer out = {0};
 
     weir_letter_groups_write(stats, &out);
-    printf("{%s}\n", out.data != NULL ? out.data : "");
+    fputs("{", stdout);
+    text_print_json(weir_buffer_bytes(&out), stdout);
+    puts("}");
 }
 
 int dlq_stats_run(struct weirctl *ctl, struct weir_error *err)

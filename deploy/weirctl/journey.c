@@ -181,7 +181,7 @@ static int take_answer(const struct weirctl *ctl, const struct http_answer *answ
         return weir_error_set(err, WEIR_E_UNAVAILABLE, "the gateway's answer is no JSON: %s", invalid.text);
     if (!ctl->arguments->json)
         return draw(journey, err);
-    fwrite(answer->body.data, 1, answer->body.len, stdout);
+    text_print_json(weir_buffer_bytes(&answer->body), stdout);
     puts("");
     return 0;
 }

@@ -294,7 +294,10 @@ static int print(struct sending *sending, struct weir_error *err)
         write_answer(sending, &out);
     if (out.failed)
         return weir_error_set(err, WEIR_E_INTERNAL, "out of memory");
-    fwrite(out.data != NULL ? out.data : "", 1, out.len, stdout);
+    if (sending->client.ctl->arguments->json)
+        text_print_json(weir_buffer_bytes(&out), stdout);
+    else
+        fwrite(out.data != NULL ? out.data : "", 1, out.len, stdout);
     if (sending->silent > 0 && !sending->client.ctl->arguments->json && sending->flags->count == 1)
         fprintf(stderr, "weirctl: %s\n", sending->why.text);
     return status_of(sending);

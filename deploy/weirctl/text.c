@@ -44,6 +44,29 @@ void text_append_safe(struct weir_buffer *out, struct weir_bytes text, bool line
     }
 }
 
+/* RFC 8259, 7: beyond U+FFFF as a surrogate pair. */
+static void print_escape(uint32_t point, FILE *to)
+{
+    if (point > 0xffff)
+        fprintf(to, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10), 0xdc00 + (point & 0x3ff));
+    else
+        fprintf(to, "\\u%04x", point);
+}
+
+void text_print_json(struct weir_bytes json, FILE *to)
+{
+    while (json.len > 0) {
+        size_t len = weir_utf8_next(json);
+        uint32_t point = len > 0 ? point_of(weir_bytes(json.data, len)) : 0xfffd;
+        len = len > 0 ? len : 1;
+        if (point >= 0x7f && is_hostile(point)) /* those below are escaped already, or white space */
+            print_escape(point, to);
+        else
+            fwrite(json.data, 1, len, to);
+        json = weir_bytes(json.data + len, json.len - len);
+    }
+}
+
 void text_table_add(struct text_table *table, struct weir_bytes cell)
 {
     text_append_safe(&table->cells, cell, false);

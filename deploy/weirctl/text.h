@@ -10,6 +10,10 @@
  * \u202e; with lines, newlines and tabs stay. */
 void text_append_safe(struct weir_buffer *out, struct weir_bytes text, bool lines);
 
+/* Prints JSON that holds text of others: what a terminal would act on is escaped in its strings, so that their
+ * values stay. */
+void text_print_json(struct weir_bytes json, FILE *to);
+
 /* Rows of cells, printed with each column as wide as its widest cell. */
 struct text_table {
     struct weir_buffer cells; /* each ends with NUL */

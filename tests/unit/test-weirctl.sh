@@ -248,6 +248,33 @@ test_dead_letters_on_the_dev_broker() {
   contains "reason" "the dev broker can't delete records" "$output"
 }
 
+test_letters_steer_no_terminal() {
+  start_devbroker
+  printf 'o-1|a\302\233b\342\200\256c\363\240\201\201d\177e\303\244' | kcat -b "$(<"$WORK/address")" -P -t orders.store.dlq -p 1 -K '|' \
+    -H __dlq.errors.topic=orders -H $'weir-reason=\302\233\342\200\256'
+  local verb
+  for verb in list 'show orders.store.dlq/1/0'; do
+    exits 0 weirctl dlq $verb --service store --json
+    lacks "$verb" $'\302\233' "$output"
+    lacks "$verb" $'\342\200\256' "$output"
+  done
+  contains "escaped" 'a\u009bb\u202ec\udb40\udc41d\u007feä' "$output"
+  equals "the value" $'a\302\233b\342\200\256c\363\240\201\201d\177e\303\244' "$(jq -r '[.. | strings | select(startswith("a\u009b"))][0]' <<<"$output")"
+}
+
+test_a_password_is_not_repeated() {
+  work_dir
+  write_conf 127.0.0.1:1 true 3
+  printf '%s\n' '[service mails]' 'plugin = notifier' 'topics = orders.changes' 'notifier.from = a@example.com' 'notifier.to = b@example.com' \
+    'notifier.smtp = user:geheim@mail:25' '[gateway]' 'store.url = http://u:geheim@store:80' >>"$WORK/weir.conf"
+  exits 78 weirctl config check
+  lacks "password" geheim "$output"
+  contains "notifier" "notifier.smtp: a server is host:port" "$output"
+  contains "gateway" "store.url = ***: expected http://host:port/path" "$output"
+  exits 64 weirctl send /v1/orders --url http://u:geheim@127.0.0.1:1
+  lacks "password" geheim "$output"
+}
+
 test_bad_configurations_are_78_with_a_place() {
   work_dir
   write_conf 127.0.0.1:1 false 3
