@@ -77,12 +77,15 @@ static void print_common_flags(FILE *to)
           "  --json          print for programs\n"
           "  --check-config  only read the configuration\n"
           "  --help, --version\n\n"
-          "Exit status: 0 done; 1 check or verify found a difference, smoke something that does not work; 64 "
-          "wrong command line; 65 apply found a "
-          "difference,\n"
-          "redrive left a letter; 69 no broker in time; 70 internal; 74 output lost; 78 wrong configuration, "
-          "or another "
-          "redrive took over.\n",
+          "Exit status: 0 done; 1 check or verify found a difference, doctor something ill, smoke something "
+          "that does not work,\n"
+          "purge left something; 3, 4, 5 class of the gateway's answer; 64 wrong command line, or --yes is "
+          "missing; 65 apply found a\n"
+          "difference, redrive left a letter, show found none, explain: refused; 69 no broker or gateway in "
+          "time; 70 internal;\n"
+          "74 output lost, or damaged data; 75 disk full or failing; 78 wrong configuration, or another "
+          "redrive took over;\n"
+          "130 interrupted.\n",
         to);
 }
 
