@@ -94,18 +94,20 @@ static void write_operations(const struct acl *acl, const char *quote, struct we
     }
 }
 
+/* Names are quoted: YAML takes some for numbers, or for nothing. */
 static void write_user(const struct acl_settings *settings, const char *program, struct weir_buffer *out)
 {
     weir_buffer_printf(out,
-        "---\napiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaUser\nmetadata:\n  name: %s\n"
-        "  labels: {strimzi.io/cluster: %s}\nspec:\n  authentication: {type: tls}\n"
+        "---\napiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaUser\nmetadata:\n  name: \"%s\"\n"
+        "  labels: {strimzi.io/cluster: \"%s\"}\nspec:\n  authentication: {type: tls}\n"
         "  authorization:\n    type: simple\n    acls:\n",
         program, settings->strimzi);
 }
 
 static void write_rule(const struct acl *acl, struct weir_buffer *out)
 {
-    weir_buffer_printf(out, "      - resource: {type: %s, name: %s, patternType: %s}\n        operations: [",
+    weir_buffer_printf(out,
+        "      - resource: {type: %s, name: \"%s\", patternType: %s}\n        operations: [",
         resources[acl->resource].name, acl->name, acl->prefixed ? "prefix" : "literal");
     write_operations(acl, "", out);
     weir_buffer_append_str(out, "]\n");

@@ -70,8 +70,65 @@ test_acl_plan_gives_each_program_what_it_needs() {
   equals "what reads letters" weirctl "$(jq -r '.[] | select(.name == "orders.store.dlq" and (.operations | index("Read"))) | .program' <<<"$output")"
   equals "the gateway's reads by switch" "orders.changes=Read" "$(gateway_may feed)"
   equals "with dead letters" "orders.changes=Read orders.store.dlq=Read orders.store.retry=Read+Write" "$(gateway_may dlq)"
-  exits 0 weirctl acl plan --strimzi my-cluster
-  equals "users" "gateway store weirctl" "$(sed -n 's/^  name: //p' <<<"$output" | xargs)"
+}
+
+# Who, kind, pattern, name and operation of each right: what kafka-acls.sh is told, and what Strimzi's operator is.
+rights_of_lines() {
+  /usr/bin/python3 -c '
+import argparse, shlex, sys
+options = argparse.ArgumentParser()
+for one in ("--bootstrap-server", "--command-config", "--allow-principal", "--topic", "--group", "--transactional-id"):
+    options.add_argument(one)
+options.add_argument("--operation", action="append")
+options.add_argument("--resource-pattern-type", default="literal")
+options.add_argument("--add", action="store_true")
+kinds = {"topic": "topic", "group": "group", "transactional_id": "transactionalId"}
+patterns = {"literal": "literal", "prefixed": "prefix"}
+for line in sys.stdin:
+    if line.startswith("kafka-acls.sh "):
+        told = vars(options.parse_args(shlex.split(line)[1:]))
+        (option, kind), = ((option, kind) for option, kind in kinds.items() if told[option])
+        for operation in told["operation"]:
+            print(told["allow_principal"].removeprefix("User:"), kind, patterns[told["resource_pattern_type"]], told[option], operation)
+' | sort
+}
+rights_of_users() { # CLUSTER
+  /usr/bin/python3 -c '
+import sys, yaml
+for user in yaml.safe_load_all(sys.stdin):
+    assert (user["apiVersion"], user["kind"]) == ("kafka.strimzi.io/v1beta2", "KafkaUser"), user
+    assert user["metadata"]["labels"] == {"strimzi.io/cluster": sys.argv[1]}, user
+    assert user["spec"]["authorization"]["type"] == "simple", user
+    for rule in user["spec"]["authorization"]["acls"]:
+        of = rule["resource"]
+        assert isinstance(of["name"], str), rule
+        for operation in rule["operations"]:
+            print(user["metadata"]["name"], of["type"], of["patternType"], of["name"], operation)
+' "$1" | sort
+}
+
+test_acl_plan_for_strimzi_allows_the_same() {
+  local lines users
+  work_dir
+  write_conf 127.0.0.1:1 false 3
+  # Names that would be something else than text, were they not quoted.
+  cat >>"$WORK/weir.conf" <<CONF
+[collection null]
+key = id
+[service goods]
+plugin = store
+topics = null
+[service mails]
+plugin = notifier
+topics = orders.changes, 1.5
+topics.partitions = 1
+CONF
+  WEIR_GATEWAY_DLQ=on exits 0 weirctl acl plan
+  lines=$(rights_of_lines <<<"$output")
+  WEIR_GATEWAY_DLQ=on exits 0 weirctl acl plan --strimzi my-cluster
+  users=$(rights_of_users my-cluster <<<"$output")
+  equals "users" "gateway goods mails store weirctl" "$(cut -d' ' -f1 <<<"$users" | sort -u | xargs)"
+  equals "rights that differ" "" "$(diff <(echo "$lines") <(echo "$users") || :)"
 }
 
 test_principals_that_are_none_are_refused() {
