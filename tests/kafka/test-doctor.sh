@@ -292,4 +292,68 @@ test_doctor_finds_what_is_ill_and_purge_leaves_nothing() {
   check_purge
 }
 
+write_plain_conf() {
+  cat >"$WORK/weirctl.conf" <<CONF
+[kafka]
+bootstrap.servers = $KAFKA
+replication.factor = 3
+min.insync.replicas = 2
+[collection orders]
+key = orderID
+partitions = 3
+[service store]
+plugin = store
+topics = orders
+state.dir = $WORK
+store.free.min = 64MiB
+CONF
+}
+
+plain() { kafka_tool "$1" --bootstrap-server "$KAFKA" "${@:2}" >/dev/null 2>&1; }
+topics_ills() { # how they are mended, too
+  output=$(weirctl doctor --environment "$WORK" --credentials "$WORK" --json) || :
+  jq -r '.findings[] | select(.area == "topics" and .level != "well") | "\(.level) \(.what): \(.fix)"' <<<"$output"
+}
+are_well() { [[ $(topics_ills) == "" ]]; }
+lack_copies() { [[ $(topics_ills) == *"orders.changes: 3 partitions have fewer copies in sync"*"orders.store.retry: 3 partitions have fewer"* ]]; }
+
+# On the third broker alone are the outcomes; commands are taken with one copy in sync.
+plant_few_copies() {
+  plain topics --delete --topic orders.store.outcomes
+  eventually 30 plain topics --create --topic orders.store.outcomes --replica-assignment 3,3,3 --config message.timestamp.type=LogAppendTime
+  plain configs --alter --entity-type topics --entity-name orders --add-config min.insync.replicas=1
+}
+mend_few_copies() {
+  plain topics --delete --topic orders.store.outcomes
+  plain configs --alter --entity-type topics --entity-name orders --delete-config min.insync.replicas
+  eventually 30 weirctl topics apply >/dev/null
+}
+
+test_doctor_names_lost_copies_until_they_are_back() {
+  local found line
+  work_dir
+  kafka_up --brokers 3
+  write_plain_conf
+  exits 0 weirctl topics apply
+  eventually 60 are_well
+  plant_few_copies
+  kafka_broker term 3
+  eventually 60 lack_copies
+  found=$(topics_ills)
+  contains "two brokers" "note the cluster has 2 brokers: what a disk or a power cut takes is not elsewhere: run three brokers on three machines" "$found"
+  contains "copies" "ill orders: 3 partitions have fewer copies in sync than they should: see which broker is down or slow" "$found"
+  contains "leaders" "ill orders.store.outcomes: 3 partitions have no leader, so nothing is written or read there: start the brokers that hold them" "$found"
+  contains "insync" "ill orders: min.insync.replicas is 1, should be at least 2: kafka-configs.sh" "$found"
+  contains "the fix of insync" "--entity-name orders --add-config min.insync.replicas=2" "$found"
+  exits 1 weirctl doctor
+  for line in "ILL   topics       orders.store.outcomes: 3 partitions have no leader" "fix: see which broker is down or slow"; do
+    contains "text" "$line" "$output"
+  done
+  WEIR_KAFKA_MIN_INSYNC_REPLICAS=1 exits 1 weirctl doctor
+  contains "a configuration for one disk" "min.insync.replicas = 1: a 202 does not survive the loss of a disk" "$output"
+  kafka_broker start 3
+  mend_few_copies
+  eventually 60 are_well
+}
+
 run_case "$@"
