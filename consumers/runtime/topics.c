@@ -15,7 +15,7 @@ struct verdict {
 };
 
 /* Whether the service reads or writes the topic: a source, its changes where a table reads them, or one named
- * after the service. */
+ * after the service, SOURCE.SERVICE.SUFFIX; with more behind it is of a service that reads that one. */
 static bool is_used(void *context, const struct weir_topic_plan *planned)
 {
     const struct weir_runtime *runtime = context;
@@ -26,7 +26,8 @@ static bool is_used(void *context, const struct weir_topic_plan *planned)
         const char *rest = planned->name + len;
         if (*rest == '\0' || (strcmp(rest, ".changes") == 0 && runtime->plugin->table_count > 0))
             return true;
-        if (*rest == '.' && strncmp(rest + 1, runtime->service->name, own) == 0 && rest[1 + own] == '.')
+        if (*rest == '.' && strncmp(rest + 1, runtime->service->name, own) == 0 && rest[1 + own] == '.' &&
+            strchr(rest + 1 + own + 1, '.') == NULL)
             return true;
     }
     return false;
