@@ -29,19 +29,23 @@ class Shop:
 
     def __init__(self):
         self.folder, self.programs = Path(tempfile.mkdtemp(prefix="weir-shop.")), []
-        self.known = {"WEIR_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}  # until the broker is there
+        self.known = {}
         self.ports = dict(zip(("gateway", "gateway-management", "reads", *SERVICES), free_ports(6)))
+        self.broker = "127.0.0.1:1"  # until it is there
         self.gateway = f"127.0.0.1:{self.ports['gateway']}"
         self.mails = self.folder / "mail"
         self.conf, self.key = CONF / "shop.conf", self.folder / "subscriptions.key"
         self.key.write_text(secrets.token_hex(32))
 
-    def environment(self):
+    def kafka_of(self, _program):
+        """What a program needs to know of Kafka."""
+        return {"DEV": "true", "BOOTSTRAP_SERVERS": self.broker}
+
+    def environment(self, program):
         own = {
-            "KAFKA_DEV": "true",
+            **{f"KAFKA_{name}": value for name, value in self.kafka_of(program).items()},
             "GATEWAY_LISTEN": self.gateway,
             "GATEWAY_MANAGEMENT_LISTEN": f"127.0.0.1:{self.ports['gateway-management']}",
-            "GATEWAY_STORE_URL": f"http://127.0.0.1:{self.ports['reads']}",
             "COLLECTION_PRODUCTS_TABLES": "shop-products",
             "SUBSCRIPTIONS_KEY_FILE": self.key,
             "SUBSCRIPTIONS_URL": f"http://{self.gateway}",
@@ -59,7 +63,7 @@ class Shop:
         return {**surroundings(), **{f"WEIR_{name}": str(value) for name, value in own.items()}, **self.known}
 
     def start(self, name, argv, readyz=None):
-        self.programs.append(Program(name, argv, self.folder, self.environment(), readyz).start())
+        self.programs.append(Program(name, argv, self.folder, self.environment(name), readyz).start())
         return self.programs[-1]
 
     def address_from(self, name, argv):
@@ -69,25 +73,31 @@ class Shop:
         wait_for(name, WAIT_S, lambda: path.exists() and path.read_text().strip(), [program])
         return path.read_text().strip()
 
+    def start_kafka(self):
+        self.known["WEIR_GATEWAY_STORE_URL"] = f"http://127.0.0.1:{self.ports['reads']}"
+        self.broker = self.address_from("devbroker", [find_program("weir-devbroker"), "--config", self.conf])
+
     def __enter__(self):
         sink = ["/usr/bin/python3", "-B", ROOT / "deploy" / "mail-sink", "--listen", "127.0.0.1:0", "--maildir", self.mails]
         self.known["WEIR_SERVICE_NOTIFIER_NOTIFIER_SMTP"] = self.address_from("mail-sink", sink)
-        broker = [find_program("weir-devbroker"), "--config", self.conf]
-        self.known["WEIR_KAFKA_BOOTSTRAP_SERVERS"] = self.address_from("devbroker", broker)
+        self.start_kafka()
         management = f"http://127.0.0.1:{self.ports['gateway-management']}"
         self.start("gateway", [find_program("weir-gateway"), "--config", self.conf], management)
         for name in SERVICES:
             (self.folder / name).mkdir()
             argv = [find_program("weir-consumer"), "--config", self.conf, "--service", name]
             self.start(name, argv, f"http://127.0.0.1:{self.ports[name]}")
-        for program in self.programs[2:]:
+        for program in self.services():
             program.wait_ready()
         return self
+
+    def services(self):
+        return [program for program in self.programs if program.readyz]
 
     def __exit__(self, kind, *_):
         if kind not in (None, SystemExit):
             sys.stderr.write("".join(program.tail(20) for program in self.programs))
-        ends = {program.name: program.stop() for program in reversed(self.programs[2:]) if program.running}
+        ends = {program.name: program.stop() for program in reversed(self.services()) if program.running}
         for program in self.programs:
             if program.running:
                 program.kill()
@@ -97,7 +107,7 @@ class Shop:
 
     def weirctl(self, *arguments):
         argv = [find_program("weirctl"), "--config", self.conf, *arguments]
-        environment = {**os.environ, **self.environment()}
+        environment = {**os.environ, **self.environment("weirctl")}
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, timeout=60, check=False)
         if done.returncode != 0:
             raise Failed(f"weirctl {arguments}: exit {done.returncode}\n{done.stdout.decode()}")
@@ -267,20 +277,24 @@ def step_right_people_only(shop):
     equal("mails", wanted, dict(found))
 
 
+def tell(shop):
+    step_products(shop)
+    step_subscriptions(shop)
+    order = step_confirmed(shop)
+    say("ordered, confirmed")
+    step_delivered(shop, order)
+    step_rejected(shop)
+    say("delivered, and another one rejected")
+    order = step_back_in_stock(shop)
+    step_cancelled(shop, order)
+    say("back in stock, and cancelled")
+    step_dead_letter(shop)
+    step_right_people_only(shop)
+
+
 def story():
     with Shop() as shop:
-        step_products(shop)
-        step_subscriptions(shop)
-        order = step_confirmed(shop)
-        say("ordered, confirmed")
-        step_delivered(shop, order)
-        step_rejected(shop)
-        say("delivered, and another one rejected")
-        order = step_back_in_stock(shop)
-        step_cancelled(shop, order)
-        say("back in stock, and cancelled")
-        step_dead_letter(shop)
-        step_right_people_only(shop)
+        tell(shop)
 
 
 if __name__ == "__main__":
