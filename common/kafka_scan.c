@@ -126,7 +126,7 @@ struct reading {
     const struct weir_kafka_range *range;
     weir_kafka_visit *visit;
     void *context;
-    int64_t end; /* behind the last record that is wanted */
+    int64_t begin, end; /* end: behind the last record that is wanted */
     bool over;
 };
 
@@ -196,7 +196,8 @@ static bool go_on(const struct reading *reading, const rd_kafka_message_t *messa
     const struct weir_kafka_scan *scan = reading->scan;
     int64_t offset = message != NULL ? message->offset : -1;
 
-    return scan->tick == NULL || scan->tick(scan->tick_context, reading->range, offset, reading->end);
+    return scan->tick == NULL ||
+           scan->tick(scan->tick_context, reading->range, reading->begin, offset, reading->end);
 }
 
 static int poll_until_over(struct reading *reading, struct weir_error *err)
@@ -226,13 +227,13 @@ static int poll_until_over(struct reading *reading, struct weir_error *err)
     return code;
 }
 
-static int read_from(struct reading *reading, int64_t offset, struct weir_error *err)
+static int read_from(struct reading *reading, struct weir_error *err)
 {
     rd_kafka_t *reader = reading->scan->reader;
     WEIR_CLEANUP(kafka_list) rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
     rd_kafka_topic_partition_list_add(list, reading->range->topic, reading->range->partition)->offset =
-        offset;
+        reading->begin;
     rd_kafka_resp_err_t failed = rd_kafka_assign(reader, list);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return weir_kafka_error_set(err, failed, reading->range->topic);
@@ -245,12 +246,14 @@ int weir_kafka_scan_read(struct weir_kafka_scan *scan, const struct weir_kafka_r
     weir_kafka_visit *visit, void *context, struct weir_error *err)
 {
     struct reading reading = {.scan = scan, .range = range, .visit = visit, .context = context};
-    int64_t begin = 0, since = 0;
+    int64_t since = 0;
 
-    int code = weir_kafka_scan_ends(scan, range->topic, range->partition, &begin, &reading.end, err);
-    if (code == 0 && range->from_ms > 0 && begin < reading.end)
+    int code = weir_kafka_scan_ends(scan, range->topic, range->partition, &reading.begin, &reading.end, err);
+    if (code == 0 && range->from_ms > 0 && reading.begin < reading.end)
         code = offset_of_time(scan, range, reading.end, &since, err);
-    begin = since > begin ? since : begin;
-    begin = range->from_offset > begin ? range->from_offset : begin;
-    return code < 0 || begin >= reading.end ? code : read_from(&reading, begin, err);
+    if (since > reading.begin)
+        reading.begin = since;
+    if (range->from_offset > reading.begin)
+        reading.begin = range->from_offset;
+    return code < 0 || reading.begin >= reading.end ? code : read_from(&reading, err);
 }

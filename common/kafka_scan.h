@@ -45,11 +45,11 @@ int weir_kafka_scan_open(const struct weir_deployment *deployment, const char *n
     struct weir_kafka_scan **ret_scan, struct weir_error *err);
 void weir_kafka_scan_close(struct weir_kafka_scan *scan);
 
-/* Calls tick again and again while something is read, with where: for a progress line, and for who has no
- * more time: a reading for which it answers false fails with WEIR_E_TIMEOUT before the record at offset is
- * visited (-1: none came). NULL ends it. */
+/* Calls tick again and again while something is read, with where between begin and end: for a progress line,
+ * and for who has no more time: a reading for which it answers false fails with WEIR_E_TIMEOUT before the
+ * record at offset is visited (-1: none came). NULL ends it. */
 typedef bool weir_kafka_scan_tick(
-    void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end);
+    void *context, const struct weir_kafka_range *range, int64_t begin, int64_t offset, int64_t end);
 void weir_kafka_scan_on_tick(struct weir_kafka_scan *scan, weir_kafka_scan_tick *tick, void *context);
 
 /* Partitions of a topic: WEIR_E_NOT_FOUND, WEIR_E_UNAVAILABLE. */

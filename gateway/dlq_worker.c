@@ -93,11 +93,12 @@ static struct weir_dlq_job *await_job(struct weir_dlq *dlq)
 /* ---- one job ---- */
 
 /* How far the reading is: a record at offset is visited next unless there is no more time. */
-static bool go_on(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
+static bool go_on(
+    void *context, const struct weir_kafka_range *range, int64_t begin, int64_t offset, int64_t end)
 {
     struct weir_dlq_job *job = context;
     bool has_time = !weir_dlq_is_ending(job->gateway) && weir_clock_ms() < job->deadline_ms;
-    (void)end;
+    (void)begin, (void)end;
     if (offset < 0)
         return has_time;
     snprintf(job->read.topic, sizeof(job->read.topic), "%s", range->topic);

@@ -117,14 +117,6 @@ static int make_filter(struct dlq *dlq, struct weir_error *err)
         "--source %s: it is written TOPIC, TOPIC/PARTITION or TOPIC/PARTITION/FROM-TO", letters->source);
 }
 
-static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
-{
-    if (offset >= 0)
-        progress_show(context, "reading %s/%" PRId32 ", offset %" PRId64 " of %" PRId64, range->topic,
-            range->partition, offset, end);
-    return true;
-}
-
 /* A service's topics may be made later, a name on the command line is meant. */
 static int check_foreign(struct dlq *dlq, struct weir_error *err)
 {
@@ -155,7 +147,7 @@ int dlq_open(struct weirctl *ctl, struct dlq *ret_dlq, struct weir_error *err)
             ctl->deployment, "weirctl", (int)ctl->arguments->timeout_ms, &dlq->scan, err);
     if (code < 0)
         return code;
-    weir_kafka_scan_on_tick(dlq->scan, show_progress, &dlq->progress);
+    weir_kafka_scan_on_tick(dlq->scan, progress_tick, &dlq->progress);
     return check_foreign(dlq, err);
 }
 

@@ -20,7 +20,6 @@ struct redrive {
     struct weir_buffer values; /* JSON text of each set; NUL-terminated */
     struct weir_redrive_counts total;
     struct weir_buffer lines; /* JSON: what became of each letter that is named */
-    int64_t seen;
     char by[WHO_BYTES];
 };
 
@@ -124,10 +123,6 @@ static void tell(
     struct redrive *redrive = context;
     bool named = why != NULL || (verdict == WEIR_REDRIVE_SENT && redrive->dlq->settings->redrive.dry_run);
 
-    redrive->seen++;
-    progress_show(&redrive->dlq->progress,
-        "redriving %s/%" PRId32 ", offset %" PRId64 ", %" PRId64 " letters seen", letter->topic,
-        letter->partition, letter->offset, redrive->seen);
     if (named && redrive->json)
         tell_json(redrive, letter, verdict, why);
     else if (named)

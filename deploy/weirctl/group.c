@@ -193,7 +193,8 @@ static int read_ends(struct group *group, struct weir_error *err)
         struct group_place *place = i % 2 == 0 ? &partition->source : &partition->retry;
         code = weir_kafka_scan_ends(
             group->scan, place->topic, partition->number, &place->begin, &place->end, err);
-        progress_show(&group->progress, "reading where logs begin and end, %zu of %zu", i, 2 * group->count);
+        progress_count(&group->progress, (int64_t)i + 1, 2 * (int64_t)group->count, "ends",
+            "reading where logs begin and end");
     }
     return code;
 }
@@ -210,14 +211,6 @@ static int find_service(struct group *group, struct weir_error *err)
                                         "--service %s: the configuration has no [service %s]", name, name);
 }
 
-static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
-{
-    if (offset >= 0)
-        progress_show(context, "reading %s/%" PRId32 ", offset %" PRId64 " of %" PRId64, range->topic,
-            range->partition, offset, end);
-    return true;
-}
-
 int group_open(struct weirctl *ctl, struct group *ret_group, struct weir_error *err)
 {
     struct group *group = ret_group;
@@ -232,7 +225,7 @@ int group_open(struct weirctl *ctl, struct group *ret_group, struct weir_error *
             ctl->deployment, "weirctl", (int)ctl->arguments->timeout_ms, &group->scan, err);
     if (code < 0)
         return code;
-    weir_kafka_scan_on_tick(group->scan, show_progress, &group->progress);
+    weir_kafka_scan_on_tick(group->scan, progress_tick, &group->progress);
     code = add_topics(group, err);
     if (code == 0)
         code = read_offsets(group, err);

@@ -181,7 +181,7 @@ static int send_all(struct sending *sending, struct weir_error *err)
     progress_begin(&progress);
     for (int64_t i = 0; i < sending->flags->count && code == 0; i++) {
         code = send_once(sending, &answer, err);
-        progress_show(&progress, "%" PRId64 " of %" PRId64 " sent", i + 1, sending->flags->count);
+        progress_count(&progress, i + 1, sending->flags->count, "requests", "sending");
     }
     progress_end(&progress);
     http_answer_done(&answer);

@@ -156,14 +156,6 @@ void store_tell(struct store *store, const char *format, ...)
     weir_buffer_append_json_string(&store->told, weir_bytes_str(line));
 }
 
-static bool show_progress(void *context, const struct weir_kafka_range *range, int64_t offset, int64_t end)
-{
-    if (offset >= 0)
-        progress_show(context, "reading %s/%d, offset %lld of %lld", range->topic, (int)range->partition,
-            (long long)offset, (long long)end);
-    return true;
-}
-
 int store_connect(struct store *store, struct weir_error *err)
 {
     int code = weirctl_connect(store->ctl, err);
@@ -172,7 +164,7 @@ int store_connect(struct store *store, struct weir_error *err)
         code = weir_kafka_scan_open(
             store->ctl->deployment, "weirctl", (int)store->ctl->arguments->timeout_ms, &store->scan, err);
     if (code == 0)
-        weir_kafka_scan_on_tick(store->scan, show_progress, &store->progress);
+        weir_kafka_scan_on_tick(store->scan, progress_tick, &store->progress);
     return code;
 }
 

@@ -16,6 +16,7 @@ struct copying {
     struct store *store;
     const char *from, *to, *like;
     struct store_copy *copy;
+    int64_t bytes; /* of all files */
 };
 
 static int fail(struct weir_error *err, const char *doing, const char *path)
@@ -52,8 +53,8 @@ static int copy_bytes(
             return fail(err, "copy", path);
         done += step;
         copying->copy->copied_bytes += step;
-        progress_show(&copying->store->progress, "copying, %lld MiB done",
-            (long long)(copying->copy->copied_bytes >> 20));
+        progress_count(&copying->store->progress, (copying->copy->bytes + done) >> 20, copying->bytes >> 20,
+            "MiB", "copying");
     }
     return 0;
 }
@@ -116,10 +117,22 @@ static bool is_file(const struct dirent *entry)
            strcmp(entry->d_name, "LOCK") != 0;
 }
 
+static int64_t count_bytes(DIR *folder)
+{
+    struct stat found;
+    int64_t bytes = 0;
+
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (is_file(entry) && fstatat(dirfd(folder), entry->d_name, &found, 0) == 0)
+            bytes += found.st_size;
+    rewinddir(folder);
+    return bytes;
+}
+
 int store_files_copy(struct store *store, const char *from, const char *to, const char *like,
     struct store_copy *ret_copy, struct weir_error *err)
 {
-    struct copying copying = {store, from, to, like, ret_copy};
+    struct copying copying = {store, from, to, like, ret_copy, 0};
     int code = 0;
 
     *ret_copy = (struct store_copy){0};
@@ -128,6 +141,7 @@ int store_files_copy(struct store *store, const char *from, const char *to, cons
     DIR *folder = opendir(from);
     if (folder == NULL)
         return fail(err, "read", from);
+    copying.bytes = count_bytes(folder);
     for (struct dirent *entry; code == 0 && (entry = readdir(folder)) != NULL;)
         if (is_file(entry))
             code = copy_file(&copying, entry->d_name, err);

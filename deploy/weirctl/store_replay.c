@@ -47,8 +47,8 @@ static bool take_document(void *context, struct weir_bytes key, struct weir_byte
 
     report->documents++;
     report->hash += weir_replica_hash(key, stored);
-    progress_show(&replay->store->progress, "comparing %s/%" PRId32 ", %" PRIu64 " documents",
-        report->part->changes_topic, report->part->partition, report->documents);
+    progress_count(&replay->store->progress, (int64_t)report->documents, 0, "documents",
+        "comparing %s/%" PRId32, report->part->changes_topic, report->part->partition);
     enum weir_likeness likeness = weir_replica_compare(&replay->replica, key, stored);
     if (likeness == WEIR_LIKE_SAME)
         return true;

@@ -102,8 +102,8 @@ static int write_difference(void *context, const struct weir_folder_part *part, 
         .version = 1, .changed_ms = weir_clock_wall_ms(), .request = weir_bytes_str("republish")};
 
     republish->written++;
-    progress_show(&republish->store->progress, "writing %s/%" PRId32 ", %" PRIu64 " documents",
-        part->changes_topic, part->partition, republish->written);
+    progress_count(&republish->store->progress, (int64_t)republish->written, 0, "documents",
+        "writing %s/%" PRId32, part->changes_topic, part->partition);
     int code = stored.data != NULL ? weir_document_read(stored, &document, err) : 0;
     if (code < 0 || republish->dry)
         return code;
