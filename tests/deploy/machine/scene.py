@@ -25,9 +25,19 @@ key = orderID
 partitions = 6
 indexes = customerID
 
+[collection customers]
+key = customerID
+partitions = 6
+indexes = email
+
+[collection subscriptions]
+key = subscriptionID
+partitions = 6
+indexes = endpoint
+
 [service store]
 plugin = store
-topics = orders
+topics = orders, customers, subscriptions
 store.path = /var/lib/weir/store/db
 store.free.min = 64MiB
 store.peer.secret = @credential:peer.secret
