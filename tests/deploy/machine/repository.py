@@ -15,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 CHANGELOG = ROOT / "deploy/packages/changelog"
 # What packages are made of.
 SOURCES = ("CMakeLists.txt", "CMakePresets.json", "common", "consumers", "deploy", "gateway", "schemas")
+# What an operator answers: yes, and to keep the configuration that was edited.
+UNATTENDED = 'APT::Get::Assume-Yes "true";\nDpkg::Options { "--force-confold"; };\n'
 BACKPORTED = ("librdkafka", "libmicrohttpd")
 
 
@@ -133,3 +135,4 @@ def offer(machine, folder):
     shutil.copy(folder / "key.gpg", keyrings / "weir.gpg")
     shutil.rmtree(machine.tree / "etc/apt/sources.list.d", ignore_errors=True)
     (machine.tree / "etc/apt/sources.list").write_text("deb [signed-by=/etc/apt/keyrings/weir.gpg] file:/srv/repository ./\n")
+    (machine.tree / "etc/apt/apt.conf.d/90unattended").write_text(UNATTENDED)
