@@ -92,32 +92,46 @@ static int read_proof(const char *text, struct weir_key *key, const struct line 
     return key->certificate != NULL ? 0 : no_memory(line);
 }
 
-static const char *find_verb(const char *text)
+static const char *find_verb(struct weir_bytes text)
 {
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i], text) == 0)
+        if (weir_bytes_is(text, verbs[i]))
             return verbs[i];
     return NULL;
 }
 
-bool weir_key_sound_scope(const char *text)
+static bool is_collection(struct weir_bytes text)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    size_t len = text[0] == '*' ? 1 : strspn(text, allowed);
-    return len > 0 && text[len] == ':' && find_verb(text + len + 1) != NULL;
+
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr(allowed, text.data[i], sizeof(allowed) - 1) == NULL)
+            return weir_bytes_is(text, "*");
+    return text.len > 0;
+}
+
+bool weir_key_sound_scope(struct weir_bytes scope)
+{
+    const char *colon = scope.len > 0 ? memchr(scope.data, ':', scope.len) : NULL;
+
+    if (colon == NULL)
+        return false;
+    size_t len = (size_t)(colon - scope.data);
+    return is_collection(weir_bytes(scope.data, len)) &&
+           find_verb(weir_bytes(colon + 1, scope.len - len - 1)) != NULL;
 }
 
 /* text is taken apart in place. */
 static int read_scope(char *text, struct weir_key *key, const struct line *line)
 {
-    if (!weir_key_sound_scope(text))
+    if (!weir_key_sound_scope(weir_bytes_str(text)))
         return refuse(line,
             "a scope is COLLECTION:VERB; the verbs are create, replace, merge, delete, adjust, checkout, "
             "read and *, and a collection may be *; dead letters are dlq:read, dlq:redrive and dlq:*");
     struct weir_key_scope *scope = &key->scopes[key->scope_count];
     char *colon = strchr(text, ':');
     *colon = '\0';
-    scope->verb = find_verb(colon + 1);
+    scope->verb = find_verb(weir_bytes_str(colon + 1));
     scope->collection = strdup(text);
     if (scope->collection == NULL)
         return no_memory(line);

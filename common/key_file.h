@@ -60,7 +60,7 @@ static inline void weir_cleanup_key_file(struct weir_key_file *file)
  * (dns=shop.example.org), a scope (orders:create). */
 bool weir_key_sound_name(const char *name);
 bool weir_key_sound_certificate(const char *certificate);
-bool weir_key_sound_scope(const char *scope);
+bool weir_key_sound_scope(struct weir_bytes scope);
 
 /* Whether a line's certificate is the name. Case does not matter in names of hosts. */
 bool weir_key_is_name(const char *certificate, struct weir_bytes name);

@@ -39,13 +39,22 @@ static void append_scopes(struct weir_buffer *out, char *const *scopes)
         weir_buffer_printf(out, "%s%s", scope != scopes ? "," : "", *scope);
 }
 
+/* As in the file, several may stand in one word: orders:create,orders:read. */
+static bool are_sound(const char *scopes)
+{
+    size_t len = strcspn(scopes, ",");
+
+    return weir_key_sound_scope(weir_bytes(scopes, len)) &&
+           (scopes[len] == '\0' || are_sound(scopes + len + 1));
+}
+
 /* The words of the line come from the command line: none may end it or begin another word. */
 static int check_words(const char *name, const struct key_flags *flags, struct weir_error *err)
 {
     if (flags->scopes == NULL)
         return weir_error_set(err, WEIR_E_USAGE, "say what it may do, e.g. --scope orders:create");
     for (char *const *scope = flags->scopes; *scope != NULL; scope++)
-        if (!weir_key_sound_scope(*scope))
+        if (!are_sound(*scope))
             return weir_error_set(err, WEIR_E_USAGE,
                 "--scope %s: it is written COLLECTION:VERB, e.g. orders:create, *:read or dlq:redrive",
                 *scope);
@@ -68,14 +77,15 @@ static bool is_known(const struct weir_deployment *deployment, struct weir_bytes
 }
 
 /* The collection may come later, but more often it is mistyped. */
-static void tell_unknown_collections(const struct keys *keys)
+static void tell_unknown_collections(const struct weir_deployment *deployment, const char *scopes)
 {
-    for (char *const *scope = keys->flags->scopes; *scope != NULL; scope++) {
-        int len = (int)strcspn(*scope, ":");
-        if (!is_known(keys->ctl->deployment, weir_bytes(*scope, (size_t)len)))
-            fprintf(stderr, "weirctl: --scope %s: the configuration has no [collection %.*s]\n", *scope, len,
-                *scope);
-    }
+    size_t len = strcspn(scopes, ","), name = strcspn(scopes, ":");
+
+    if (!is_known(deployment, weir_bytes(scopes, name)))
+        fprintf(stderr, "weirctl: --scope %.*s: the configuration has no [collection %.*s]\n", (int)len,
+            scopes, (int)name, scopes);
+    if (scopes[len] != '\0')
+        tell_unknown_collections(deployment, scopes + len + 1);
 }
 
 static int write_line(struct keys *keys, const char *name, const char *proof, struct weir_error *err)
@@ -126,7 +136,8 @@ static int add(struct keys *keys, const char *name, struct weir_error *err)
     OPENSSL_cleanse(secret, sizeof(secret));
     if (code < 0)
         return code;
-    tell_unknown_collections(keys);
+    for (char *const *scopes = keys->flags->scopes; *scopes != NULL; scopes++)
+        tell_unknown_collections(keys->ctl->deployment, *scopes);
     keys_tell_reload(keys);
     return 0;
 }

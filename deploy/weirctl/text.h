@@ -10,8 +10,8 @@
  * \u202e; with lines, newlines and tabs stay. */
 void text_append_safe(struct weir_buffer *out, struct weir_bytes text, bool lines);
 
-/* Prints JSON that holds text of others: what a terminal would act on is escaped in its strings, so that their
- * values stay. */
+/* Prints JSON that holds text of others: what a terminal would act on is escaped in its strings, so that
+ * their values stay. */
 void text_print_json(struct weir_bytes json, FILE *to);
 
 /* Rows of cells, printed with each column as wide as its widest cell. */
