@@ -2,14 +2,19 @@
 #include "common/clock.h"
 #include "deploy/weirctl/program.h"
 #include "deploy/weirctl/purge.h"
+#include "deploy/weirctl/unit.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define STATE "/var/lib/weir" /* the units' StateDirectory=, with a folder for each of them */
 
 static int no_memory(struct weir_error *err)
 {
@@ -79,7 +84,7 @@ static int find_units(struct purge *purge, struct weir_error *err)
         if (code == 0)
             code = find_more_units(purge, deployment->services[i].name, err);
     }
-    return code;
+    return code == 0 && purge->count > 0 ? find_unit(purge, "weir.target", err) : code;
 }
 
 int purge_stop_units(struct purge *purge, struct weir_error *err)
@@ -143,9 +148,9 @@ static int find_folder(struct purge *purge, const char *path, struct weir_error 
 }
 
 /* The folder within comes before the one that it is in. */
-static int find_folders(struct purge *purge, const struct weir_service *service, struct weir_error *err)
+static int find_folders(struct purge *purge, const struct weir_deployment *deployment,
+    const struct weir_service *service, struct weir_error *err)
 {
-    const struct weir_deployment *deployment = purge->ctl->deployment;
     char path[PATH_MAX];
 
     int code = store_path_of(deployment, service, path, sizeof(path), err);
@@ -158,13 +163,55 @@ static int find_folders(struct purge *purge, const struct weir_service *service,
     return code == 0 && service->state_dir != NULL ? find_folder(purge, service->state_dir, err) : code;
 }
 
+/* By the configuration as the unit weir-consumer@INSTANCE reads it, with its variables and its credentials.
+ */
+static int find_folders_of(
+    struct purge *purge, const char *service, const char *instance, struct weir_error *err)
+{
+    struct weir_deployment *deployment = NULL;
+    struct unit unit;
+    char state[PATH_MAX];
+    bool further = strcmp(service, instance) != 0;
+
+    int code = unit_enter(UNIT_ENVIRONMENT, UNIT_CREDENTIALS, instance, &unit, err);
+    if (code < 0)
+        return code;
+    snprintf(state, sizeof(state), STATE "/%s", instance);
+    if (further)
+        setenv("STATE_DIRECTORY", state, 1);
+    code = weir_deployment_load(purge->ctl->arguments->config_path, &deployment, err);
+    const struct weir_service *found = code == 0 ? weir_deployment_service(deployment, service) : NULL;
+    if (found != NULL)
+        code = find_folders(purge, deployment, found, err);
+    weir_deployment_free(deployment);
+    if (further)
+        unsetenv("STATE_DIRECTORY");
+    unit_leave(&unit);
+    return code;
+}
+
+/* A service's own folders, and those of its further processes on this machine, whether these run or not. */
+static int find_all_folders(struct purge *purge, const char *service, struct weir_error *err)
+{
+    char pattern[300];
+    glob_t found = {0};
+    int code = find_folders_of(purge, service, service, err);
+
+    snprintf(pattern, sizeof(pattern), STATE "/%s_*", service);
+    glob(pattern, GLOB_NOSORT, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
+        code = find_folders_of(purge, service, strrchr(found.gl_pathv[i], '/') + 1, err);
+    globfree(&found);
+    return code;
+}
+
 int purge_find_host(struct purge *purge, struct weir_error *err)
 {
     const struct weir_deployment *deployment = purge->ctl->deployment;
     int code = find_units(purge, err);
 
     for (size_t i = 0; i < deployment->service_count && code == 0; i++)
-        code = find_folders(purge, &deployment->services[i], err);
+        code = find_all_folders(purge, deployment->services[i].name, err);
     return code;
 }
 
