@@ -102,9 +102,8 @@ def case_broken_schemas_stop_the_start():
     with stage_with(SCHEMA) as stage:
         for text, reason in BROKEN:
             (stage.folder / "goods.json").write_text(text)
-            reason = reason.replace('"', '\\"')  # as it is logged
-            ends_with(stage, EX_CONFIG, "weir.conf:", reason)
-            ends_with(stage, EX_CONFIG, "weir.conf:", reason, arguments=["--check-config"])
+            ends_with(stage, EX_CONFIG, "weir.conf:", reason.replace('"', '\\"'))  # as it is logged
+            ends_with(stage, EX_CONFIG, "weir-gateway: ", "weir.conf:", reason, arguments=["--check-config"])
         (stage.folder / "goods.json").unlink()
         ends_with(stage, EX_CONFIG, "weir.conf:", "goods.json")
 
