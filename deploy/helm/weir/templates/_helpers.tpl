@@ -42,6 +42,10 @@ weir-{{ printf "%s-%s" .root.Release.Name .component | trimPrefix "weir-" }}
 {{- end }}
 {{- end }}
 {{- if gt (len $name) 44 }}{{ fail (printf "%s: may have 44 characters; choose a shorter name for the release" $name) }}{{ end }}
+{{- end }}
+
+{{/* Labels by which pods are found can't be set twice. */}}
+{{- define "weir.checkLabels" -}}
 {{- $own := include "weir.labels" (dict "root" . "component" "any") | fromYaml }}
 {{- range $label, $_ := .Values.podLabels }}
 {{- if hasKey $own $label }}{{ fail (printf "podLabels: the chart sets %s itself" $label) }}{{ end }}
