@@ -42,10 +42,14 @@ static void append_scopes(struct weir_buffer *out, char *const *scopes)
 /* As in the file, several may stand in one word: orders:create,orders:read. */
 static bool are_sound(const char *scopes)
 {
-    size_t len = strcspn(scopes, ",");
-
-    return weir_key_sound_scope(weir_bytes(scopes, len)) &&
-           (scopes[len] == '\0' || are_sound(scopes + len + 1));
+    for (const char *at = scopes;; at++) {
+        size_t len = strcspn(at, ",");
+        if (!weir_key_sound_scope(weir_bytes(at, len)))
+            return false;
+        at += len;
+        if (*at == '\0')
+            return true;
+    }
 }
 
 /* The words of the line come from the command line: none may end it or begin another word. */
@@ -79,13 +83,13 @@ static bool is_known(const struct weir_deployment *deployment, struct weir_bytes
 /* The collection may come later, but more often it is mistyped. */
 static void tell_unknown_collections(const struct weir_deployment *deployment, const char *scopes)
 {
-    size_t len = strcspn(scopes, ","), name = strcspn(scopes, ":");
-
-    if (!is_known(deployment, weir_bytes(scopes, name)))
-        fprintf(stderr, "weirctl: --scope %.*s: the configuration has no [collection %.*s]\n", (int)len,
-            scopes, (int)name, scopes);
-    if (scopes[len] != '\0')
-        tell_unknown_collections(deployment, scopes + len + 1);
+    for (const char *at = scopes; *at != '\0'; at += *at == ',') {
+        size_t len = strcspn(at, ","), name = strcspn(at, ":");
+        if (!is_known(deployment, weir_bytes(at, name)))
+            fprintf(stderr, "weirctl: --scope %.*s: the configuration has no [collection %.*s]\n", (int)len,
+                at, (int)name, at);
+        at += len;
+    }
 }
 
 static int write_line(struct keys *keys, const char *name, const char *proof, struct weir_error *err)
